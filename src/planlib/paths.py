@@ -1,0 +1,84 @@
+"""Where things stand: the root and its folders, never relative to the working directory."""
+
+import os
+import re
+from pathlib import Path
+
+from planlib.errors import UsageError
+
+PACKAGE = Path(__file__).resolve().parent
+DEFINITIONS = PACKAGE / "definitions"
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
+
+
+def root() -> Path:
+    """Return the folder that holds ``data/raw``.
+
+    ``PLANLIB_ROOT`` if it is set; else the nearest folder upward from the working directory, then from the
+    package itself, that has ``data/raw``.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    UsageError
+        If no such folder is found.
+    """
+    named = os.environ.get("PLANLIB_ROOT")
+    if named:
+        if not (Path(named) / "data" / "raw").is_dir():
+            raise UsageError(
+                f"PLANLIB_ROOT is {named}, but there is no folder data/raw in it.\n"
+                "To do: point PLANLIB_ROOT at the folder that holds data/raw, or unset it."
+            )
+        return Path(named).resolve()
+    for start in (Path.cwd(), PACKAGE):
+        for folder in (start, *start.parents):
+            if (folder / "data" / "raw").is_dir():
+                return folder
+    raise UsageError(
+        f"No folder with data/raw was found upward from {Path.cwd()}.\n"
+        "To do: run inside the project, or set PLANLIB_ROOT to the folder that holds data/raw."
+    )
+
+
+def districts() -> list[str]:
+    """Return the names of the districts that have a folder with a plan.yml under ``data/raw``."""
+    return sorted(p.parent.name for p in (root() / "data" / "raw").glob("*/plan.yml"))
+
+
+def raw(district: str) -> Path:
+    """Return ``data/raw/<district>`` of a district that exists.
+
+    Raises
+    ------
+    UsageError
+        If the name is not a plain folder name or has no plan.yml; lists the districts there are.
+    """
+    folder = root() / "data" / "raw" / district
+    if not _NAME.fullmatch(district) or not (folder / "plan.yml").is_file():
+        known = ", ".join(districts()) or "none"
+        raise UsageError(
+            f"Unknown district {district!r}: there is no data/raw/{district}/plan.yml.\n"
+            f"Known districts: {known}. To do: check the spelling, or add a folder for it."
+        )
+    return folder
+
+
+def processed(district: str) -> Path:
+    """Return ``data/processed/<district>`` (may not exist yet)."""
+    return root() / "data" / "processed" / raw(district).name
+
+
+def reports() -> Path:
+    """Return ``reports`` (may not exist yet)."""
+    return root() / "reports"
+
+
+def notebooks() -> Path:
+    """Return the folder of the notebooks: the project's, else the copy inside the installed package."""
+    own = root() / "notebooks"
+    return own if own.is_dir() else PACKAGE / "notebooks"
