@@ -12,6 +12,10 @@ class PlanlibError(Exception):
 
     exit_code = 1
 
+    def _render_traceback_(self) -> list[str]:
+        """Let IPython show the message alone: a person's mistake needs no traceback."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 class DataError(PlanlibError, ValueError):
     """The data are wrong or missing: a workbook, a table, an argument of a pure function (exit 1)."""
