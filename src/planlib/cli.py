@@ -1,0 +1,156 @@
+"""The command ``planlib``: thin, and quick to say no.
+
+Nothing heavy is imported before the arguments are known to be right.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from planlib import __version__
+from planlib.errors import PlanlibError, UsageError
+from planlib.params import DEFAULTS, LANGUAGES, NOTEBOOKS, REPORTS
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code.
+
+    0 ok, 1 data or report failed, 2 wrong call or configuration, 3 verification differs, 4 kernel died or timed
+    out. The last line on stderr says what failed and what to do.
+    """
+    # Chinese in messages must come out on a terminal or a pipe with any locale
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8", errors="replace")
+    parsed = _parser().parse_args(arguments)
+    try:
+        return int(parsed.run(parsed) or 0)
+    except PlanlibError as error:
+        print(f"planlib {parsed.command} failed: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print(f"planlib {parsed.command} interrupted: nothing was published.", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="planlib", description="Reproducible evaluations of five-year education plans (教育规划评估)."
+    )
+    parser.add_argument("--version", action="version", version=f"planlib {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    report = commands.add_parser("report", help="produce a report (生成报告)")
+    report.add_argument("name", metavar="REPORT", help=f"{', '.join(REPORTS)}; or a notebook: {_others()}")
+    report.add_argument("--district", help=f"a folder under data/raw (default {DEFAULTS['district']})")
+    report.add_argument("--year", type=_year, help="the year the report is written about, for example 2023")
+    report.add_argument("--cutoff", help="last day that may be known, YYYY-MM-DD (default by report)")
+    report.add_argument("--language", help=f"{' or '.join(LANGUAGES)} (default {DEFAULTS['language']})")
+    report.add_argument("--force", action="store_true", help="make it again although nothing changed")
+    report.add_argument("--quiet", action="store_true", help="no progress lines")
+    report.set_defaults(run=_report)
+
+    clean = commands.add_parser("clean", help="raw files to checked tables (清理原始报表)")
+    clean.add_argument("district")
+    clean.add_argument("--language", choices=LANGUAGES, default=DEFAULTS["language"])
+    clean.set_defaults(run=_clean)
+
+    check = commands.add_parser("check", help="read plan.yml and definitions, list every fault (核对规划数据)")
+    check.add_argument("district")
+    check.set_defaults(run=_check)
+
+    trace = commands.add_parser("trace", help="show the birthplace of one value (追溯数据来源)")
+    for name in ("district", "table", "year", "school_id", "column"):
+        trace.add_argument(name)
+    trace.add_argument("--stage", help="where a school has several stages")
+    trace.set_defaults(run=_trace)
+
+    sample = commands.add_parser("sample", help="write the simulated district (生成模拟数据)")
+    sample.add_argument("folder", type=Path, help="an empty or new folder")
+    sample.add_argument("--seed", type=int, default=None, help="default: the seed of the shipped sample")
+    sample.set_defaults(run=_sample)
+    return parser
+
+
+def _others() -> str:
+    return ", ".join(name for name in NOTEBOOKS if name not in REPORTS)
+
+
+def _year(text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError(f"found {text!r}, expected a year such as 2023")
+    return int(text)
+
+
+def _report(parsed: argparse.Namespace) -> int:
+    from planlib.run.report import run_report
+
+    values = {key: getattr(parsed, key) for key in DEFAULTS}
+    try:
+        outcome = run_report(parsed.name, values, force=parsed.force, report_progress=not parsed.quiet)
+    except UsageError:
+        raise
+    except PlanlibError as error:
+        print(f"report failed: {error}", file=sys.stderr)
+        return error.exit_code
+    said = "made" if outcome.is_new else "unchanged, nothing to do"
+    print(f"{parsed.name}: {said}\n{_shown(outcome.page)}")
+    return 0
+
+
+def _shown(path: Path) -> Path:
+    """Return the path as short as it can be said from here."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+def _clean(parsed: argparse.Namespace) -> int:
+    from planlib import freshness, paths
+
+    paths.raw(parsed.district)
+    if freshness.tables_are_fresh(parsed.district):
+        print(f"clean {parsed.district}: unchanged, nothing to do\n{_shown(paths.processed(parsed.district))}")
+        return 0
+    from planlib.clean import clean_district, summary
+
+    print(summary(clean_district(parsed.district), parsed.language))
+    return 0
+
+
+def _check(parsed: argparse.Namespace) -> int:
+    from planlib.registry import load_plan
+
+    plan = load_plan(parsed.district)
+    print(
+        f"plan.yml of {parsed.district}: {len(plan.indicators)} indicators in {len(plan.series)} series, "
+        f"{len(plan.commitments)} commitments; no fault found"
+    )
+    return 0
+
+
+def _trace(parsed: argparse.Namespace) -> int:
+    from planlib.district import open_district
+
+    found = open_district(parsed.district).trace(
+        parsed.table, _year(parsed.year), parsed.school_id, parsed.column, parsed.stage
+    )
+    print(found.to_string(index=False))
+    return 0
+
+
+def _sample(parsed: argparse.Namespace) -> int:
+    from planlib.sample import generate
+
+    if parsed.folder.is_dir() and any(parsed.folder.iterdir()):
+        raise UsageError(f"{parsed.folder} is not empty. To do: name a new folder; nothing was written.")
+    generate(parsed.folder, **({} if parsed.seed is None else {"seed": parsed.seed}))
+    print(f"simulated district written to {parsed.folder}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,136 @@
+"""What a set of tables and a report were made from, so that unchanged inputs are known without heavy imports.
+
+Contents decide, never modification times. A report with a cutoff depends only on the slices of tables that it
+may know, so a changed cell of a later year leaves it fresh.
+"""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from planlib import __version__, paths, store
+from planlib.params import NOTEBOOKS, Parameters
+
+# What people write beside the data: read by the reports, not by clean.
+WRITTEN = ("plan.yml", "responsibility.yml", "explanations.yml", "sources.yml")
+CLEAN_CODE = ("clean", "schema.py", "definitions/fields.yml", "definitions/forms")
+
+
+def tables_inputs(district: str) -> dict[str, Any]:
+    """Return what the processed tables of a district depend on: a hash per raw file, one of the code of clean.
+
+    Parameters
+    ----------
+    district : str
+
+    Returns
+    -------
+    dict
+        ``inputs``: relative path → SHA-256 of every file but those in `WRITTEN`; ``code``: SHA-256.
+    """
+    folder = paths.raw(district)
+    files = [f for f in sorted(folder.rglob("*")) if f.is_file() and not _is_ignored(f, folder)]
+    return {
+        "inputs": {f.relative_to(folder).as_posix(): store.sha256(f) for f in files},
+        "code": store.sha256_of_files(_code_files(CLEAN_CODE), paths.PACKAGE),
+    }
+
+
+def tables_are_fresh(district: str) -> bool:
+    """Tell whether the processed tables are what clean would make of the raw files as they are now."""
+    digests = store.read_json(paths.processed(district) / "digests.json")
+    if not isinstance(digests, dict):
+        return False
+    return {key: digests.get(key) for key in ("inputs", "code")} == tables_inputs(district)
+
+
+def report_inputs(name: str, parameters: Parameters) -> dict[str, Any]:
+    """Return what a report depends on, by part, so that a difference can be named.
+
+    Parameters
+    ----------
+    name : str
+        A key of `planlib.params.NOTEBOOKS`.
+    parameters : Parameters
+
+    Returns
+    -------
+    dict
+        Parts ``parameters``, ``plan``, ``written``, ``tables`` (slices known at the cutoff), ``code``,
+        ``notebook``, ``environment``. Two equal values mean an equal report.
+    """
+    folder = paths.raw(parameters.district)
+    digests = store.read_json(paths.processed(parameters.district) / "digests.json") or {}
+    lock = paths.root() / "requirements.lock"
+    return {
+        "parameters": parameters.as_injected(),
+        "plan": store.sha256(folder / "plan.yml"),
+        "written": _written(folder, NOTEBOOKS[name].phase),
+        "tables": known_slices(digests.get("tables", {}), parameters.cutoff.isoformat()),
+        "code": store.sha256_of_files(_code_files(("",)), paths.PACKAGE),
+        "notebook": store.sha256(paths.notebooks() / f"{NOTEBOOKS[name].file}.ipynb"),
+        "environment": {
+            "planlib": __version__,
+            "python": ".".join(map(str, sys.version_info[:3])),
+            "lock": store.sha256(lock) if lock.is_file() else "",
+        },
+    }
+
+
+def known_slices(tables: Mapping[str, Mapping[str, str]], cutoff: str) -> dict[str, dict[str, str]]:
+    """Keep the slices of tables dated up to `cutoff`; undated slices always stay.
+
+    Examples
+    --------
+    >>> known_slices({"schools": {"2022-09-01": "a", "2023-09-01": "b"}, "projects": {"all": "c"}}, "2022-12-31")
+    {'schools': {'2022-09-01': 'a'}, 'projects': {'all': 'c'}}
+    """
+    return {
+        table: {as_of: digest for as_of, digest in slices.items() if as_of == "all" or as_of <= cutoff}
+        for table, slices in tables.items()
+    }
+
+
+def is_simulated(district: str) -> bool:
+    """Tell whether any file of the district is registered as synthetic in sources.yml."""
+    return any(bool(entry.get("synthetic")) for entry in _entries(paths.raw(district) / "sources.yml"))
+
+
+def _written(folder: Path, phase: str) -> dict[str, Any]:
+    """Return what people wrote that this kind of report shows."""
+    responsibility = folder / "responsibility.yml"
+    explanations = [e for e in _entries(folder / "explanations.yml") if phase in (e.get("report"), "explore")]
+    return {
+        "responsibility": store.sha256(responsibility) if responsibility.is_file() else "",
+        "explanations": store.sha256_of(explanations),
+        "simulated": is_simulated(folder.name),
+    }
+
+
+def _entries(path: Path) -> list[dict[str, Any]]:
+    """Return a YAML list of mappings, or nothing where the file is absent or not such a list."""
+    if not path.is_file():
+        return []
+    try:
+        loaded = yaml.load(path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except yaml.YAMLError:
+        return []  # whoever opens the district says what is wrong; here it only has to differ from before
+    return [entry for entry in loaded if isinstance(entry, dict)] if isinstance(loaded, list) else []
+
+
+def _is_ignored(file: Path, folder: Path) -> bool:
+    relative = file.relative_to(folder)
+    return relative.as_posix() in WRITTEN or any(part.startswith((".", "~$")) for part in relative.parts)
+
+
+def _code_files(parts: tuple[str, ...]) -> list[Path]:
+    """Return the package's source and definition files under the named parts (no bytecode, no notebooks)."""
+    endings = {".py", ".yml", ".yaml", ".json", ".csv", ".html", ".css"}
+    found: list[Path] = []
+    for part in parts:
+        place = paths.PACKAGE / part
+        found += [place] if place.is_file() else [f for f in place.rglob("*") if f.suffix in endings]
+    return found

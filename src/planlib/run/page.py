@@ -1,0 +1,112 @@
+"""One executed notebook → one HTML page that opens offline, reads aloud well and prints well."""
+
+import html
+import re
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from planlib import paths
+from planlib.registry import label
+
+_SPLIT = re.compile(r"<!--\s*(zh|en)\s*-->")
+
+
+def in_language(markdown: str, language: str) -> str:
+    r"""Return the half of a bilingual Markdown cell that is in `language`.
+
+    A cell carries ``<!-- zh -->`` before its Chinese and ``<!-- en -->`` before its English part (neither shows
+    in JupyterLab); a cell without marks belongs to both.
+
+    Examples
+    --------
+    >>> in_language("<!-- zh -->\n## 概况\n<!-- en -->\n## Overview", "en")
+    '## Overview'
+    """
+    parts = _SPLIT.split(markdown)
+    if len(parts) == 1:
+        return markdown
+    return "\n\n".join(
+        text.strip() for mark, text in zip(parts[1::2], parts[2::2], strict=True) if mark == language
+    )
+
+
+def strip(notebook: Any, target: Path) -> None:
+    """Write the executed notebook without papermill's and nbclient's traces (paths, times), for a second run."""
+    import nbformat
+
+    notebook.metadata.pop("papermill", None)
+    for cell in notebook.cells:
+        for key in ("papermill", "execution"):
+            cell.metadata.pop(key, None)
+    nbformat.write(notebook, target)
+
+
+def render(notebook: Any, language: str, is_simulated: bool) -> str:
+    """Return the page: no code, no scripts, no address outside itself.
+
+    Parameters
+    ----------
+    notebook : nbformat.NotebookNode
+        Executed.
+    language : {"zh", "en"}
+    is_simulated : bool
+        Put the notice of simulated data on top and at the foot of every printed page.
+
+    Returns
+    -------
+    str
+        HTML with a table of contents made from its headings.
+    """
+    body, contents = _with_contents(_body(notebook, language))
+    title = re.search(r"<h1[^>]*>(.*?)</h1>", body, re.DOTALL)
+    notice = html.escape(label("simulated_notice", language, "page")) if is_simulated else ""
+    folder = paths.PACKAGE / "run"
+    return Template((folder / "page.html").read_text(encoding="utf-8")).substitute(
+        lang={"zh": "zh-CN", "en": "en"}[language],
+        title=re.sub(r"<[^>]+>", " ", title.group(1)).strip() if title else "planlib",
+        css=(folder / "page.css").read_text(encoding="utf-8"),
+        contents_label=html.escape(label("contents", language, "page")),
+        contents=contents,
+        notice=f'<p class="notice" role="note">{notice}</p>' if notice else "",
+        foot=f'<div class="foot" aria-hidden="true">{notice}</div>' if notice else "",
+        body=body,
+    )
+
+
+def _body(notebook: Any, language: str) -> str:
+    """Return what a reader sees: prose in one language and outputs, by nbconvert's plainest template."""
+    import copy
+
+    from nbconvert import HTMLExporter
+
+    shown = copy.deepcopy(notebook)
+    hidden = {"parameters", "injected-parameters", "setup"}
+    shown.cells = [c for c in shown.cells if not hidden & set(c.metadata.get("tags", []))]
+    for cell in shown.cells:
+        if cell.cell_type == "markdown":
+            cell.source = in_language(cell.source, language)
+    exporter = HTMLExporter(
+        template_name="basic",
+        exclude_input=True,
+        exclude_input_prompt=True,
+        exclude_output_prompt=True,
+        exclude_anchor_links=True,
+        embed_images=True,
+    )
+    return exporter.from_notebook_node(shown)[0]
+
+
+def _with_contents(body: str) -> tuple[str, str]:
+    """Number the headings' anchors and return the body with the list of h2 and h3."""
+    entries: list[str] = []
+
+    def anchor(match: re.Match[str]) -> str:
+        level, inner = match.group(1), match.group(3)
+        name = f"s{len(entries) + 1}"
+        text = re.sub(r"<[^>]+>", "", inner).strip()
+        entries.append(f'<li class="level{level}"><a href="#{name}">{text}</a></li>')
+        return f'<h{level} id="{name}">{inner}</h{level}>'
+
+    body = re.sub(r"<h([23])([^>]*)>(.*?)</h\1>", anchor, body, flags=re.DOTALL)
+    return body, "\n".join(entries)
