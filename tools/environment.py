@@ -43,7 +43,17 @@ def _installer() -> list[str]:
     """Return uv's command where it can be had (five times faster), else pip's: the same lock serves both."""
     pip = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     if subprocess.run([*pip, "uv"], check=False, capture_output=True).returncode == 0:
-        return [str(PYTHON), "-m", "uv", "pip", "install", "--quiet", "--compile-bytecode", "--python", str(PYTHON)]
+        return [
+            str(PYTHON),
+            "-m",
+            "uv",
+            "pip",
+            "install",
+            "--quiet",
+            "--compile-bytecode",
+            "--python",
+            str(PYTHON),
+        ]
     return pip
 
 

@@ -96,7 +96,11 @@ def _report(parsed: argparse.Namespace) -> int:
     except UsageError:
         raise
     except PlanlibError as error:
-        print(f"report failed: {error}", file=sys.stderr)
+        # the last line alone must tell a scheduler what happened and what to do
+        first, *rest = str(error).splitlines()
+        print("\n".join(rest), file=sys.stderr)
+        to_do = next((line for line in rest if line.startswith("To do")), "")
+        print(f"report failed: {first} {to_do}".rstrip(), file=sys.stderr)
         return error.exit_code
     said = "made" if outcome.is_new else "unchanged, nothing to do"
     print(f"{parsed.name}: {said}\n{_shown(outcome.page)}")

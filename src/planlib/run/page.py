@@ -26,9 +26,8 @@ def in_language(markdown: str, language: str) -> str:
     parts = _SPLIT.split(markdown)
     if len(parts) == 1:
         return markdown
-    return "\n\n".join(
-        text.strip() for mark, text in zip(parts[1::2], parts[2::2], strict=True) if mark == language
-    )
+    marked = zip(parts[1::2], parts[2::2], strict=True)
+    return "\n\n".join(text.strip() for mark, text in marked if mark == language)
 
 
 def strip(notebook: Any, target: Path) -> None:

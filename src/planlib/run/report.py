@@ -108,7 +108,8 @@ class _Run:
             self.staging.mkdir(parents=True)
         except OSError as error:
             raise ReportError(
-                f"Cannot write to {self.staging.parent}: {error.strerror}. To do: free space or give write permission."
+                f"Cannot write to {self.staging.parent}: {error.strerror}. "
+                "To do: free disk space or give write permission."
             ) from None
         try:
             self._execute(report_progress)
