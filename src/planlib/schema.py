@@ -1,0 +1,440 @@
+"""The tables between the rooms, as declared schemas with a version.
+
+A processed table has the columns, types, keys and ranges declared here, or it is not written. Names, types, units
+and labels of columns stand once, in ``definitions/fields.yml``.
+"""
+
+import functools
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import yaml
+
+from planlib.errors import DataError, RegistryError, listing
+from planlib.paths import DEFINITIONS
+
+SCHEMA_VERSION = 1
+
+_VERSION_KEY = b"planlib_schema_version"
+_TABLE_KEY = b"planlib_table"
+_ISO_DATE = re.compile(r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])")
+_FIELD_KEYS = {"type", "unit", "label", "values", "minimum", "maximum"}
+_DTYPES = {  # type → (where a value is required, where it may be absent)
+    "string": ("str", "str"),
+    "date": ("str", "str"),
+    "integer": ("int64", "Int64"),
+    "number": ("float64", "Float64"),
+    "boolean": ("bool", "boolean"),
+}
+
+
+@dataclass(frozen=True)
+class Field:
+    """One column name and its only meaning (``definitions/fields.yml``)."""
+
+    name: str
+    type: str
+    unit: str
+    label: Mapping[str, str]
+    values: tuple[str, ...] = ()
+    minimum: float | None = None
+    maximum: float | None = None
+
+
+@dataclass(frozen=True)
+class Table:
+    """One processed table: columns in order, its primary key, and the columns that are never empty.
+
+    ``as_of`` says how a row is dated: the name of a date column, ``"<column>-MM-DD"`` to complete a year, or
+    ``""`` for a table that is not cut by date.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    key: tuple[str, ...]
+    required: tuple[str, ...]
+    as_of: str = ""
+    is_collected: bool = False
+
+
+def _table(name: str, columns: str, key: str, required: str, as_of: str = "", collected: bool = False) -> Table:
+    """Declare a table; `collected` ones are CSV files a district brings, so that rows know file and line."""
+    names = tuple(columns.split()) + (("file", "line") if collected else ())
+    needed = tuple(dict.fromkeys([*key.split(), *required.split(), *(("file", "line") if collected else ())]))
+    return Table(name, names, tuple(key.split()), needed, as_of, collected)
+
+
+TABLES: Mapping[str, Table] = {
+    table.name: table
+    for table in (
+        _table(
+            "schools",
+            "school_id stage year school_name school_type ownership area education_group opened_year is_inclusive "
+            "kindergarten_grade is_standardised modern_school_year brand_count classes students entrants staff "
+            "teachers teachers_above_required_degree postgraduate_teachers backbone_teachers sports_arts_teachers "
+            "senior_title_teachers master_teachers psychology_teachers teaching_area_m2 gym_area_m2 "
+            "sports_ground_m2 equipment_value_yuan multimedia_rooms books computers capacity_students has_clinic "
+            "has_school_doctor is_psychology_met activity_room_area_m2 building_area_m2 outdoor_play_area_m2 "
+            "certified_teachers students_vision_tested students_myopic students_fitness_tested "
+            "students_fitness_passed as_of",
+            "school_id stage year",
+            "school_name school_type as_of",
+            "as_of",
+        ),
+        _table(
+            "lineage",
+            "table school_id stage year column file sheet cell raw step",
+            "table school_id stage year column",
+            "file sheet cell",
+            "year-09-01",
+        ),
+        _table(
+            "observations",
+            "series_id value relation as_of status source_office boundary note",
+            "series_id as_of status boundary",
+            "value relation",
+            "as_of",
+            True,
+        ),
+        _table(
+            "enrolment",
+            "school_id school_name area stage grade year students",
+            "school_id stage grade year",
+            "students",
+            "year-09-01",
+            True,
+        ),
+        _table("births", "area year births", "area year", "births", "year-12-31", True),
+        _table(
+            "milestones",
+            "commitment_id date achieved evidence note",
+            "commitment_id date",
+            "achieved",
+            "date",
+            True,
+        ),
+        _table(
+            "projects",
+            "project_id name kind area approved started completed handed_over opened classes seats "
+            "investment_yuan floor_area_m2 site_area_m2",
+            "project_id",
+            "name kind",
+            "",
+            True,
+        ),
+        _table(
+            "finance",
+            "item year value unit as_of status source_office",
+            "item year as_of status",
+            "value unit",
+            "as_of",
+            True,
+        ),
+        _table("issues", "level file sheet cell school year found expected done", "", "level file"),
+    )
+}
+
+
+@functools.lru_cache(maxsize=1)
+def _registry() -> Mapping[str, Any]:
+    """Return fields.yml as it stands, once it is known to be right."""
+    path = DEFINITIONS / "fields.yml"
+    loaded = yaml.load(path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    faults = _registry_faults(loaded)
+    if faults:
+        raise RegistryError(listing(f"wrong entries in {path}", faults, "mend the file"))
+    return dict(loaded)
+
+
+@functools.lru_cache(maxsize=1)
+def fields() -> Mapping[str, Field]:
+    """Return the registry of columns, by name.
+
+    Raises
+    ------
+    RegistryError
+        If ``definitions/fields.yml`` declares a field wrongly; all faults at once.
+
+    Examples
+    --------
+    >>> fields()["equipment_value_yuan"].unit
+    'yuan'
+    """
+    return {name: Field(name, **_frozen(entry)) for name, entry in _registry()["fields"].items()}
+
+
+def label(column: str, language: str, with_unit: bool = False) -> str:
+    """Return the label of a column in ``zh`` or ``en``, its unit in brackets if asked for.
+
+    Examples
+    --------
+    >>> label("equipment_value_yuan", "en", with_unit=True)
+    'Value of teaching equipment (yuan)'
+    """
+    field = fields()[column]
+    text = field.label[language]
+    if not (with_unit and field.unit):
+        return text
+    unit = _registry()["units"][field.unit][language]
+    return f"{text}（{unit}）" if language == "zh" else f"{text} ({unit})"
+
+
+def conform(frame: pd.DataFrame, table: str) -> pd.DataFrame:
+    """Return `frame` with the columns, order and types that `table` declares, sorted by its key.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Has the declared columns, in any order; optional ones may be absent and come out empty.
+    table : str
+        A key of `TABLES`.
+
+    Returns
+    -------
+    DataFrame
+        Text columns are ``str`` without missing values (absent is ``""``); optional numbers are ``Int64``,
+        ``Float64``, ``boolean``.
+
+    Raises
+    ------
+    DataError
+        If a column is unknown or absent, a value is not of its type, out of range or not among the allowed ones, a
+        required value is missing, or a key stands twice. All faults at once, with the rows.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"year": ["2020"], "area": ["east"], "births": [12.0], "file": ["b.csv"], "line": [2]})
+    >>> conform(rows, "births").dtypes.astype(str).to_dict()["births"]
+    'int64'
+    """
+    declared = _declared(table)
+    faults = _column_faults(frame, declared)
+    if faults:
+        raise _refused(table, faults)
+    converted = {name: _converted(frame, declared, name, faults) for name in declared.columns}
+    result = pd.DataFrame(converted, index=frame.index)
+    for name in declared.columns:
+        faults += _value_faults(result[name], declared, name, frame)
+    faults += _key_faults(result, declared)
+    if faults:
+        raise _refused(table, faults)
+    return _sorted_by_key(_with_dtypes(result, declared), declared)
+
+
+def empty(table: str) -> pd.DataFrame:
+    """Return the table without rows, with its declared types.
+
+    Examples
+    --------
+    >>> len(empty("births"))
+    0
+    """
+    declared = _declared(table)
+    return conform(pd.DataFrame({name: pd.Series(dtype=object) for name in declared.columns}), table)
+
+
+def write_table(frame: pd.DataFrame, table: str, path: Path) -> None:
+    """Conform `frame` to `table` and write it as parquet, with the schema version in the file's metadata.
+
+    The same rows give the same bytes.
+    """
+    arrow = pa.Table.from_pandas(conform(frame, table), preserve_index=False)
+    metadata = {
+        **(arrow.schema.metadata or {}),
+        _VERSION_KEY: str(SCHEMA_VERSION).encode(),
+        _TABLE_KEY: table.encode(),
+    }
+    pq.write_table(arrow.replace_schema_metadata(metadata), path, compression="zstd")
+
+
+def read_table(path: Path, table: str) -> pd.DataFrame:
+    """Read a processed table that this version of planlib wrote.
+
+    Raises
+    ------
+    DataError
+        If the file is absent, is not parquet, holds another table, or was written with another schema version:
+        says which file and how to build it again.
+    """
+    again = "To do: build the tables again with `planlib clean <district>`."
+    try:
+        arrow = pq.read_table(path)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise DataError(f"Could not read {path}: {str(error).splitlines()[0]}.\n{again}") from error
+    metadata = arrow.schema.metadata or {}
+    found = metadata.get(_VERSION_KEY, b"none").decode()
+    if found != str(SCHEMA_VERSION):
+        raise DataError(f"{path} has schema version {found}, this planlib reads {SCHEMA_VERSION}.\n{again}")
+    holds = metadata.get(_TABLE_KEY, b"?").decode()
+    if holds != table or tuple(arrow.column_names) != _declared(table).columns:
+        raise DataError(f"{path} holds the table {holds} with other columns than {table} declares.\n{again}")
+    return arrow.to_pandas()
+
+
+def as_of_dates(frame: pd.DataFrame, table: str) -> pd.Series:
+    """Return the date from which each row may be known, as its table declares (``"all"`` if it is undated).
+
+    Examples
+    --------
+    >>> as_of_dates(pd.DataFrame({"year": [2020]}), "births").tolist()
+    ['2020-12-31']
+    """
+    rule = _declared(table).as_of
+    if not rule:
+        return pd.Series("all", index=frame.index, dtype="str")
+    column, _, day = rule.partition("-")
+    return frame[column].astype("str") + (f"-{day}" if day else "")
+
+
+def _frozen(entry: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: tuple(value) if key == "values" else value for key, value in entry.items()}
+
+
+def _registry_faults(loaded: Any) -> list[str]:
+    """Return what is wrong with fields.yml, and which columns of the declared tables it does not name."""
+    entries = loaded.get("fields", {}) if isinstance(loaded, dict) else {}
+    units = {"", *(loaded.get("units") or {})} if isinstance(loaded, dict) else {""}
+    faults = [
+        f"{name}: needs type, unit (known), label {{zh, en}} and no other key than {sorted(_FIELD_KEYS)}"
+        for name, entry in entries.items()
+        if set(entry) - _FIELD_KEYS
+        or entry.get("type") not in _DTYPES
+        or entry.get("unit") not in units
+        or set(entry.get("label", {})) != {"zh", "en"}
+    ]
+    named = {column for table in TABLES.values() for column in table.columns}
+    return faults + [f"{name}: a column of a table, but not declared" for name in sorted(named - set(entries))]
+
+
+def _declared(table: str) -> Table:
+    if table not in TABLES:
+        raise DataError(f"Unknown table {table!r}. Known tables: {', '.join(TABLES)}.")
+    return TABLES[table]
+
+
+def _refused(table: str, faults: list[str]) -> DataError:
+    return DataError(listing(f"the table {table} does not fit its schema", faults, "mend the source named above"))
+
+
+def _column_faults(frame: pd.DataFrame, declared: Table) -> list[str]:
+    absent = [name for name in declared.required if name not in frame.columns]
+    unknown = [str(name) for name in frame.columns if name not in declared.columns]
+    return [f"column {name} is missing" for name in absent] + [
+        f"column {name} is not declared" for name in unknown
+    ]
+
+
+def _converted(frame: pd.DataFrame, declared: Table, name: str, faults: list[str]) -> pd.Series:
+    """Return a column as its nullable type; what cannot be read becomes missing and a fault."""
+    field = fields()[name]
+    dtype: Any = _DTYPES[field.type][1]
+    if name not in frame.columns:
+        return pd.Series("" if _is_text(field) else pd.NA, index=frame.index, dtype=dtype)
+    source = frame[name]
+    if _is_text(field):
+        return source.astype("str").where(source.notna(), "").astype("str")
+    numbers = _numbers(source)
+    unread = source.notna() & (source.astype("str") != "") & numbers.isna()
+    if field.type != "number":
+        unread |= numbers.notna() & (numbers % 1 != 0)
+    if field.type == "boolean":
+        unread |= numbers.notna() & ~numbers.isin([0, 1])
+    wanted = {"integer": "a whole number", "number": "a number", "boolean": "true or false"}[field.type]
+    faults += [
+        _at(frame, declared, i, name, f"is {_shown(source.iloc[i])}, expected {wanted}") for i in _rows(unread)
+    ]
+    return numbers.mask(unread).astype(dtype)
+
+
+def _numbers(source: pd.Series) -> pd.Series:
+    """Return a column as Float64 with missing where it is no finite number."""
+    plain = source.astype("Float64") if source.dtype.kind in "biuf" else pd.to_numeric(source, errors="coerce")
+    numbers = plain.astype("Float64")
+    return numbers.mask(numbers.isin([np.inf, -np.inf]))
+
+
+def _shown(value: Any) -> str:
+    """Write a value as a person would: text in quotes, a number plain."""
+    return repr(value) if isinstance(value, str) else f"{value}"
+
+
+def _is_text(field: Field) -> bool:
+    return field.type in ("string", "date")
+
+
+def _rows(mask: pd.Series) -> list[int]:
+    return [int(i) for i in np.flatnonzero(mask.to_numpy(dtype=bool))]
+
+
+def _value_faults(column: pd.Series, declared: Table, name: str, frame: pd.DataFrame) -> list[str]:
+    """Return the faults of a converted column: missing, not allowed, out of range, no date."""
+    field, is_empty = fields()[name], column.isna() | (column.astype("str") == "")
+    faults = []
+    if name in declared.required:
+        # a value that could not be read was said already
+        absent = is_empty & (frame[name].isna() | (frame[name].astype("str") == ""))
+        faults += [_at(frame, declared, i, name, "is empty, expected a value") for i in _rows(absent)]
+    wrong, expected = _range_faults(column, field)
+    said = (wrong & ~is_empty).fillna(False)
+    return faults + [
+        _at(frame, declared, i, name, f"is {_shown(column.iloc[i])}, expected {expected}") for i in _rows(said)
+    ]
+
+
+def _range_faults(column: pd.Series, field: Field) -> tuple[pd.Series, str]:
+    if field.values:
+        return ~column.isin(field.values), f"one of {', '.join(field.values)}"
+    if field.type == "date":
+        return ~is_iso_date(column), "a date like 2023-09-01"
+    if field.type in ("integer", "number") and (field.minimum is not None or field.maximum is not None):
+        low = -np.inf if field.minimum is None else field.minimum
+        high = np.inf if field.maximum is None else field.maximum
+        bounds = f"at least {low:g}" if high == np.inf else f"between {low:g} and {high:g}"
+        return ~column.between(low, high), bounds
+    return pd.Series(False, index=column.index), ""
+
+
+def is_iso_date(column: pd.Series) -> pd.Series:
+    """Tell which texts are real dates written as YYYY-MM-DD.
+
+    Examples
+    --------
+    >>> is_iso_date(pd.Series(["2023-09-01", "2023-02-30", "2023/9/1"])).tolist()
+    [True, False, False]
+    """
+    looks = column.astype("str").str.fullmatch(_ISO_DATE)
+    return looks & pd.to_datetime(column.astype("str"), format="%Y-%m-%d", errors="coerce").notna()
+
+
+def _key_faults(frame: pd.DataFrame, declared: Table) -> list[str]:
+    """Return the rows whose key stands in an earlier row too."""
+    if not declared.key or frame.empty:
+        return []
+    repeated = frame.duplicated(list(declared.key))
+    return [_at(frame, declared, i, "the key", "stands twice, expected once") for i in _rows(repeated)]
+
+
+def _at(frame: pd.DataFrame, declared: Table, row: int, name: str, what: str) -> str:
+    """Say where a fault stands: file and line if the row knows them, and its key."""
+    record = frame.iloc[row]
+    place = f"{record['file']} line {record['line']}: " if {"file", "line"} <= set(frame.columns) else ""
+    key = ", ".join(f"{k} {record[k]}" for k in declared.key if k in frame.columns)
+    return f"{place}{name} {what} ({key or f'row {row + 1}'})"
+
+
+def _with_dtypes(frame: pd.DataFrame, declared: Table) -> pd.DataFrame:
+    dtypes = {n: _DTYPES[fields()[n].type][0 if n in declared.required else 1] for n in declared.columns}
+    return frame.astype(dtypes)
+
+
+def _sorted_by_key(frame: pd.DataFrame, declared: Table) -> pd.DataFrame:
+    if not declared.key:
+        return frame.reset_index(drop=True)
+    return frame.sort_values(list(declared.key), kind="stable", ignore_index=True)
