@@ -1,0 +1,215 @@
+"""What a person reads: a text and a table, each safe in HTML and plain in a terminal."""
+
+import datetime as dt
+import html
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import pandas as pd
+from planlib.registry import label, load_definitions
+
+from planlib.errors import RegistryError
+from planlib.figures.words import is_missing, number, percent
+
+
+@dataclass(frozen=True)
+class Text:
+    """Paragraphs of a report; text from data is escaped on the way out.
+
+    Attributes
+    ----------
+    lines : sequence of (tag, text)
+        Tags: ``h1``, ``h3``, ``p``, ``li``, ``subtitle``, ``note``.
+    frame : str
+        ``""`` or the class of a box around them.
+    """
+
+    lines: Sequence[tuple[str, str]]
+    frame: str = ""
+
+    def _repr_html_(self) -> str:
+        parts, in_list = [], False
+        for tag, text in self.lines:
+            if (tag == "li") != in_list:
+                parts.append("<ul>" if tag == "li" else "</ul>")
+                in_list = tag == "li"
+            element, css = ("p", f' class="{tag}"') if tag in {"subtitle", "note"} else (tag, "")
+            parts.append(f"<{element}{css}>{html.escape(text)}</{element}>")
+        body = "\n".join([*parts, "</ul>"] if in_list else parts)
+        return f'<div class="{self.frame}">\n{body}\n</div>' if self.frame else body
+
+    def __repr__(self) -> str:
+        return "\n".join(f"- {text}" if tag == "li" else text for tag, text in self.lines)
+
+    def __str__(self) -> str:
+        return repr(self)
+
+
+@dataclass(frozen=True)
+class Column:
+    """How one column of a frame is shown.
+
+    Attributes
+    ----------
+    name : str
+        Column of the frame.
+    header : str
+        A key of the group ``table`` in ``definitions/narrative.yml``, shown in the report's language.
+    form : str
+        ``text``, ``number``, ``percent`` (of a share), ``date``, ``year``, or ``label:<group>`` for a code.
+    decimals : int or None
+        For numbers; None lets the number decide.
+    """
+
+    name: str
+    header: str
+    form: str = "text"
+    decimals: int | None = None
+
+    @property
+    def is_number(self) -> bool:
+        """Whether the column is set flush right."""
+        return self.form in {"number", "percent", "year"}
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table as a report prints it, with the typed frame behind it.
+
+    Attributes
+    ----------
+    frame : DataFrame
+        The values, unrounded.
+    columns : sequence of Column
+    caption : str
+    language : str
+    notes : sequence of str
+        Printed under the table.
+    """
+
+    frame: pd.DataFrame = field(repr=False)
+    columns: Sequence[Column]
+    caption: str
+    language: str
+    notes: Sequence[str] = ()
+
+    def cells(self) -> list[list[str]]:
+        """Return the cells as text, row by row."""
+        shown = [[show(value, c, self.language) for value in self.frame[c.name]] for c in self.columns]
+        return [list(row) for row in zip(*shown, strict=True)]
+
+    def headers(self) -> list[str]:
+        """Return the column headers in the table's language."""
+        return [say(f"table.{c.header}", self.language) for c in self.columns]
+
+    def _repr_html_(self) -> str:
+        head = "".join(
+            f'<th scope="col"{_css(c)}>{html.escape(h)}</th>'
+            for c, h in zip(self.columns, self.headers(), strict=True)
+        )
+        rows = "\n".join(
+            "<tr>"
+            + "".join(f"<td{_css(c)}>{html.escape(t)}</td>" for c, t in zip(self.columns, row, strict=True))
+            + "</tr>"
+            for row in self.cells()
+        )
+        if self.frame.empty:
+            rows = f'<tr><td colspan="{len(self.columns)}">{html.escape(say("no_rows", self.language))}</td></tr>'
+        notes = "".join(f'<p class="note">{html.escape(note)}</p>' for note in self.notes)
+        return (
+            f'<div class="table-wrap"><table>\n<caption>{html.escape(self.caption)}</caption>\n'
+            f"<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody></table>{notes}</div>"
+        )
+
+    def __repr__(self) -> str:
+        lines = [self.caption, " | ".join(self.headers()), *(" | ".join(row) for row in self.cells())]
+        return "\n".join([*lines, *self.notes])
+
+
+def _css(column: Column) -> str:
+    return ' class="number"' if column.is_number else ' class="nowrap"' if column.form.startswith("label:") else ""
+
+
+def show(value: Any, column: Column, language: str) -> str:
+    """Write one value as its column's form and the language ask.
+
+    Examples
+    --------
+    >>> show(0.4213, Column("progress", "progress", "percent"), "zh")
+    '42.1%'
+    >>> show("2022-09-01", Column("as_of", "as_of", "date"), "en")
+    '1 September 2022'
+    """
+    if is_missing(value) or value == "":
+        return "—"
+    if column.form == "percent":
+        return percent(value, language, 1 if column.decimals is None else column.decimals)
+    if column.form == "number":
+        return number(value, language, column.decimals)
+    if column.form == "year":
+        return str(int(value))
+    if column.form == "date":
+        return write_date(value, language)
+    if column.form.startswith("label:"):
+        return label(str(value), language, column.form.removeprefix("label:"))
+    return str(value)
+
+
+def write_date(value: str | dt.date, language: str) -> str:
+    """Write a day as the language does.
+
+    Examples
+    --------
+    >>> write_date("2022-12-31", "zh"), write_date(dt.date(2022, 12, 31), "en")
+    ('2022年12月31日', '31 December 2022')
+    """
+    day = value if isinstance(value, dt.date) else dt.date.fromisoformat(str(value)[:10])
+    month = say("months", language).split()[day.month - 1]
+    return say("date", language, year=day.year, month=month, day=day.day)
+
+
+def say(code: str, language: str, **values: object) -> str:
+    """Return a sentence of ``definitions/narrative.yml`` with its places filled.
+
+    Parameters
+    ----------
+    code : str
+        Dotted path, for example ``verdict.summary``.
+    language : {"zh", "en"}
+    **values
+        For the places in braces. Values from data are put in as they are; `Text` and `Table` escape them.
+
+    Raises
+    ------
+    RegistryError
+        If there is no such sentence.
+
+    Examples
+    --------
+    >>> say("no_rows", "en")
+    'None.'
+    """
+    entry: Any = _sentences()
+    for key in code.split("."):
+        entry = entry.get(key) if isinstance(entry, Mapping) else None
+    if not isinstance(entry, Mapping) or language not in entry:
+        raise RegistryError(f"definitions/narrative.yml has no sentence {code} in {language}. To do: add it.")
+    return str(entry[language]).format(**values)
+
+
+def join(items: Sequence[str], language: str) -> str:
+    """Join all items as the language does.
+
+    Examples
+    --------
+    >>> join(["a", "b", "c"], "en"), join(["甲", "乙"], "zh")
+    ('a, b, c', '甲、乙')
+    """
+    return say("separator", language).join(items)
+
+
+@cache
+def _sentences() -> Mapping[str, Any]:
+    return load_definitions("narrative")
