@@ -1,0 +1,21 @@
+"""How evenly a resource is spread over schools: measure, explain, doubt, decide.
+
+Pure functions over arrays and DataFrames: no files, no districts, no plans. Caps, thresholds and targets are
+arguments.
+"""
+
+from planlib.balance.measure import (
+    balance_table,
+    check_caps,
+    check_district,
+    coefficient_of_variation,
+    composite,
+)
+
+__all__ = [
+    "balance_table",
+    "check_caps",
+    "check_district",
+    "coefficient_of_variation",
+    "composite",
+]
