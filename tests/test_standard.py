@@ -14,6 +14,8 @@ from planlib.errors import DataError, UsageError
 from planlib.paths import DEFINITIONS
 from planlib.standard import (
     SEVEN,
+    check_preschool,
+    check_sizes,
     check_standard,
     implausible,
     left_out,
@@ -385,3 +387,80 @@ def test_mixed_units_are_named():
     found = implausible(rows, STANDARD)
     assert found["school_id"].tolist() == ["wan", "fen"]
     assert found["per_pupil"].tolist() == pytest.approx([0.2, 200_000])
+
+
+# --- the other blocks ---------------------------------------------------------------------------------------
+
+
+def test_class_and_school_sizes():
+    frame = table(
+        school("a", {"primary": 2000}, classes=44.0),
+        school("b", {"primary": 1500, "junior": 1001}, "nine_year", classes=30.0),
+        school("c", {"primary": 90}, classes=np.nan),
+    )
+    found = check_sizes(frame, STANDARD).set_index(["school_id", "stage"])
+    assert found.loc[("a", "primary"), "value"] == pytest.approx(2000 / 44)
+    assert not found.loc[("a", "primary"), "is_met"]
+    assert found.loc[("a", "compulsory"), "is_met"]
+    assert found.loc[("b", "compulsory"), ["value", "limit", "is_met"]].tolist() == [2501, 2500, False]
+    assert found.loc[("b", "junior"), "is_met"]
+    assert pd.isna(found.loc[("c", "primary"), "is_met"])
+    strict = check_sizes(frame, standard_from(RULES, "class_size_zhejiang", "2022-01-01"))
+    assert set(strict["item"]) == {"class_size"}
+    assert set(strict["limit"]) == {40, 45}
+    with pytest.raises(UsageError, match="nothing of class"):
+        check_sizes(frame, standard_from(RULES, "preschool_2020", "2022-01-01"))
+
+
+PRESCHOOL = standard_from(RULES, "preschool_2020", "2021-09-01")
+
+
+def kindergartens():
+    return pd.DataFrame(
+        {
+            "school_id": ["k1", "k2", "k3", "p"],
+            "stage": ["preschool"] * 3 + ["primary"],
+            "year": 2021,
+            "ownership": ["public", "private", "private", "public"],
+            "is_inclusive": pd.array([pd.NA, True, False, pd.NA], dtype="boolean"),
+            "opened_year": pd.array([2018, pd.NA, 2010, 2000], dtype="Int64"),
+            "students": [300.0, 150, 50, 1000],
+            "teachers": [20.0, 10, 4, 60],
+            "certified_teachers": [20.0, 10, 3, 60],
+            "outdoor_play_area_m2": [1200.0, 600, 100, np.nan],
+            "activity_room_area_m2": [2400.0, 1300, 500, np.nan],
+            "building_area_m2": [4000.0, 1600, np.nan, np.nan],
+        }
+    )
+
+
+def test_preschool_shares_teachers_and_areas():
+    found = check_preschool(kindergartens(), PRESCHOOL, {2021: {"gross_entry_pct": 99.0}})
+    found = found.set_index(["item", "cohort"])
+    value = found["value"]
+    assert value[("public_share_pct", "all")] == 60
+    assert value[("inclusive_share_pct", "all")] == 90
+    assert value[("children_per_teacher", "all")] == pytest.approx(500 / 34)
+    assert value[("certified_pct", "all")] == pytest.approx(100 * 33 / 34)
+    met = found["is_met"]
+    assert met[("public_share_pct", "all")]
+    assert not met[("certified_pct", "all")]
+    assert met[("children_per_teacher", "all")]
+    assert found.loc[("gross_entry_pct", "all"), "basis"] == "recorded"
+    assert pd.isna(met[("recognition_pct", "all")])
+    assert value[("outdoor_play_area_m2", "old")] == 50
+    assert met[("outdoor_play_area_m2", "old")]
+    assert not met[("activity_room_area_m2", "new")]  # 8.0 m² a child, 8.17 wanted of every new one
+    assert found.loc[("building_area_m2", "old"), "basis"] == "no_data"
+
+
+def test_an_unknown_kindergarten_makes_the_share_unknown():
+    frame = kindergartens()
+    frame["is_inclusive"] = frame["is_inclusive"].mask(frame["school_id"] == "k3")
+    found = check_preschool(frame, PRESCHOOL).set_index("item")
+    assert pd.isna(found.loc["inclusive_share_pct", "is_met"])
+    assert found.loc["public_share_pct", "is_met"]
+    with pytest.raises(UsageError, match="no preschool standard"):
+        check_preschool(frame, STANDARD)
+    with pytest.raises(DataError, match="certified_teachers"):
+        check_preschool(frame.drop(columns="certified_teachers"), PRESCHOOL)
