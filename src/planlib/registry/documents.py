@@ -1,0 +1,223 @@
+"""YAML with line numbers: safe, strict about keys, and able to say where a fault stands."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from planlib.errors import RegistryError, listing
+
+Where = tuple[str | int, ...]
+"""The way from the top of a document to an entry: keys and positions."""
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """Safe loader that reads true/false, null and numbers; dates, yes/no and 6:30 stay text."""
+
+    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - PyYAML's own class attribute
+
+
+for _tag, _pattern, _first in (
+    ("bool", r"(?:true|True|false|False)$", "tTfF"),
+    ("null", r"(?:~|null|)$", ["~", "n", ""]),
+    ("int", r"[-+]?(?:0|[1-9][0-9]{0,17})$", "-+0123456789"),
+    ("float", r"[-+]?[0-9]+(?:\.[0-9]*(?:[eE][-+]?[0-9]{1,3})?|[eE][-+][0-9]{1,3})$", "-+0123456789"),
+):
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), list(_first))
+
+
+@dataclass
+class Document:
+    """A YAML file as plain values, the line of every entry, and the faults found in it.
+
+    Attributes
+    ----------
+    name : str
+        How messages call the file.
+    data : Any
+        Dicts, lists, texts, numbers, booleans, None.
+    lines : dict
+        Line (from 1) of every entry by its way from the top.
+    faults : list of (line, text)
+    """
+
+    name: str
+    data: Any = None
+    lines: dict[Where, int] = field(default_factory=dict)
+    faults: list[tuple[int, str]] = field(default_factory=list)
+
+    def line(self, where: Where) -> int:
+        """Return the line of an entry, or of the nearest entry it would stand in."""
+        for end in range(len(where), -1, -1):
+            if where[:end] in self.lines:
+                return self.lines[where[:end]]
+        return 1
+
+    def fault(self, where: Where, what: str, expected: str, todo: str) -> None:
+        """Note a fault: what is wrong at a place, what was expected, what to do."""
+        line = self.line(where)
+        self.faults.append((line, f"{self.name}, line {line}: {what}, expected {expected}: {todo}"))
+
+    def raise_faults(self) -> None:
+        """Raise all faults noted so far as one error, in the order of the file.
+
+        Raises
+        ------
+        RegistryError
+            If there is any; ten are written out, the rest counted.
+        """
+        if self.faults:
+            texts = list(dict.fromkeys(text for _, text in sorted(self.faults, key=lambda fault: fault[0])))
+            raise RegistryError(listing(f"{self.name} cannot be used", texts, "mend these lines and run again"))
+
+
+def did_you_mean(word: object, known: Iterable[str]) -> str:
+    """Return a hint to the nearest known word, or the known words when none is near.
+
+    Examples
+    --------
+    >>> did_you_mean("goall", ["goal", "task"])
+    "did you mean 'goal'?"
+    >>> did_you_mean("x", ["goal", "task"])
+    'use one of goal, task'
+    """
+    words = list(known)
+    near = get_close_matches(str(word), words, n=1)
+    if near:
+        return f"did you mean {near[0]!r}?"
+    return f"use one of {', '.join(words)}" if words else "remove it"
+
+
+def read_document(path: Path, name: str | None = None) -> Document:
+    """Read a YAML file safely, keeping the line of every entry.
+
+    Duplicate keys, keys that are not text or whole numbers, and anchors with aliases are noted as faults of the
+    document; the caller raises them together with its own.
+
+    Parameters
+    ----------
+    path : Path
+        A UTF-8 file.
+    name : str, optional
+        How messages call it; the file name by default.
+
+    Returns
+    -------
+    Document
+
+    Raises
+    ------
+    RegistryError
+        If the file is missing, not UTF-8, empty, or not YAML (with line and column).
+    """
+    document = Document(name or path.name)
+    loader = _Loader(_text(path, document.name))
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            raise RegistryError(f"{document.name} is empty: {path}\nTo do: fill it in, or restore it from git.")
+        document.data = _Builder(document, loader).value(node, ())
+    except yaml.MarkedYAMLError as error:
+        raise RegistryError(_syntax(document.name, error)) from None
+    except RecursionError:
+        raise RegistryError(f"{document.name} is nested too deeply.\nTo do: write it flat.") from None
+    except yaml.YAMLError as error:
+        raise RegistryError(f"{document.name}: {error}\nTo do: remove the character named here.") from None
+    finally:
+        loader.dispose()
+    return document
+
+
+def _text(path: Path, name: str) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise RegistryError(f"{name} is missing: {path}\nTo do: put the file there.") from None
+    except UnicodeDecodeError as error:
+        line = path.read_bytes()[: error.start].count(b"\n") + 1
+        raise RegistryError(
+            f"{name}, line {line}: this is not UTF-8 text ({path}).\nTo do: save the file as UTF-8."
+        ) from None
+
+
+def _syntax(name: str, error: yaml.MarkedYAMLError) -> str:
+    mark = error.problem_mark or error.context_mark
+    place = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "somewhere"
+    problem = " ".join(part for part in (error.context, error.problem) if part)
+    return (
+        f"{name}, {place}: this is not YAML that can be read ({problem}).\n"
+        "To do: look at this line and the one above it: quotes, brackets, indentation (spaces, no tabs), "
+        "and a space after each colon."
+    )
+
+
+class _Builder:
+    """Turns composed nodes into plain values while noting lines."""
+
+    def __init__(self, document: Document, loader: Any) -> None:
+        self.document, self.loader = document, loader
+        self.seen: set[int] = set()
+
+    def value(self, node: yaml.Node, where: Where) -> Any:
+        # a mapping of an entry is found at its key, which is set before
+        self.document.lines.setdefault(where, node.start_mark.line + 1)
+        if id(node) in self.seen:
+            self.document.fault(
+                where, "an alias (*)", "every entry written out", "copy the entry here; anchors are not used"
+            )
+            return None
+        self.seen.add(id(node))
+        if isinstance(node, yaml.MappingNode):
+            return self.mapping(node, where)
+        if isinstance(node, yaml.SequenceNode):
+            return [self.value(item, (*where, place)) for place, item in enumerate(node.value)]
+        return self.loader.construct_object(node)
+
+    def mapping(self, node: yaml.MappingNode, where: Where) -> dict[str | int, Any]:
+        result: dict[str | int, Any] = {}
+        for key_node, value_node in node.value:
+            key = self.key(key_node, where)
+            if key is None:
+                continue
+            line = key_node.start_mark.line + 1
+            if key in result:
+                self.repeated((*where, key), line)
+                continue
+            self.document.lines[(*where, key)] = line
+            result[key] = self.value(value_node, (*where, key))
+        return result
+
+    def key(self, node: yaml.Node, where: Where) -> str | int | None:
+        key = self.loader.construct_object(node) if isinstance(node, yaml.ScalarNode) else None
+        if isinstance(key, bool):
+            return str(node.value)
+        if isinstance(key, str | int):
+            return key
+        # `lines` knows no line of a key that is none, so the line is lent for this message
+        place = (*where, "")
+        self.document.lines[place] = node.start_mark.line + 1
+        self.document.fault(place, f"the key {node.value!r:.40}", "a word", "write a plain word before the colon")
+        del self.document.lines[place]
+        return None
+
+    def repeated(self, where: Where, line: int) -> None:
+        first = self.document.lines[where]
+        text = (
+            f"{self.document.name}, line {line}: the key {where[-1]!r} stands here a second time, "
+            f"expected once (it stands in line {first}): remove one of the two"
+        )
+        self.document.faults.append((line, text))
+
+
+def as_mapping(value: Any) -> Mapping[Any, Any]:
+    """Return the value if it is a mapping, else an empty one (its fault is noted elsewhere)."""
+    return value if isinstance(value, dict) else {}
+
+
+def as_list(value: Any) -> list[Any]:
+    """Return the value if it is a list, else an empty one (its fault is noted elsewhere)."""
+    return value if isinstance(value, list) else []
