@@ -1,0 +1,37 @@
+"""Figures a person can hand in: Chinese type everywhere, the finding as title, status by shape and word.
+
+Frames in, :class:`Picture` out: the image, its alternative text and the data behind it. No figure touches
+``matplotlib.pyplot`` or leaves a setting changed, so they are safe in notebooks and in threads.
+"""
+
+from planlib.figures.balance import balance_by_year, school_strip
+from planlib.figures.lettering import font_file, missing_glyphs, style
+from planlib.figures.outlook import fan_chart, forecast_review
+from planlib.figures.picture import Picture
+from planlib.figures.progress import progress_bullets, promises_by_box, status_overview
+from planlib.figures.supply import (
+    enrolment_chart,
+    finance_chart,
+    project_timeline,
+    seats_by_area,
+    seats_chart,
+)
+
+__all__ = [
+    "Picture",
+    "balance_by_year",
+    "enrolment_chart",
+    "fan_chart",
+    "finance_chart",
+    "font_file",
+    "forecast_review",
+    "missing_glyphs",
+    "progress_bullets",
+    "project_timeline",
+    "promises_by_box",
+    "school_strip",
+    "seats_by_area",
+    "seats_chart",
+    "status_overview",
+    "style",
+]

@@ -1,0 +1,268 @@
+"""Chinese type on any machine: the font by file, the style, and a missing glyph as an error.
+
+Noto Sans SC comes inside the pinned ``zhplot`` wheel; the package itself is never imported, as importing it would
+change Matplotlib's global state. Without this room a machine without Chinese fonts draws empty boxes, and every
+other check passes on them.
+"""
+
+import importlib.util
+import logging
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from planlib.errors import DataError, PlanlibError, listing
+
+# Matplotlib writes to stderr when its first font scan takes over five seconds; in a report that text would be output.
+_LOGGER = logging.getLogger("matplotlib.font_manager")
+_LEVEL = _LOGGER.level
+_LOGGER.setLevel(logging.ERROR)
+import matplotlib as mpl  # noqa: E402
+from matplotlib import font_manager  # noqa: E402
+from matplotlib.figure import Figure  # noqa: E402
+from matplotlib.text import Text  # noqa: E402
+
+_LOGGER.setLevel(_LEVEL)
+
+FONT_PACKAGE = "zhplot"
+FONT_FILE = "fonts/NotoSansSC-Regular.ttf"
+FAMILIES = ["Noto Sans SC", "DejaVu Sans"]
+
+INK = "#222222"
+QUIET = "#666666"
+RULE = "#D4D4D4"
+
+STYLE: dict[str, Any] = {
+    "font.family": FAMILIES,
+    "font.size": 9.0,
+    "axes.unicode_minus": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#8C8C8C",
+    "axes.labelcolor": QUIET,
+    "axes.labelsize": 8.5,
+    "axes.titlesize": 9.5,
+    "axes.titlelocation": "left",
+    "axes.titlecolor": INK,
+    "axes.linewidth": 0.8,
+    "axes.axisbelow": True,
+    "grid.color": RULE,
+    "grid.linewidth": 0.6,
+    "xtick.color": QUIET,
+    "ytick.color": QUIET,
+    "xtick.labelsize": 8.5,
+    "ytick.labelsize": 8.5,
+    "text.color": INK,
+    # A dollar sign in somebody's school name is a dollar sign.
+    "text.parse_math": False,
+    "hatch.linewidth": 0.6,
+    "hatch.color": "#444444",
+    "legend.frameon": False,
+    "legend.fontsize": 8.5,
+    "figure.facecolor": "white",
+    "figure.dpi": 150,
+    "savefig.dpi": 150,
+    "savefig.bbox": None,
+    "savefig.facecolor": "white",
+    "path.simplify": False,
+}
+
+_MISSING_GLYPH = "Glyph .* missing from font"
+
+# rcParams are one per process: two threads that draw at once would restore each other's settings.
+_LOCK = threading.RLock()
+
+
+@cache
+def font_file() -> Path:
+    """Return the path of the Chinese font, found without importing the package that carries it.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    PlanlibError
+        If the package or its font is not installed; says how to install it.
+
+    Examples
+    --------
+    >>> font_file().name
+    'NotoSansSC-Regular.ttf'
+    """
+    spec = importlib.util.find_spec(FONT_PACKAGE)
+    for folder in (spec.submodule_search_locations or []) if spec else []:
+        path = Path(folder) / FONT_FILE
+        if path.is_file():
+            return path
+    where = "the package is not installed" if spec is None else f"the package has no {FONT_FILE}"
+    raise PlanlibError(
+        f"The Chinese font Noto Sans SC was not found in the package {FONT_PACKAGE}: {where}.\n"
+        "Figures in Chinese would show empty boxes, so none is drawn.\n"
+        f"To do: install what requirements.lock names (or: python -m pip install {FONT_PACKAGE}==1.0.0)."
+    )
+
+
+@cache
+def _register(path: Path) -> None:
+    font_manager.fontManager.addfont(path)
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Draw in the house style inside a ``with`` block; outside it Matplotlib is as it was.
+
+    Registers Noto Sans SC by file, puts it before DejaVu Sans (which supplies the few signs it lacks), and makes a
+    missing-glyph warning an error. Every function of :mod:`planlib.figures` draws inside it by itself.
+
+    Raises
+    ------
+    PlanlibError
+        If the font is not installed.
+    DataError
+        If something drawn in the block lacks a glyph.
+
+    Examples
+    --------
+    >>> import matplotlib
+    >>> with style():
+    ...     matplotlib.rcParams["font.family"]
+    ['Noto Sans SC', 'DejaVu Sans']
+    """
+    with _LOCK, mpl.rc_context():
+        _register(font_file())
+        mpl.rcParams.update(STYLE)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("error", message=_MISSING_GLYPH)
+            try:
+                yield
+            except UserWarning as warning:
+                raise DataError(f"{warning}\nTo do: mend the text; boxes are not printed.") from warning
+
+
+@cache
+def _covered() -> frozenset[int]:
+    """Code points for which one of the two fonts has a glyph."""
+    _register(font_file())
+    paths = [font_manager.findfont(font_manager.FontProperties(family=family)) for family in FAMILIES]
+    return frozenset(point for path in paths for point in font_manager.get_font(path).get_charmap())
+
+
+def missing_glyphs(text: str) -> list[str]:
+    """Return the characters of a text that neither font can draw, in order of appearance, each once.
+
+    Examples
+    --------
+    >>> missing_glyphs("校际优质均衡系数 ≥ 0.25")
+    []
+    >>> missing_glyphs("a\\U00013000b")
+    ['\\U00013000']
+    """
+    lacking = (c for c in text if ord(c) not in _covered() and c not in "\n\t\r")
+    return list(dict.fromkeys(lacking))
+
+
+def check_glyphs(figure: Figure) -> None:
+    """Raise if a visible text of the figure holds a character without a glyph.
+
+    Raises
+    ------
+    DataError
+        Names each character, its code point and the text it stands in.
+    """
+    for axes in figure.axes:
+        # Tick labels have no text before they are asked for.
+        axes.get_xticklabels(), axes.get_yticklabels()
+    texts = {t.get_text() for t in figure.findobj(Text) if isinstance(t, Text) and t.get_visible()}
+    faults = [
+        f"{character!r} (U+{ord(character):04X}) in {text!r}"
+        for text in sorted(texts)
+        for character in missing_glyphs(text)
+    ]
+    if faults:
+        raise DataError(
+            listing(
+                "characters that neither Noto Sans SC nor DejaVu Sans can draw",
+                faults,
+                "mend the text in the data or in definitions/; private-use and damaged characters often come from a "
+                "file read in the wrong encoding",
+            )
+        )
+
+
+_NO_LINE_START = set("，。；：、！？）》」”’%％,.;:!?)]}")
+_NO_LINE_END = set("（《「“‘([{")
+
+
+def _em(character: str) -> float:
+    return 1.0 if ord(character) > 0x2E7F else 0.56
+
+
+def width_em(text: str) -> float:
+    """Estimate the width of one line in em: 1 for a Chinese character, 0.56 for any other.
+
+    Examples
+    --------
+    >>> width_em("学段")
+    2.0
+    >>> round(width_em("ab"), 2)
+    1.12
+    """
+    return sum(_em(c) for c in text)
+
+
+def _pieces(text: str) -> list[str]:
+    """Split where a line may break: at spaces, and between Chinese characters unless punctuation forbids it."""
+    pieces: list[str] = []
+    for character in text:
+        wide = _em(character) == 1.0
+        joins = pieces and (
+            character in _NO_LINE_START
+            or pieces[-1][-1] in _NO_LINE_END
+            or character == " "
+            or (not wide and pieces[-1][-1] != " " and _em(pieces[-1][-1]) < 1.0)
+        )
+        if joins:
+            pieces[-1] += character
+        else:
+            pieces.append(character)
+    return pieces
+
+
+def wrap(text: str, em: float) -> str:
+    """Break a text into lines of at most ``em`` em, as Chinese and as English break lines.
+
+    Parameters
+    ----------
+    text : str
+        One paragraph; line breaks in it are kept.
+    em : float
+        Width of a line in units of the type size.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> wrap("公办幼儿园覆盖率（%）", 6)
+    '公办幼儿园覆\\n盖率（%）'
+    >>> wrap("on schedule or late", 7)
+    'on schedule\\nor late'
+    """
+    return "\n".join(_wrap_line(line, em) for line in text.split("\n"))
+
+
+def _wrap_line(text: str, em: float) -> str:
+    lines = [""]
+    for piece in _pieces(text):
+        if lines[-1] and width_em((lines[-1] + piece).rstrip()) > em:
+            lines[-1] = lines[-1].rstrip()
+            lines.append("")
+        lines[-1] += piece
+    return "\n".join(lines)

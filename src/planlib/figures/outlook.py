@@ -1,0 +1,357 @@
+"""What is likely to come, and how earlier forecasts turned out."""
+
+import math
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from planlib.evaluate.meet import meets
+from planlib.figures import marks
+from planlib.figures.lettering import INK, QUIET, style, width_em, wrap
+from planlib.figures.marks import BLUE, GREEN, GREY, ORANGE, VERMILION, Mark
+from planlib.figures.picture import Picture, Sheet, no_data, sheet
+from planlib.figures.words import (
+    axis_numbers,
+    check_language,
+    finite,
+    is_missing,
+    listed,
+    name_of,
+    named_with_unit,
+    need,
+    number,
+    say,
+    unit_name,
+    with_unit,
+    word,
+)
+
+_BAND_80, _BAND_95 = "#7FB2D9", "#CFE2F2"
+_SIGN = {"likely": "●", "at_risk": "▼", "unlikely": "✕"}
+_INTERVALS = ["lower_80", "upper_80", "lower_95", "upper_95"]
+_FORECAST = ["series_id", "year", "median", *_INTERVALS]
+
+_HIT = {
+    "inside_80": Mark("o", GREEN),
+    "inside_95": Mark("v", ORANGE),
+    "outside": Mark("X", VERMILION),
+}
+_REACH = 2.6
+
+
+def fan_chart(
+    history: pd.DataFrame,
+    forecast: pd.DataFrame,
+    series: pd.DataFrame,
+    baseline_year: int,
+    target_year: int,
+    language: str = "zh",
+    *,
+    columns: int = 3,
+    simulated: bool = False,
+    note: str = "",
+) -> Picture:
+    """Draw what was seen, what is likely, what is wanted and the straight way there, one panel per series.
+
+    Dots are observations; the line is the median of the forecast with its 80 % and 95 % intervals; the dotted line carries
+    the last value on (or is the column ``naive``); the thick line is the target, the dashed one the required path.
+
+    Parameters
+    ----------
+    history : DataFrame
+        ``series_id, year, value``; only what was known at the cutoff.
+    forecast : DataFrame
+        ``series_id, year, median, lower_80, upper_80, lower_95, upper_95``, optionally ``naive``.
+    series : DataFrame
+        One panel per row, in this order: ``series_id, name_zh, name_en, unit, baseline, target, target_relation,
+        direction, precision``, optionally ``outlook`` (likely, at_risk, unlikely).
+    baseline_year, target_year : int
+        Where the required path begins and ends.
+    language, simulated, note
+        As in :func:`planlib.figures.progress_bullets`.
+    columns : int
+        Panels in a row.
+
+    Returns
+    -------
+    Picture
+
+    Raises
+    ------
+    DataError
+        If a column is missing.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> seen = pd.DataFrame({"series_id": "a", "year": [2020, 2021, 2022], "value": [76.0, 78.0, 80.0]})
+    >>> ahead = pd.DataFrame([{"series_id": "a", "year": 2025, "median": 85.5, "lower_80": 84, "upper_80": 87,
+    ...                        "lower_95": 83, "upper_95": 88}])
+    >>> row = pd.DataFrame([{"series_id": "a", "name_en": "Public kindergartens", "unit": "%", "baseline": 76.0,
+    ...                      "target": 85.0, "target_relation": ">", "direction": "rise", "precision": 2}])
+    >>> fan_chart(seen, ahead, row, 2020, 2025, "en").title
+    'By 2025 the median of the forecast reaches the target in 1 of 1 series'
+    """
+    check_language(language)
+    need(history, ["series_id", "year", "value"], "fan_chart (history)")
+    need(forecast, _FORECAST, "fan_chart (forecast)")
+    wanted = [
+        "series_id",
+        f"name_{language}",
+        "unit",
+        "baseline",
+        "target",
+        "target_relation",
+        "direction",
+        "precision",
+    ]
+    need(series, wanted, "fan_chart (series)")
+    shown = series[series["series_id"].isin(forecast["series_id"])].reset_index(drop=True)
+    if shown.empty:
+        return no_data("fan_chart", language, simulated, forecast)
+    ends = _ends(shown, forecast, target_year)
+    title = _fan_title(ends, target_year, language)
+    columns = min(columns, max(len(shown), 2))
+    with style():
+        lines = -(-len(shown) // columns)
+        page = sheet(9.7, 2.55 * lines, title, language, "", note, simulated, legend=0.32)
+        _fan_legend(page, "naive" in forecast, language)
+        page.constrain(wspace=0.04, hspace=0.07)
+        grid = page.figure.subplots(lines, columns, squeeze=False).ravel()
+        for axes, (_, row) in zip(grid, shown.iterrows(), strict=False):
+            mine = (f[f["series_id"].eq(row["series_id"])].sort_values("year") for f in (history, forecast))
+            _fan_panel(axes, *mine, row, (baseline_year, target_year), language)
+        for axes in grid[len(shown) :]:
+            axes.set_visible(False)
+        data = pd.concat([history.assign(part="history"), forecast.assign(part="forecast")])
+        return page.picture(
+            _fan_alt(title, ends, target_year, language), data[data["series_id"].isin(shown["series_id"])]
+        )
+
+
+def _ends(series: pd.DataFrame, forecast: pd.DataFrame, year: int) -> pd.DataFrame:
+    """The forecast of each series for the target year, or its last year before it."""
+    last = forecast[forecast["year"].le(year)].sort_values("year").groupby("series_id").tail(1)
+    joined = series.merge(last[_FORECAST], on="series_id", how="left")
+    toward = pd.Series("rise", index=joined.index).mask(joined["target"] < joined["baseline"], "fall")
+    direction = joined["direction"].where(joined["direction"].isin(["rise", "fall"]), toward)
+    joined["is_reached"] = meets(joined["median"], joined["target_relation"], joined["target"], direction).fillna(
+        False
+    )
+    return joined
+
+
+def _fan_title(ends: pd.DataFrame, year: int, language: str) -> str:
+    if "outlook" in ends and ends["outlook"].notna().any():
+        counts = ends["outlook"].value_counts()
+        words = [f"{word('outlook', c, language)} {counts[c]}" for c in _SIGN if c in counts]
+        return say("fan_title_outlook", language, year=year, total=len(ends), outlooks=listed(words, language, 9))
+    return say("fan_title", language, year=year, total=len(ends), reached=int(ends["is_reached"].sum()))
+
+
+def _fan_panel(
+    axes: Axes, seen: pd.DataFrame, ahead: pd.DataFrame, row: pd.Series, span: tuple[int, int], language: str
+) -> None:
+    start, end = span
+    if len(seen):
+        ahead = _joined(seen, ahead)
+    axes.fill_between(ahead["year"], ahead["lower_95"], ahead["upper_95"], color=_BAND_95, linewidth=0)
+    axes.fill_between(ahead["year"], ahead["lower_80"], ahead["upper_80"], color=_BAND_80, linewidth=0)
+    axes.plot(ahead["year"], ahead["median"], color=BLUE, linewidth=1.8)
+    axes.plot(ahead["year"], ahead["naive"], color=INK, linewidth=1.2, linestyle=(0, (1, 2)))
+    axes.plot([start, end], [row["baseline"], row["target"]], color=GREY, linewidth=1.2, linestyle=(0, (5, 3)))
+    axes.axhline(row["target"], color=VERMILION, linewidth=1.6)
+    axes.plot(seen["year"], seen["value"], "o", color=INK, markersize=4.5, zorder=5, clip_on=False)
+    _fan_limits(axes, seen, ahead, row)
+    first = int(min([start, *seen["year"]]))
+    last = int(max([end, *ahead["year"]]))
+    axes.set(xlim=(first - 0.3, last + 0.3), xticks=range(first, last + 1, 1 if last - first <= 7 else 2))
+    axes.tick_params(length=0)
+    axes.grid(axis="y")
+    axis_numbers(axes.yaxis, language)
+    axes.set_title(_fan_heading(row, language), fontsize=9, linespacing=1.3)
+
+
+def _joined(seen: pd.DataFrame, ahead: pd.DataFrame) -> pd.DataFrame:
+    """Begin the fan at the last observation, which is certain; give the naive line if the frame has none."""
+    last = seen.iloc[-1]
+    columns = ["median", *_INTERVALS]
+    naive = ahead["naive"] if "naive" in ahead else last["value"]
+    first = pd.DataFrame([{"year": last["year"], "naive": last["value"], **dict.fromkeys(columns, last["value"])}])
+    return pd.concat([first, ahead.assign(naive=naive)[["year", "naive", *columns]]], ignore_index=True).astype(
+        float
+    )
+
+
+def _fan_limits(axes: Axes, seen: pd.DataFrame, ahead: pd.DataFrame, row: pd.Series) -> None:
+    values = finite([*seen["value"], *ahead["lower_95"], *ahead["upper_95"], row["target"], row["baseline"]])
+    low, high = min(values), max(values)
+    # A series that is held at 100 would otherwise get an axis in billionths.
+    room = max((high - low) * 0.08, 0.5 * 10 ** -float(row["precision"]), abs(high) * 1e-4)
+    axes.set_ylim(low - room, high + room)
+
+
+def _fan_heading(row: pd.Series, language: str) -> str:
+    heading = wrap(named_with_unit(row, language), 23)
+    sign = row["target_relation"] if row["target_relation"] not in ("=", None) else ""
+    target = say(
+        "panel_target", language, target=f"{sign}{number(row['target'], language, int(row['precision']))}"
+    )
+    outlook = row.get("outlook")
+    if is_missing(outlook):
+        return f"{heading}\n{target}"
+    return f"{heading}\n{_SIGN[str(outlook)]} {word('outlook', str(outlook), language)} · {target}"
+
+
+def _fan_legend(page: Sheet, has_naive: bool, language: str) -> None:
+    handles = [
+        Line2D([], [], color=INK, marker="o", linestyle="none", markersize=4.5, label=say("fan_seen", language)),
+        Line2D([], [], color=BLUE, linewidth=1.8, label=say("fan_median", language)),
+        Patch(facecolor=_BAND_80, label=say("fan_80", language)),
+        Patch(facecolor=_BAND_95, label=say("fan_95", language)),
+        Line2D(
+            [],
+            [],
+            color=INK,
+            linestyle=(0, (1, 2)),
+            label=say("fan_naive_model" if has_naive else "fan_naive", language),
+        ),
+        Line2D([], [], color=VERMILION, linewidth=1.6, label=say("fan_target", language)),
+        Line2D([], [], color=GREY, linestyle=(0, (5, 3)), label=say("fan_path", language)),
+    ]
+    page.strip(0.3).legend(
+        handles=handles, loc="center left", ncols=7, handlelength=2.0, columnspacing=1.2, borderaxespad=0.2
+    )
+
+
+def _interval(row: pd.Series, language: str) -> str:
+    digits = int(row["precision"])
+    low, high = (number(row[c], language, digits) for c in ("lower_80", "upper_80"))
+    return say("interval", language, low=low, high=high)
+
+
+def _fan_alt(title: str, ends: pd.DataFrame, year: int, language: str) -> str:
+    parts = [title]
+    for _, row in ends.iterrows():
+        digits = int(row["precision"])
+        target = f"{row['target_relation']}{number(row['target'], language, digits)}".removeprefix("=")
+        unit = unit_name(row["unit"], language)
+        parts.append(
+            say("fan_alt", language, name=name_of(row, language), median=with_unit(number(row["median"], language, digits), unit, language),
+                interval=_interval(row, language), target=with_unit(target, unit, language))
+        )  # fmt: skip
+    return say("sentence_join", language).join(parts) + say("full_stop", language)
+
+
+def forecast_review(
+    comparison: pd.DataFrame, language: str = "zh", *, simulated: bool = False, note: str = ""
+) -> Picture:
+    """Draw what an earlier report forecast against what came, every interval on its own scale.
+
+    The 80 % interval is the dark bar, the 95 % one the pale bar; the axis is the distance from the median in half-widths of
+    the 80 % interval, so that pupils and percentages stand in one picture.
+
+    Parameters
+    ----------
+    comparison : DataFrame
+        ``name_zh, name_en, unit, precision, median, lower_80, upper_80, lower_95, upper_95, actual``.
+    language, simulated, note
+        As in :func:`planlib.figures.progress_bullets`.
+
+    Returns
+    -------
+    Picture
+
+    Raises
+    ------
+    DataError
+        If a column is missing.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> row = {"name_en": "Myopia", "unit": "%", "precision": 2, "median": 51.0, "lower_80": 50.0, "upper_80": 52.0,
+    ...        "lower_95": 49.0, "upper_95": 53.0, "actual": 51.5}
+    >>> forecast_review(pd.DataFrame([row]), "en").title
+    'Inside the 80% interval: 1 of 1 forecasts (80% of them were to be expected there)'
+    """
+    check_language(language)
+    wanted = [f"name_{language}", "unit", "precision", "median", *_INTERVALS, "actual"]
+    need(comparison, wanted, "forecast_review")
+    rows = comparison[comparison["actual"].notna() & comparison["median"].notna()].reset_index(drop=True)
+    if rows.empty:
+        return no_data("forecast_review", language, simulated, comparison)
+    rows["hit"] = [_hit(r) for _, r in rows.iterrows()]
+    title = say("review_title", language, total=len(rows), inside=int(rows["hit"].eq("inside_80").sum()))
+    with style():
+        page = sheet(9.7, 0.34 * len(rows) + 0.55, title, language, say("review_how", language), note, simulated)
+        table = page.table(len(rows))
+        bars = page.figure.add_axes(page.rows(3.2, 3.7))
+        bars.set(ylim=table.get_ylim(), xlim=(-_REACH - 0.2, _REACH + 0.2), yticks=[], xticks=[], facecolor="none")
+        bars.spines[:].set_visible(False)
+        bars.axvline(0, color=BLUE, linewidth=1.0, ymax=(len(rows) + 0.6) / (len(rows) + 1.35))
+        for inches, code in {
+            0.16: "head_series",
+            6.1: "head_forecast",
+            7.95: "head_actual",
+            8.75: "head_hit",
+        }.items():
+            table.text(inches, len(rows) - 0.02, say(code, language), va="center", color=QUIET, fontsize=8.5)
+        for y, (_, row) in zip(range(len(rows) - 1, -1, -1), rows.iterrows(), strict=True):
+            _review_row(table, bars, y, row, language)
+        return page.picture(_review_alt(title, rows, language), rows)
+
+
+def _hit(row: pd.Series) -> str:
+    if row["lower_80"] <= row["actual"] <= row["upper_80"]:
+        return "inside_80"
+    return "inside_95" if row["lower_95"] <= row["actual"] <= row["upper_95"] else "outside"
+
+
+def _review_row(table: Axes, bars: Axes, y: int, row: pd.Series, language: str) -> None:
+    half = max(row["upper_80"] - row["median"], row["median"] - row["lower_80"])
+    scaled = {c: _scaled(row[c], row["median"], half) for c in (*_INTERVALS, "actual")}
+    for low, high, height, colour in (
+        ("lower_95", "upper_95", 0.5, _BAND_95),
+        ("lower_80", "upper_80", 0.5, _BAND_80),
+    ):
+        bars.barh(y, scaled[high] - scaled[low], left=scaled[low], height=height, color=colour)
+    mark = _HIT[row["hit"]]
+    marks.draw(bars, scaled["actual"], y, mark)
+    table.axhline(y - 0.5, color="#ECECEC", linewidth=0.6, zorder=0)
+    name, unit, digits = name_of(row, language), unit_name(row["unit"], language), int(row["precision"])
+    size = 9.0 if width_em(name) <= 23 else 8.0
+    table.text(0.16, y, wrap(name, 2.9 * 72 / size), va="center", fontsize=size, linespacing=1.1)
+    forecast = say(
+        "forecast_cell",
+        language,
+        median=number(row["median"], language, digits),
+        interval=_interval(row, language),
+    )
+    table.text(6.1, y, forecast, va="center", fontsize=8.5)
+    table.text(
+        7.95, y, with_unit(number(row["actual"], language, digits), unit, language), va="center", fontsize=8.5
+    )
+    marks.draw(table, 8.82, y, mark, 7)
+    table.text(8.94, y, say(f"hit_{row['hit']}", language), va="center", fontsize=8.5)
+
+
+def _scaled(value: float, median: float, half: float) -> float:
+    """Distance from the median in half-widths, kept on the page; without a width only the side can be shown."""
+    distance = value - median
+    if half > 0:
+        return max(-_REACH, min(_REACH, distance / half))
+    return 0.0 if distance == 0 else math.copysign(_REACH, distance)
+
+
+def _review_alt(title: str, rows: pd.DataFrame, language: str) -> str:
+    parts = [title]
+    for _, row in rows[rows["hit"].ne("inside_80")].iterrows():
+        digits = int(row["precision"])
+        parts.append(
+            say("review_alt", language, name=name_of(row, language), actual=number(row["actual"], language, digits),
+                interval=_interval(row, language))
+        )  # fmt: skip
+    return say("sentence_join", language).join(parts) + say("full_stop", language)

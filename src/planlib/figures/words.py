@@ -1,0 +1,271 @@
+"""Words and numbers of the figures in both languages; every Chinese or English label stands in labels.yml."""
+
+import math
+from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axis import Axis
+from matplotlib.ticker import FuncFormatter
+
+from planlib.errors import DataError, UsageError, listing
+from planlib.registry.words import LANGUAGES, label, load_definitions
+
+# A coefficient has no unit to print; its label names what it is.
+_UNPRINTED = {"coefficient"}
+
+
+def check_language(language: str) -> None:
+    """Raise unless the language is one the labels are written in.
+
+    Raises
+    ------
+    UsageError
+        For anything but ``"zh"`` and ``"en"``.
+    """
+    if language not in LANGUAGES:
+        raise UsageError(f"Unknown language {language!r}, expected zh or en.\nTo do: pass one of the two.")
+
+
+def word(group: str, code: str, language: str) -> str:
+    """Return the label of a code, from ``definitions/labels.yml``.
+
+    Raises
+    ------
+    RegistryError
+        If there is no such label.
+
+    Examples
+    --------
+    >>> word("status", "early", "zh")
+    '提前实现'
+    """
+    return label(code, language, group)
+
+
+@cache
+def _labels() -> dict[str, Any]:
+    return load_definitions("labels")
+
+
+def optional_word(group: str, code: str, language: str) -> str:
+    """Return the label of a code, or the code itself where none is written (a district's own kinds and areas)."""
+    return str(_labels().get(group, {}).get(code, {}).get(language, code))
+
+
+def resource_name(code: str, language: str, names: Mapping[str, str] | None = None) -> str:
+    """Return the short name of a resource: from ``names``, else from ``standards.yml``, else its code.
+
+    Examples
+    --------
+    >>> resource_name("backbone_teachers", "zh"), resource_name("bricks", "zh")
+    ('骨干教师', 'bricks')
+    """
+    if names and code in names:
+        return names[code]
+    if code == "composite":
+        return say("composite", language)
+    return str(_resources().get(code, {}).get("short", {}).get(language, code))
+
+
+@cache
+def _resources() -> dict[str, Any]:
+    return dict(load_definitions("standards")["resources"])
+
+
+def say(code: str, language: str, **values: object) -> str:
+    """Return a sentence of the group ``figures`` with its places filled.
+
+    Examples
+    --------
+    >>> say("count_of", "en", count=3, total=24)
+    '3 of 24'
+    """
+    return word("figures", code, language).format(**values)
+
+
+def is_missing(value: object) -> bool:
+    """Say whether a scalar is None, NaN or NA.
+
+    Examples
+    --------
+    >>> is_missing(None), is_missing(float("nan")), is_missing(pd.NA), is_missing(0)
+    (True, True, True, False)
+    """
+    return value is None or bool(pd.isna(value))  # type: ignore[call-overload]
+
+
+def number(value: object, language: str, decimals: int | None = None) -> str:
+    """Write a number as the language writes it: 万 and 亿 in Chinese, commas and millions in English.
+
+    Parameters
+    ----------
+    value : number
+        Missing gives a dash.
+    language : str
+        ``"zh"`` or ``"en"``.
+    decimals : int, optional
+        Digits after the point; by default none for whole numbers, else up to two.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> number(42593, "zh"), number(42593, "en")
+    ('4.26万', '42,593')
+    >>> number(11_860_000_000, "zh"), number(11_860_000_000, "en")
+    ('118.6亿', '11,860 m')
+    >>> number(-0.305, "zh", 3), number(None, "zh")
+    ('−0.305', '—')
+    """
+    if is_missing(value):
+        return "—"
+    amount = float(value)  # type: ignore[arg-type]
+    if decimals is None and abs(amount) >= 1e4:
+        text = _large(amount, language)
+    else:
+        digits = decimals if decimals is not None else 0 if amount == round(amount) else 2
+        text = f"{amount:,.{digits}f}" if language == "en" else f"{amount:.{digits}f}"
+    return text.replace("-", "−")
+
+
+def _large(amount: float, language: str) -> str:
+    if language == "zh":
+        scale, sign = (1e8, "亿") if abs(amount) >= 1e8 else (1e4, "万")
+        return _short(amount / scale) + sign
+    return f"{_short(amount / 1e6, ',')} m" if abs(amount) >= 1e7 else f"{amount:,.0f}"
+
+
+def _short(amount: float, comma: str = "") -> str:
+    text = f"{amount:{comma}.2f}"
+    return text.rstrip("0").rstrip(".")
+
+
+def percent(share: object, language: str, decimals: int = 0) -> str:
+    """Write a share (0 to 1) in per cent.
+
+    Examples
+    --------
+    >>> percent(0.4212, "zh", 1)
+    '42.1%'
+    """
+    text = number(None if is_missing(share) else float(share) * 100, language, decimals)  # type: ignore[arg-type]
+    return text if text == "—" else text + "%"
+
+
+def with_unit(text: str, unit: object, language: str) -> str:
+    """Add a unit: close up for per cent and in Chinese, after a space in English.
+
+    Examples
+    --------
+    >>> with_unit("60", "所", "zh"), with_unit("60", "schools", "en"), with_unit("60", "%", "en")
+    ('60所', '60 schools', '60%')
+    """
+    if is_missing(unit) or not str(unit):
+        return text
+    space = " " if language == "en" and unit != "%" else ""
+    return f"{text}{space}{unit}"
+
+
+def unit_name(code: object, language: str) -> str:
+    """Return the name of a unit, or the code where it has no label; empty for none and for a coefficient.
+
+    Examples
+    --------
+    >>> unit_name("ten_thousand_persons", "zh"), unit_name("coefficient", "zh"), unit_name("bricks", "en")
+    ('万人', '', 'bricks')
+    """
+    if is_missing(code) or not str(code) or code in _UNPRINTED:
+        return ""
+    return optional_word("unit", str(code), language)
+
+
+def signed_percent(change: float, language: str) -> str:
+    """Write a relative change with its sign.
+
+    Examples
+    --------
+    >>> signed_percent(0.1, "en"), signed_percent(-0.021, "zh")
+    ('+10%', '−2%')
+    """
+    text = percent(change, language)
+    return f"+{text}" if change > 0 else text
+
+
+def date_text(date: str, language: str) -> str:
+    """Write a day as the language does.
+
+    Examples
+    --------
+    >>> date_text("2022-12-31", "zh"), date_text("2022-12-31", "en")
+    ('2022年12月31日', '31 December 2022')
+    """
+    year, month, day = (int(part) for part in date[:10].split("-"))
+    return say("date", language, year=year, month=say("months", language).split()[month - 1], day=day)
+
+
+def named_with_unit(row: Mapping[str, Any] | pd.Series, language: str) -> str:
+    """Return a series' name with its unit in brackets, as the plan's own table prints it.
+
+    Examples
+    --------
+    >>> named_with_unit({"name_en": "Myopia", "unit": "percent"}, "en")
+    'Myopia (%)'
+    """
+    unit, name = unit_name(row["unit"], language), name_of(row, language)
+    return say("name_unit", language, name=name, unit=unit) if unit else name
+
+
+def axis_numbers(axis: Axis, language: str) -> None:
+    """Write the ticks of an axis as the language writes numbers, all with the same digits."""
+
+    def write(value: float, _: int | None = None) -> str:
+        step = np.diff(axis.get_majorticklocs())
+        digits = max(0, -math.floor(math.log10(abs(step[0])) + 1e-9)) if len(step) and step[0] else 0
+        return number(value, language, None if abs(value) >= 1e4 else digits)
+
+    axis.set_major_formatter(FuncFormatter(write))
+
+
+def listed(items: Iterable[str], language: str, most: int = 3) -> str:
+    """Join names as the language does; beyond ``most`` the rest is counted.
+
+    Examples
+    --------
+    >>> listed(["a", "b"], "en"), listed(["甲", "乙", "丙", "丁"], "zh")
+    ('a, b', '甲、乙、丙等4项')
+    """
+    names = list(items)
+    joined = say("list_separator", language).join(names[:most])
+    return joined if len(names) <= most else say("list_more", language, names=joined, count=len(names))
+
+
+def name_of(row: Mapping[str, Any] | pd.Series, language: str, fallback: str = "series_id") -> str:
+    """Return ``name_zh`` or ``name_en`` of a row, else its id."""
+    name = row.get(f"name_{language}")
+    return str(row.get(fallback, "")) if is_missing(name) or not str(name) else str(name)
+
+
+def need(frame: pd.DataFrame, columns: Iterable[str], what: str) -> None:
+    """Raise unless a frame has the columns.
+
+    Raises
+    ------
+    DataError
+        Names the missing columns and those that are there.
+    """
+    lacking = [c for c in columns if c not in frame.columns]
+    if lacking:
+        there = ", ".join(map(str, frame.columns)) or "none"
+        raise DataError(
+            listing(f"columns missing for {what}", lacking, f"pass a frame that has them; there are: {there}")
+        )
+
+
+def finite(values: Iterable[Any]) -> list[float]:
+    """Return the values that are numbers, as floats."""
+    return [float(v) for v in values if not is_missing(v) and math.isfinite(float(v))]
