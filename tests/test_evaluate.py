@@ -52,7 +52,7 @@ def judge(*values, cutoff="2022-12-31", phase="midterm", extra=None, **changes):
     return evaluate.scorecard(plan(**changes), observations, cutoff, RULES, phase=phase).iloc[0]
 
 
-# --- the published arithmetic -----------------------------------------------------------------------------------------
+# --- the published arithmetic ---
 
 DISAGREE = [
     # direction, baseline, target, value of 2023, progress in %, pace, ratio of growth rates (domain brief 7.6)
@@ -90,7 +90,7 @@ def test_elapsed_share_of_a_plan_is_what_officials_say(at, share):
     assert found.item() == pytest.approx(share, abs=1e-12)
 
 
-# --- status before the end --------------------------------------------------------------------------------------------
+# --- status before the end ---
 
 
 @pytest.mark.parametrize(
@@ -143,12 +143,8 @@ def test_rows_without_room_have_no_pace():
     row = judge(None, 98.0, baseline=98.0, target=98.0, target_relation=">", precision=0, judged="met_only")
     assert (row.status, row.reason) == ("not_met", "no_room")
     assert np.isnan(row.pace)
-    assert judge(
-        None, 97.0, baseline=98.0, target=98.0, target_relation=">", precision=0, judged="met_only"
-    ).status in (
-        "below_baseline",
-        "not_met",
-    )
+    fell = judge(None, 97.0, baseline=98.0, target=98.0, target_relation=">", precision=0, judged="met_only")
+    assert (fell.status, fell.reason) == ("below_baseline", "worse_than_baseline")
     assert (
         judge(None, 94.0, baseline=94.9, target=95.0, target_relation=">", judged="met_only").status
         == "below_baseline"
@@ -212,7 +208,7 @@ def test_values_that_are_bounds_prove_only_what_they_say(value, relation, target
     assert judge(None, value, target_relation=target, extra={"relation": relation}).is_met == is_met
 
 
-# --- what is known at a cutoff ----------------------------------------------------------------------------------------
+# --- what is known at a cutoff ---
 
 
 def test_nothing_after_the_cutoff_is_seen():
@@ -235,9 +231,9 @@ def test_best_standing_of_a_date_wins_whatever_the_order():
 def test_bad_observations_are_named():
     with pytest.raises(DataError, match=r"contradict each other \(1\)[\s\S]*series s, as_of 2022-09-01: 2 values"):
         evaluate.scorecard(plan(), pd.concat([seen(None, 1.0), seen(None, 2.0)]), "2022-12-31", RULES)
-    with pytest.raises(DataError, match="unknown standings[\\s\\S]*草稿"):
+    with pytest.raises(DataError, match=r"unknown standings[\s\S]*草稿"):
         evaluate.scorecard(plan(), seen(None, 1.0, status="草稿"), "2022-12-31", RULES)
-    with pytest.raises(DataError, match="not a finite number[\\s\\S]*series_id s, as_of 2022-09-01: 'many'"):
+    with pytest.raises(DataError, match=r"not a finite number[\s\S]*series_id s, as_of 2022-09-01: 'many'"):
         evaluate.scorecard(plan(), seen(None, "many"), "2022-12-31", RULES)
     with pytest.raises(DataError, match="without as_of"):
         evaluate.scorecard(plan(), seen(None, 1.0).assign(as_of=None), "2022-12-31", RULES)
@@ -258,7 +254,7 @@ def test_bad_series_are_named():
         evaluate.scorecard(plan(), seen(None, 51.0), "2022-12-31", {**RULES, "pace": {"ahead": 1, "on_track": 1}})
 
 
-# --- at the end -------------------------------------------------------------------------------------------------------
+# --- at the end ---
 
 
 def test_at_the_end_it_is_met_or_not():
@@ -278,12 +274,12 @@ def test_amended_targets_are_judged_beside_the_original():
     assert pd.isna(early.status_amended)  # not amended yet
 
 
-# --- properties -------------------------------------------------------------------------------------------------------
+# --- properties ---
 
 levels = st.floats(1, 99).map(lambda value: round(value, 2))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(levels, levels, levels, st.sampled_from([">", "≥", "="]))
 def test_a_mirrored_series_has_the_same_status(y0, yT, y, relation):
     """Rising x and falling 100 − x are the same story."""
@@ -299,7 +295,7 @@ def test_a_mirrored_series_has_the_same_status(y0, yT, y, relation):
     assert up.pace == pytest.approx(down.pace, abs=1e-6)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(levels, min_size=2, max_size=6))
 def test_a_better_value_never_has_a_worse_status(values):
     order = {status: place for place, status in enumerate(evaluate.STATUS_ORDER)}
@@ -307,7 +303,7 @@ def test_a_better_value_never_has_a_worse_status(values):
     assert statuses == sorted(statuses)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.permutations(range(4)), st.floats(0.01, 100))
 def test_order_of_rows_and_unit_do_not_matter(order, scale):
     observations = seen(51.0, 52.0, 53.0, 54.0)
@@ -323,7 +319,7 @@ def test_order_of_rows_and_unit_do_not_matter(order, scale):
     )
 
 
-# --- roll-up and sensitivity ------------------------------------------------------------------------------------------
+# --- roll-up and sensitivity ---
 
 
 def small_plan():
@@ -387,7 +383,7 @@ def test_every_cut_point_has_a_source():
     assert all(entry["reference"] and entry["zh"] and entry["en"] for entry in RULES["alternatives"])
 
 
-# --- commitments ------------------------------------------------------------------------------------------------------
+# --- commitments ---
 
 
 def commitment(kind, target=10.0, relation="=", due="2025-12-31"):
@@ -460,7 +456,7 @@ def test_bad_commitments_are_named():
         evaluate.commitment_progress(commitment("count"), astray, "2022-12-31", "2020-12-31")
 
 
-# --- projects and money -----------------------------------------------------------------------------------------------
+# --- projects and money ---
 
 
 def ledger():

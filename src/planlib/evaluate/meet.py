@@ -75,7 +75,7 @@ def _side(card: pd.DataFrame) -> pd.Series:
         index=card.index,
     )
     side = card["direction"].where(card["direction"].isin(["rise", "fall", "hold"]), toward)
-    is_share = card["kind"].eq("percent") if "kind" in card else card["unit"].eq("%")
+    is_share = card["kind"].eq("percent") if "kind" in card else card["unit"].isin(["percent", "%"])
     # more of a share than was to be held is no fault: "hold" is a floor for shares and a scale for the rest
     return side.mask((side == "hold") & is_share, "rise")
 
