@@ -4,6 +4,7 @@ Pure functions over arrays and DataFrames: no files, no districts, no plans. Cap
 arguments.
 """
 
+from planlib.balance.explain import Decomposition, contributions, decompose, explain_change
 from planlib.balance.measure import (
     balance_table,
     check_caps,
@@ -13,9 +14,13 @@ from planlib.balance.measure import (
 )
 
 __all__ = [
+    "Decomposition",
     "balance_table",
     "check_caps",
     "check_district",
     "coefficient_of_variation",
     "composite",
+    "contributions",
+    "decompose",
+    "explain_change",
 ]

@@ -62,7 +62,7 @@ def coefficient_of_variation(resource: npt.ArrayLike, students: npt.ArrayLike, p
     >>> coefficient_of_variation([1, 3], [100, 100], per=100)
     0.5
     """
-    amount, pupils = _as_amounts(resource, students)
+    amount, pupils = as_amounts(resource, students)
     if not per > 0:
         raise DataError(f"per is {per}, but it must be above zero (1, or 100 for per hundred pupils).")
     known = (pupils > 0) & ~np.isnan(amount)
@@ -77,7 +77,8 @@ def coefficient_of_variation(resource: npt.ArrayLike, students: npt.ArrayLike, p
     return float(found) if found.ndim == 0 else found
 
 
-def _as_amounts(resource: npt.ArrayLike, students: npt.ArrayLike) -> tuple[Array, Array]:
+def as_amounts(resource: npt.ArrayLike, students: npt.ArrayLike) -> tuple[Array, Array]:
+    """Return resource and students as checked floats of one shape (see :func:`coefficient_of_variation`)."""
     amount, pupils = _as_floats(resource, "resource"), _as_floats(students, "students")
     if amount.ndim == 0 or pupils.ndim == 0 or amount.shape[-1] != pupils.shape[-1]:
         raise DataError(
