@@ -1,5 +1,6 @@
 """Plans and definitions: read strictly, every fault named with its line."""
 
+from planlib.registry.offices import load_responsibility
 from planlib.registry.plan import Plan, load_plan
 from planlib.registry.targets import RELATIONS, Target, parse_target
 from planlib.registry.words import LANGUAGES, codes, label, load_definitions
@@ -13,5 +14,6 @@ __all__ = [
     "label",
     "load_definitions",
     "load_plan",
+    "load_responsibility",
     "parse_target",
 ]

@@ -158,6 +158,8 @@ def _is_bounds(value: Any) -> bool:
 _FORMS: dict[str, tuple[Callable[[Any], bool], str, str]] = {
     "id": (_is_id, "an id such as new_schools", "write small letters, digits and _"),
     "ids": (lambda v: isinstance(v, list) and bool(v) and all(map(_is_id, v)), "a list of ids", "write [a, b]"),
+    "texts": (lambda v: isinstance(v, list) and all(map(_is_text, v)), "a list of texts", "write [a, b]"),
+    "boolean": (lambda v: isinstance(v, bool), "true or false", "write one of the two without quotes"),
     "text": (_is_text, "text", "write it in quotes"),
     "words": (_is_words, "{zh: …, en: …}", "write both languages, neither empty"),
     "integer": (lambda v: _is_number(v) and isinstance(v, int), "a whole number", "write digits without quotes"),
