@@ -4,6 +4,7 @@ Pure functions over arrays and DataFrames: no files, no districts, no plans. Cap
 arguments.
 """
 
+from planlib.balance.doubt import bootstrap_change, sensitivity
 from planlib.balance.explain import Decomposition, contributions, decompose, explain_change
 from planlib.balance.measure import (
     balance_table,
@@ -16,6 +17,7 @@ from planlib.balance.measure import (
 __all__ = [
     "Decomposition",
     "balance_table",
+    "bootstrap_change",
     "check_caps",
     "check_district",
     "coefficient_of_variation",
@@ -23,4 +25,5 @@ __all__ = [
     "contributions",
     "decompose",
     "explain_change",
+    "sensitivity",
 ]

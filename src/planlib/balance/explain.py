@@ -301,7 +301,7 @@ def _coalitions(
 
 
 def _shapley(values: Array, orders: list[tuple[bool, ...]]) -> Array:
-    """Mean marginal effect of every factor; differences first, so that a factor that did nothing gets exactly 0."""
+    """Mean marginal effect of every factor; differences first: a factor that did nothing gets exactly 0."""
     n = len(FACTORS)
     value = dict(zip(orders, values.tolist(), strict=True))
     effects = np.zeros(n)
