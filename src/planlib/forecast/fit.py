@@ -1,0 +1,279 @@
+"""Learn a table from many series: quantile regression on the features of every window of every series.
+
+Nothing here is needed to forecast. ``tools/fit_forecast_table.py`` calls it for the shipped table, the benchmarks
+for tables that have not seen what they score, and anyone may for a table of their own.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from planlib.errors import DataError
+from planlib.forecast.features import WINDOW, Floats, Windows, design, level, scale, steps, still
+from planlib.forecast.table import SCHEMA_VERSION, Block, Table
+
+SHARES = (
+    0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.975, 0.99, 0.995,
+)  # fmt: skip
+HORIZONS = (1, 2, 3, 4, 5, 7, 10, 15)
+FOLDS = 5
+_LARGEST_GAP = 3
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to fit: rows drawn per regression, the seed of the draw, the shares and horizons."""
+
+    rows: int = 15_000
+    seed: int = 20200901
+    shares: tuple[float, ...] = SHARES
+    horizons: tuple[int, ...] = HORIZONS
+    measure_skill: bool = True
+
+
+@dataclass(frozen=True)
+class Cases:
+    """Windows of one kind and length with what followed: ``future[row, horizon]`` (NaN where unknown)."""
+
+    windows: Windows
+    future: Floats
+    group: NDArray[np.int64]
+    weight: Floats
+
+    def take(self, rows: NDArray[np.int64]) -> "Cases":
+        """Return some of the rows."""
+        w = self.windows
+        return Cases(
+            Windows(w.values[rows], w.years[rows], w.kind), self.future[rows], self.group[rows], self.weight[rows]
+        )
+
+
+def fold_of(group: str, folds: int = FOLDS) -> int:
+    """Return the fold of a group (a country): from the hash of its name, so that it never changes.
+
+    Examples
+    --------
+    >>> fold_of("CHN") == fold_of("CHN") and 0 <= fold_of("CHN") < 5
+    True
+    """
+    return int(hashlib.sha256(group.encode()).hexdigest(), 16) % folds
+
+
+def examples(pool: pd.DataFrame, kind: str, length: int, horizons: Sequence[int]) -> Cases:
+    """Return every window of ``length`` known values (gaps of at most two years inside) with its future.
+
+    Parameters
+    ----------
+    pool : pandas.DataFrame
+        ``series_id, group, kind, year, value``, no missing values, one row per series and year.
+    kind : str
+    length : int
+        Values per window.
+    horizons : sequence of int
+
+    Returns
+    -------
+    Cases
+        ``weight`` is one over the number of windows of the series: a long series counts no more than a short one.
+    """
+    rows = pool[pool["kind"] == kind].sort_values(["series_id", "year"], kind="stable")
+    code = pd.factorize(rows["series_id"])[0].astype(np.int64)
+    year, value = rows["year"].to_numpy(np.int64), rows["value"].to_numpy(float)
+    inner = np.concatenate([[False], (np.diff(code) == 0) & (np.diff(year) <= _LARGEST_GAP)])
+    run = np.arange(len(code)) - np.maximum.accumulate(np.where(inner, 0, np.arange(len(code))))
+    ends = np.flatnonzero(run >= length - 1)
+    key = code * 10_000 + year
+    aim = key[ends, None] + np.asarray(horizons)
+    found = np.minimum(np.searchsorted(key, aim), len(key) - 1)
+    future = np.where(key[found] == aim, value[found], np.nan)
+    useful = ~np.isnan(future).all(axis=1)
+    ends, future = ends[useful], future[useful]
+    at = ends[:, None] + np.arange(1 - length, 1)
+    group = pd.factorize(rows["group"], sort=True)[0].astype(np.int64)[ends]
+    weight = 1.0 / np.bincount(code[ends], minlength=1)[code[ends]]
+    return Cases(Windows(value[at], year[at].astype(float), kind), future, group, weight)
+
+
+def quantile_regression(
+    features: Floats, target: Floats, share: float, start: Floats | None = None, ridge: float = 1e-5
+) -> Floats:
+    """Minimise the pinball loss by Hunter and Lange's majorisation: a weighted least squares per step.
+
+    Parameters
+    ----------
+    features : numpy.ndarray
+        Shape (rows, features).
+    target : numpy.ndarray
+        Shape (rows,).
+    share : float
+        In (0, 1).
+    start : numpy.ndarray, optional
+        Coefficients to begin with.
+    ridge : float
+        Keeps coefficients of features that hardly vary at 0.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (features,).
+
+    References
+    ----------
+    Hunter, D. R., Lange, K. (2000). Quantile regression via an MM algorithm. JCGS 9, 60-77.
+
+    Examples
+    --------
+    >>> ones = np.ones((101, 1))
+    >>> quantile_regression(ones, np.arange(101.0), 0.9).round(1).tolist()
+    [90.0]
+    """
+    penalty = ridge * len(target) * np.diag(features.var(axis=0) * 0.1 + 1e-3)
+    slope = (2.0 * share - 1.0) * features.sum(axis=0)
+    found = np.zeros(features.shape[1]) if start is None else start
+    blur = 0.1 if start is None else 0.03
+    for _ in range(40):
+        weighted = features / (blur + np.abs(target - features @ found))[:, None]
+        last, found = found, np.linalg.solve(weighted.T @ features + penalty, weighted.T @ target + slope)
+        if blur <= 1e-3 and np.abs(found - last).max() < 1e-4:
+            break
+        blur = max(0.6 * blur, 1e-3)
+    return found
+
+
+def _all_shares(features: Floats, target: Floats, shares: Sequence[float], kept: list[bool]) -> Floats:
+    """Fit every share outward from the middle; the median itself uses only the features that are 0 at rest."""
+    middle = len(shares) // 2
+    found = np.zeros((len(shares), features.shape[1]))
+    centre = quantile_regression(features, target, 0.5)
+    if any(kept):
+        found[middle, kept] = quantile_regression(features[:, kept], target, 0.5)
+    for path in (range(middle - 1, -1, -1), range(middle + 1, len(shares))):
+        start = centre
+        for i in path:
+            start = found[i] = quantile_regression(features, target, shares[i], start)
+    return found
+
+
+def _drawn(found: Cases, settings: Settings, stream: int) -> Cases:
+    """Draw rows by weight, with a seed that depends on nothing but the settings and the stream."""
+    random = np.random.default_rng([settings.seed, stream])
+    share = found.weight / found.weight.sum()
+    return found.take(np.sort(random.choice(len(share), min(settings.rows, len(share)), p=share)))
+
+
+def _scaled(found: Cases, usual: float) -> tuple[list[str], Floats, Floats, Floats]:
+    """Return feature names, features, futures in scales and the scales, without rows that have no scale."""
+    size = scale(found.windows, usual)
+    some = size > 0
+    kept = found.take(np.flatnonzero(some))
+    names, features = design(kept.windows, size[some])
+    return names, features, (kept.future - kept.windows.last[:, None]) / size[some, None], size[some]
+
+
+def usual_change(pool: pd.DataFrame, kind: str, settings: Settings) -> float:
+    """Return the median over windows of three values of (mean yearly step) / level."""
+    found = _drawn(examples(pool, kind, 3, (1,)), settings, 0).windows
+    own, size = np.abs(steps(found)).mean(axis=1), level(found)
+    ok = (own > 0) & (size > 0)
+    if not ok.any():
+        raise DataError(f"no series of kind {kind} ever moves.\nTo do: give other series to fit on.")
+    return float(np.median(own[ok] / size[ok]))
+
+
+def _skill(found: Cases, usual: float) -> Floats:
+    """Return 1 - MAE / MAE of no change, in scales, per horizon, each row scored by a fit without its group."""
+    names, features, target, _ = _scaled(found, usual)
+    kept = still(names)
+    group = found.take(np.flatnonzero(scale(found.windows, usual) > 0)).group % FOLDS
+    skill = np.zeros(target.shape[1])
+    for j in range(target.shape[1]) if any(kept) else ():
+        known, error = ~np.isnan(target[:, j]), np.zeros(len(target))
+        for fold in range(FOLDS):
+            fit, test = known & (group != fold), known & (group == fold)
+            beta = quantile_regression(features[fit][:, kept], target[fit, j], 0.5)
+            error[test] = np.abs(target[test, j] - features[test][:, kept] @ beta)
+        skill[j] = 1.0 - error[known].sum() / np.abs(target[known, j]).sum()
+    return skill
+
+
+def fit_block(pool: pd.DataFrame, kind: str, length: int, usual: float, settings: Settings) -> Block:
+    """Fit the coefficients of one kind and window length.
+
+    Parameters
+    ----------
+    pool : pandas.DataFrame
+        See :func:`examples`.
+    kind : str
+    length : int
+    usual : float
+        Result of :func:`usual_change`.
+    settings : Settings
+
+    Returns
+    -------
+    Block
+    """
+    found = _drawn(examples(pool, kind, length, settings.horizons), settings, length)
+    names, features, target, _ = _scaled(found, usual)
+    kept = still(names)
+    parts = []
+    for j in range(len(settings.horizons)):
+        known = ~np.isnan(target[:, j])
+        parts.append(_all_shares(features[known], target[known, j], settings.shares, kept))
+    skill = _skill(found, usual) if settings.measure_skill else np.full(len(settings.horizons), np.nan)
+    return Block(tuple(names), np.stack(parts), skill, len(target))
+
+
+def staying(pool: pd.DataFrame, settings: Settings) -> Floats:
+    """Return how often a percentage that stood at 100 for its last j values stands there h years on.
+
+    Add-one smoothing; shape (WINDOW, horizons), row j - 1.
+    """
+    table = np.zeros((WINDOW, len(settings.horizons)))
+    for length in range(1, WINDOW + 1):
+        found = examples(pool, "percent", length, settings.horizons)
+        top = (found.windows.values >= 100 - 1e-9).all(axis=1)
+        future, weight = found.future[top], found.weight[top, None] * ~np.isnan(found.future[top])
+        stays = (weight * (future >= 100 - 1e-9)).sum(axis=0)
+        table[length - 1] = (stays + 1.0) / (weight.sum(axis=0) + 2.0)
+    return table
+
+
+def fit_table(pool: pd.DataFrame, settings: Settings | None = None, about: dict[str, Any] | None = None) -> Table:
+    """Learn a table from a pool of series.
+
+    Parameters
+    ----------
+    pool : pandas.DataFrame
+        ``series_id, group, kind, year, value``: no missing values, one row per series and year. ``group`` keeps
+        together what must not stand on both sides of a split (a country).
+    settings : Settings, optional
+    about : dict, optional
+        Name, licence, sources: written into the table.
+
+    Returns
+    -------
+    Table
+    """
+    chosen = settings or Settings()
+    kinds = sorted(pool["kind"].unique())
+    usual = {kind: usual_change(pool, kind, chosen) for kind in kinds}
+    blocks = {
+        (kind, length): fit_block(pool, kind, length, usual[kind], chosen)
+        for kind in kinds
+        for length in range(1, WINDOW + 1)
+    }
+    stays = staying(pool, chosen) if "percent" in kinds else np.full((WINDOW, len(chosen.horizons)), np.nan)
+    head = {"schema_version": SCHEMA_VERSION, **(about or {})}
+    return Table(np.array(chosen.shares), np.array(chosen.horizons, float), usual, blocks, stays, head)
+
+
+def without_groups(pool: pd.DataFrame, fold: int) -> pd.DataFrame:
+    """Return the pool without the groups of one fold (what a benchmark scores must not be fitted)."""
+    folds = {group: fold_of(group) for group in pool["group"].unique()}
+    return pool[pool["group"].map(folds) != fold]

@@ -1,0 +1,225 @@
+"""From a long frame of observations to windows of equal length: checked, sorted, vectorised."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from planlib.errors import DataError, listing
+from planlib.forecast.features import KINDS, WINDOW, Floats, Windows
+
+_HINT = "mend the observations (one value per series and year, numbers only), then call again"
+_BOUNDS = {"percent": (0.0, 100.0), "positive": (0.0, np.inf), "cumulative": (0.0, np.inf)}
+_ENDLESS = (-np.inf, np.inf)
+
+
+@dataclass(frozen=True)
+class Histories:
+    """Checked series: rows sorted by series and year, with where each series starts and how it is bounded."""
+
+    series_id: pd.Index
+    start: NDArray[np.int64]
+    count: NDArray[np.int64]
+    year: NDArray[np.int64]
+    value: Floats
+    kind: NDArray[np.int8]
+    is_inferred: NDArray[np.bool_]
+    lower: Floats
+    upper: Floats
+    missing: NDArray[np.int64]
+
+    @property
+    def end(self) -> NDArray[np.int64]:
+        """Row of the last value of each series."""
+        return self.start + self.count - 1
+
+    def groups(self) -> Iterator[tuple[str, NDArray[np.int64], Windows]]:
+        """Yield series of one kind and one window length together: kind, their positions, their windows."""
+        length = np.minimum(self.count, WINDOW)
+        code = self.kind * (WINDOW + 1) + length
+        for one in np.unique(code):
+            members = np.flatnonzero(code == one)
+            kind, k = KINDS[int(one) // (WINDOW + 1)], int(one) % (WINDOW + 1)
+            rows = self.end[members, None] + np.arange(1 - k, 1)
+            yield kind, members, Windows(self.value[rows], self.year[rows].astype(float), kind)
+
+
+def _columns(frame: pd.DataFrame, needed: tuple[str, ...], name: str) -> None:
+    """Fail if the frame is not a frame, is empty or lacks columns."""
+    lacking = [column for column in needed if column not in frame.columns]
+    if lacking:
+        raise DataError(
+            f"{name}: columns {', '.join(lacking)} are missing; found {', '.join(map(str, frame.columns))}."
+            f"\nTo do: give a long frame with {', '.join(needed)}."
+        )
+    if frame.empty:
+        raise DataError(f"{name}: the frame has no rows.\nTo do: give at least one value.")
+
+
+def numbers(frame: pd.DataFrame, column: str) -> tuple[Floats, NDArray[np.bool_]]:
+    """Return a column as floats and where it held something that is not a number."""
+    given = frame[column]
+    if given.dtype.kind in "iuf":
+        found = given.to_numpy(dtype=float, na_value=np.nan)
+    else:
+        found = pd.to_numeric(given, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+    return found, np.isnan(found) & given.notna().to_numpy()
+
+
+def where(frame: pd.DataFrame, rows: NDArray[np.bool_], text: str, column: str) -> list[str]:
+    """Describe faulty rows: series, year and what was found."""
+    bad = frame.loc[rows, ["series_id", "year", column]]
+    return [f"series {s}, year {y}: {text} {v!r}" for s, y, v in bad.itertuples(index=False, name=None)]
+
+
+def _cell_faults(frame: pd.DataFrame) -> tuple[Floats, Floats, list[str]]:
+    """Return values and years as floats and the faults of single cells."""
+    value, is_text = numbers(frame, "value")
+    year, is_word = numbers(frame, "year")
+    is_odd = ~is_word & ~((year >= 1) & (year <= 9999) & (year == np.floor(year)))
+    faults = [f"row {row}: no series_id" for row in frame.index[frame["series_id"].isna()]]
+    faults += where(frame, is_text, "not a number:", "value")
+    faults += where(frame, np.isinf(value), "infinite value", "value")
+    faults += where(frame, is_word | is_odd, "not a year:", "year")
+    return value, year, faults
+
+
+def _per_series(
+    frame: pd.DataFrame, column: str, codes: NDArray[np.int64], first: NDArray[np.int64]
+) -> tuple[pd.Series, list[str]]:
+    """Return an optional column once per series, and a fault for each series that carries two values of it."""
+    one = frame[column].iloc[first].reset_index(drop=True)
+    wide = one.iloc[codes].to_numpy()
+    here = frame[column].to_numpy()
+    differs = ~((here == wide) | (pd.isna(here) & pd.isna(wide)))
+    return one, [f"series {s}: more than one {column}" for s in frame.loc[differs, "series_id"].unique()]
+
+
+def _kinds(
+    frame: pd.DataFrame, codes: NDArray[np.int64], first: NDArray[np.int64], least: Floats
+) -> tuple[NDArray[np.int8], NDArray[np.bool_], list[str]]:
+    """Return kind codes (inferred where absent: positive without negative values, else real) and faults."""
+    guess = np.where(least < 0, KINDS.index("real"), KINDS.index("positive")).astype(np.int8)
+    if "kind" not in frame.columns:
+        return guess, np.ones(len(first), dtype=bool), []
+    given, faults = _per_series(frame, "kind", codes, first)
+    absent = given.isna().to_numpy()
+    code = pd.Categorical(given.where(~given.isna(), None), categories=list(KINDS)).codes.astype(np.int8)
+    unknown = (code < 0) & ~absent
+    ids = frame["series_id"].iloc[first].to_numpy()
+    faults += [
+        f"series {s}: kind {k!r}, expected one of {', '.join(KINDS)}"
+        for s, k in zip(ids[unknown], given[unknown], strict=True)
+    ]
+    return np.where(absent, guess, code).astype(np.int8), absent, faults
+
+
+def _bounds(
+    frame: pd.DataFrame, codes: NDArray[np.int64], first: NDArray[np.int64], kind: NDArray[np.int8]
+) -> tuple[Floats, Floats, list[str]]:
+    """Return the bounds of each series (those of its kind unless given tighter or, if absent, none) and faults."""
+    ends = np.array([_BOUNDS.get(name, _ENDLESS) for name in KINDS])
+    found, faults = [ends[kind, 0], ends[kind, 1]], []
+    for side, column in enumerate(("lower_bound", "upper_bound")):
+        if column in frame.columns:
+            given, wrong = _per_series(frame, column, codes, first)
+            number = pd.to_numeric(given, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+            found[side] = np.where(np.isnan(number), found[side], number)
+            faults += wrong
+    ids = frame["series_id"].iloc[first].to_numpy()
+    faults += [f"series {s}: lower bound above upper bound" for s in ids[found[0] > found[1]]]
+    return found[0], found[1], faults
+
+
+def _order_faults(h: Histories) -> list[str]:
+    """Faults that need the sorted series: twice the same year, values outside bounds, a total that falls."""
+    code = np.repeat(np.arange(len(h.count)), h.count)
+    inner = code[1:] == code[:-1]
+    twice = np.flatnonzero(inner & (h.year[1:] == h.year[:-1]))
+    outside = np.flatnonzero((h.value < h.lower[code] - 1e-9) | (h.value > h.upper[code] + 1e-9))
+    falls = np.flatnonzero(inner & (np.diff(h.value) < 0) & (h.kind[code[1:]] == KINDS.index("cumulative")))
+    faults = [f"series {h.series_id[code[i]]}, year {h.year[i]}: more than one value" for i in twice]
+    faults += [
+        f"series {h.series_id[code[i]]}, year {h.year[i]}: {h.value[i]:g} is outside "
+        f"{h.lower[code[i]]:g} to {h.upper[code[i]]:g}"
+        for i in outside
+    ]
+    return faults + [
+        f"series {h.series_id[code[i]]}, year {h.year[i + 1]}: cumulative, but falls from {h.value[i]:g} "
+        f"to {h.value[i + 1]:g}"
+        for i in falls
+    ]
+
+
+def _sorted(codes: NDArray[np.int64], year: Floats) -> NDArray[np.int64] | None:
+    """Return the order by series and year, or None if the rows stand in it already."""
+    step = np.diff(codes)
+    if np.all((step > 0) | ((step == 0) & (np.diff(year) >= 0))):
+        return None
+    return np.lexsort((year, codes))
+
+
+def _raise(faults: list[str]) -> None:
+    if faults:
+        raise DataError(listing("observations cannot be forecast", faults, _HINT))
+
+
+def histories(observations: pd.DataFrame) -> Histories:
+    """Check a long frame of observations and sort it into histories.
+
+    Parameters
+    ----------
+    observations : pandas.DataFrame
+        ``series_id, year, value`` and optional ``kind``, ``lower_bound``, ``upper_bound`` (one value per series).
+        Missing values count as years without a value.
+
+    Returns
+    -------
+    Histories
+        Series in order of first appearance.
+
+    Raises
+    ------
+    DataError
+        With every fault at once: columns missing, values that are no finite numbers, years that are no years,
+        two values for one year, a series without any value, values outside bounds, a cumulative series that falls.
+    """
+    _columns(observations, ("series_id", "year", "value"), "observations")
+    value, year, faults = _cell_faults(observations)
+    _raise(faults)
+    codes, ids = pd.factorize(observations["series_id"])
+    known = ~np.isnan(value)
+    first = np.full(len(ids), -1, dtype=np.int64)
+    rows = np.arange(len(codes))
+    first[codes[::-1]] = rows[::-1]
+    count = np.bincount(codes[known], minlength=len(ids))
+    missing = np.bincount(codes[~known], minlength=len(ids))
+    _raise([f"series {s}: all values are missing" for s in ids[count == 0]])
+    return _assemble(observations, (codes, pd.Index(ids), first), value, year, known, count, missing)
+
+
+def _assemble(
+    frame: pd.DataFrame,
+    parts: tuple[NDArray[np.int64], pd.Index, NDArray[np.int64]],
+    value: Floats,
+    year: Floats,
+    known: NDArray[np.bool_],
+    count: NDArray[np.int64],
+    missing: NDArray[np.int64],
+) -> Histories:
+    """Sort the known rows and attach kinds and bounds."""
+    codes, ids, first = parts
+    kept_codes, kept_year, kept_value = codes[known], year[known], value[known]
+    order = _sorted(kept_codes, kept_year)
+    if order is not None:
+        kept_codes, kept_year, kept_value = kept_codes[order], kept_year[order], kept_value[order]
+    start = np.concatenate([[0], np.cumsum(count)[:-1]]).astype(np.int64)
+    kind, inferred, faults = _kinds(frame, codes, first, np.minimum.reduceat(kept_value, start))
+    lower, upper, wrong = _bounds(frame, codes, first, kind)
+    found = Histories(
+        ids, start, count, kept_year.astype(np.int64), kept_value, kind, inferred, lower, upper, missing
+    )
+    _raise(faults + wrong + _order_faults(found))
+    return found

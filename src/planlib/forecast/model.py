@@ -1,0 +1,230 @@
+"""Forecasts of short annual series from the learnt table."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from planlib.errors import DataError
+from planlib.forecast.features import KINDS, WINDOW, Floats, Windows, design, scale
+from planlib.forecast.histories import Histories, histories
+from planlib.forecast.table import Block, Table, shipped
+
+_NOTES = ("single_value", "short_history", "gaps", "constant", "no_scale", "kind_inferred", "missing_values")
+_CHUNK = 20_000
+_ANCHORS = 1e-4
+
+
+def score(shares: Floats) -> Floats:
+    """Return log odds of shares: the axis on which quantiles are interpolated and, in the tails, continued."""
+    return np.log(shares / (1.0 - shares))
+
+
+def at_horizons(block: Block, table: Table, horizons: Sequence[int]) -> Floats:
+    """Return coefficients at any horizons within the fitted ones, interpolated linearly.
+
+    Parameters
+    ----------
+    block : Block
+    table : Table
+    horizons : sequence of int
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (horizons, shares, features).
+    """
+    right = np.clip(np.searchsorted(table.horizons, horizons), 1, len(table.horizons) - 1)
+    low, high = table.horizons[right - 1], table.horizons[right]
+    weight = ((np.asarray(horizons) - low) / (high - low))[:, None, None]
+    return (1.0 - weight) * block.coefficients[right - 1] + weight * block.coefficients[right]
+
+
+def raw_quantiles(windows: Windows, table: Table, horizons: Sequence[int]) -> Floats:
+    """Return quantiles before bounds, rising in the last axis.
+
+    ``Q = y_n + scale * sum(feature * coefficient)``, then sorted, because separately learnt quantiles may cross.
+
+    Parameters
+    ----------
+    windows : Windows
+    table : Table
+    horizons : sequence of int
+        Years after each series' own last year.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (series, horizons, shares).
+    """
+    block = table.block(windows.kind, windows.values.shape[1])
+    size = scale(windows, table.usual[windows.kind])
+    names, features = design(windows, size)
+    if tuple(names) != block.names:
+        raise DataError(f"the table was fitted on other features: {block.names}.\nTo do: fit it again.")
+    wide = at_horizons(block, table, horizons)
+    flat = (features * size[:, None]) @ wide.reshape(-1, wide.shape[2]).T
+    found = flat.reshape(len(size), len(horizons), -1) + windows.last[:, None, None]
+    crossed = (np.diff(found, axis=2) < 0).any(axis=2)
+    if crossed.any():
+        found[crossed] = np.sort(found[crossed], axis=1)
+    return found
+
+
+def bounded(quantiles: Floats, last: Floats, lower: Floats, upper: Floats, kind: str) -> Floats:
+    """Clip quantiles to bounds; those of a cumulative series start at its last value and never fall."""
+    floor = np.maximum(lower, last) if kind == "cumulative" else lower
+    kept = np.clip(quantiles, floor[:, None, None], upper[:, None, None])
+    return np.maximum.accumulate(kept, axis=1) if kind == "cumulative" else kept
+
+
+def at_shares(quantiles: Floats, shares: Floats, wanted: Floats) -> Floats:
+    """Interpolate quantiles along the last axis in log odds; beyond the outermost, continue their slope.
+
+    Parameters
+    ----------
+    quantiles : numpy.ndarray
+        Shape (..., shares).
+    shares : numpy.ndarray
+        Rising, shape (shares,).
+    wanted : numpy.ndarray
+        Shape (wanted,), each in (0, 1).
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (..., wanted).
+
+    Examples
+    --------
+    >>> at_shares(np.array([[0.0, 10.0, 20.0]]), np.array([0.2, 0.5, 0.8]), np.array([0.5, 0.2])).tolist()
+    [[10.0, 0.0]]
+    """
+    odds, aim = score(shares), score(wanted)
+    right = np.clip(np.searchsorted(odds, aim - 1e-12), 1, len(odds) - 1)
+    weight = (aim - odds[right - 1]) / (odds[right] - odds[right - 1])
+    return quantiles[..., right - 1] * (1.0 - weight) + quantiles[..., right] * weight
+
+
+def _wanted(levels: Sequence[float]) -> tuple[list[str], Floats]:
+    """Return column names and shares: median first, then lower and upper of each level."""
+    bad = [x for x in levels if isinstance(x, bool | str) or not 0 < float(x) < 100]
+    if bad or len(set(map(float, levels))) != len(levels) or not len(levels):
+        raise DataError(
+            f"levels must be different numbers above 0 and below 100, found {list(levels)}.\nTo do: e.g. (80, 95)."
+        )
+    names, shares = ["median"], [0.5]
+    for one in levels:
+        names += [f"lower_{float(one):g}", f"upper_{float(one):g}"]
+        shares += [0.5 - float(one) / 200, 0.5 + float(one) / 200]
+    return names, np.array(shares)
+
+
+def _years_ahead(horizon: object, table: Table) -> list[int]:
+    """Return 1..horizon."""
+    if isinstance(horizon, bool) or not isinstance(horizon, int | np.integer) or not 1 <= horizon <= table.longest:
+        raise DataError(
+            f"horizon must be a whole number of years from 1 to {table.longest}, found {horizon!r}.\n"
+            f"To do: forecast fewer years; nothing was learnt about more than {table.longest}."
+        )
+    return list(range(1, int(horizon) + 1))
+
+
+def notes(h: Histories) -> Floats:
+    """Return, per series, what a reader must know, as words joined by ``;`` (empty if nothing)."""
+    n, last = h.count, h.end
+    first = np.maximum(h.start, last - WINDOW + 1)
+    span = h.year[last] - h.year[first]
+    length = last - first
+    moved = np.concatenate([[0], np.cumsum(np.abs(np.diff(h.value)) > 0)])
+    still = (moved[last] == moved[first]) & (n > 1)
+    flat_zero = still & (h.value[last] == 0) & (h.kind != KINDS.index("percent"))
+    flat_zero |= (n == 1) & (h.value[last] == 0) & (h.kind != KINDS.index("percent"))
+    flags = [n == 1, (n > 1) & (n < 4), span > length, still, flat_zero, h.is_inferred, h.missing > 0]
+    code = sum(flag.astype(np.int64) << bit for bit, flag in enumerate(flags))
+    found, which = np.unique(code, return_inverse=True)
+    words = [";".join(w for bit, w in enumerate(_NOTES) if one >> bit & 1) for one in found]
+    return np.array(words, dtype=object)[which]
+
+
+def _fill(h: Histories, ahead: list[int], shares: Floats, table: Table) -> tuple[Floats, Floats]:
+    """Return quantiles (series, horizons, wanted) and expected skill (series, horizons)."""
+    found = np.empty((len(h.count), len(ahead), len(shares)))
+    skill = np.empty((len(h.count), len(ahead)))
+    for kind, members, windows in h.groups():
+        block = table.block(kind, windows.values.shape[1])
+        skill[members] = np.interp(ahead, table.horizons, block.skill)
+        for at in range(0, len(members), _CHUNK):
+            some = slice(at, at + _CHUNK)
+            part = Windows(windows.values[some], windows.years[some], kind)
+            own = members[some]
+            grid = at_shares(raw_quantiles(part, table, ahead), table.shares, shares)
+            found[own] = bounded(grid, part.last, h.lower[own], h.upper[own], kind)
+    return found, skill
+
+
+def _repeated(values: NDArray[np.generic], times: int, like: pd.Index) -> pd.Series:
+    """Repeat the ids as their own dtype."""
+    return pd.Series(like).take(np.repeat(values, times)).reset_index(drop=True)
+
+
+def forecast(
+    observations: pd.DataFrame,
+    horizon: int,
+    levels: Sequence[float] = (80, 95),
+    table: Table | None = None,
+) -> pd.DataFrame:
+    """Forecast any number of short annual series, each 1 to ``horizon`` years after its own last year.
+
+    ``Q(share) = y_n + scale * sum(feature * coefficient[share, horizon])``, with features of at most the last six
+    values and coefficients learnt by quantile regression on thousands of other education series (docs/methods.md,
+    Forecasts). Nothing but the rows given is used: to forecast from a cutoff, give only what was known then.
+
+    Parameters
+    ----------
+    observations : pandas.DataFrame
+        Long: ``series_id, year, value``; optional ``kind`` (percent, positive, real, cumulative; if absent real
+        if a value is negative, else positive), ``lower_bound``, ``upper_bound``. Missing values count as gaps.
+    horizon : int
+        Years ahead, 1 to 15.
+    levels : sequence of float
+        Interval levels in percent, each in (0, 100).
+    table : Table, optional
+        Another learnt table than the shipped one.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per series and year: ``series_id, year, median, lower_<level>, upper_<level>, …, naive,
+        expected_skill, note``. ``naive`` is the last value. ``expected_skill`` is 1 - MAE / MAE of naive on series
+        that were not fitted (0.02 = two percent better than no change). ``note`` holds words joined by ``;``:
+        single_value, short_history (2 or 3 values), gaps, constant, no_scale (all zero: no width can be given),
+        kind_inferred, missing_values.
+
+    Raises
+    ------
+    DataError
+        With all faults at once, by series and year.
+
+    Examples
+    --------
+    >>> rates = pd.DataFrame({"series_id": "a", "year": range(2019, 2023), "value": 98.5, "kind": "percent"})
+    >>> found = forecast(rates, horizon=2)
+    >>> found[["series_id", "year", "median", "naive", "note"]].to_dict("records")[0]
+    {'series_id': 'a', 'year': 2023, 'median': 98.5, 'naive': 98.5, 'note': 'constant'}
+    >>> bool((found.lower_95 < found.lower_80).all() and (found.upper_95 <= 100).all())
+    True
+    """
+    learnt = shipped() if table is None else table
+    ahead = _years_ahead(horizon, learnt)
+    names, shares = _wanted(levels)
+    h = histories(observations)
+    found, skill = _fill(h, ahead, shares, learnt)
+    flat = found.reshape(-1, len(names))
+    times = len(ahead)
+    each = np.repeat(np.arange(len(h.count)), times)
+    columns = {"series_id": h.series_id.take(each), "year": (h.year[h.end][:, None] + np.array(ahead)).ravel()}
+    columns |= {name: flat[:, i] for i, name in enumerate(names)}
+    columns |= {"naive": h.value[h.end][each], "expected_skill": skill.ravel(), "note": notes(h)[each]}
+    return pd.DataFrame(columns)
