@@ -8,10 +8,10 @@ from functools import cache
 from typing import Any
 
 import pandas as pd
-from planlib.registry import label, load_definitions
 
 from planlib.errors import RegistryError
 from planlib.figures.words import is_missing, number, percent
+from planlib.registry import label, load_definitions
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,8 @@ class Table:
     language : str
     notes : sequence of str
         Printed under the table.
+    own_headers : mapping
+        Headers made from data (a stage and a year), by their key.
     """
 
     frame: pd.DataFrame = field(repr=False)
@@ -94,6 +96,7 @@ class Table:
     caption: str
     language: str
     notes: Sequence[str] = ()
+    own_headers: Mapping[str, str] = field(default_factory=dict)
 
     def cells(self) -> list[list[str]]:
         """Return the cells as text, row by row."""
@@ -102,7 +105,7 @@ class Table:
 
     def headers(self) -> list[str]:
         """Return the column headers in the table's language."""
-        return [say(f"table.{c.header}", self.language) for c in self.columns]
+        return [self.own_headers.get(c.header) or say(f"table.{c.header}", self.language) for c in self.columns]
 
     def _repr_html_(self) -> str:
         head = "".join(

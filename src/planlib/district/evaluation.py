@@ -1,0 +1,234 @@
+"""Everything a report shows, computed once and only when asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from planlib import evaluate, freshness, measures
+from planlib.errors import RegistryError, listing
+from planlib.params import NOTEBOOKS
+
+if TYPE_CHECKING:
+    from planlib.district.opened import District
+
+LATE = ("behind", "far_behind", "below_baseline", "not_held", "not_met")
+UNFINISHED = ("late", "not_kept", "no_record", "on_schedule")
+_EXPLANATION_KEYS = {
+    "report", "year", "subject", "cause", "measure", "deadline", "cause_kind", "author", "checked_by", "date",
+}  # fmt: skip
+
+
+class Evaluation:
+    """A mid-term or end-term evaluation as frames; figures and narrative turn them into a report.
+
+    Parameters
+    ----------
+    district : District
+        Opened with the report's cutoff: nothing later is in it.
+    phase : {"midterm", "endterm"}
+    year : int
+        The year the report is written about.
+    """
+
+    def __init__(self, district: District, phase: str, year: int):
+        self.district, self.phase, self.year = district, phase, year
+        self.plan, self.cutoff = district.plan, district.cutoff
+
+    @property
+    def is_simulated(self) -> bool:
+        """Whether any file of the district is registered as synthetic."""
+        return freshness.is_simulated(self.district.name)
+
+    @cached_property
+    def scorecard(self) -> pd.DataFrame:
+        """The 24 series: value, progress, pace, status, probability."""
+        return self.district.scorecard(phase=self.phase)
+
+    @cached_property
+    def indicators(self) -> pd.DataFrame:
+        """The 20 indicators: met only if every series is, status of the worst."""
+        return evaluate.roll_up(self.scorecard, self.plan.indicators)
+
+    @cached_property
+    def counts(self) -> pd.DataFrame:
+        """How many indicators stand in each class, by attribute."""
+        return evaluate.status_counts(self.indicators)
+
+    @cached_property
+    def sensitivity(self) -> pd.DataFrame:
+        """The same counts under other cut points."""
+        district = self.district
+        return evaluate.sensitivity(
+            self.plan.series,
+            district.observations,
+            self.cutoff.isoformat(),
+            district.rules,
+            indicators=self.plan.indicators,
+            phase=self.phase,
+        )
+
+    @cached_property
+    def late(self) -> pd.DataFrame:
+        """The series that are late or missed, binding ones first, in the order of the plan's table."""
+        rows = self.scorecard[self.scorecard["status"].isin(LATE)]
+        first = rows.assign(rank=(rows["attribute"] != "binding").astype(int))
+        return first.sort_values(["rank", "number"]).drop(columns="rank").reset_index(drop=True)
+
+    @cached_property
+    def commitments(self) -> pd.DataFrame:
+        """Every countable or dated promise: achieved, progress, status, evidence."""
+        return evaluate.commitment_progress(
+            self.plan.commitments,
+            self.district.commitment_records,
+            self.cutoff.isoformat(),
+            f"{self.plan.period['baseline_year']}-12-31",
+            self.district.rules,
+        )
+
+    @cached_property
+    def boxes(self) -> pd.DataFrame:
+        """Promises counted by box and status."""
+        return evaluate.by_group(self.commitments[self.commitments["box"].notna()], "box")
+
+    @cached_property
+    def tasks(self) -> pd.DataFrame:
+        """Promises counted by task and status."""
+        return evaluate.by_group(self.commitments[self.commitments["task"].notna()], "task")
+
+    @cached_property
+    def projects(self) -> pd.DataFrame:
+        """The ledger of building projects: last step, expected completion, late or not."""
+        return evaluate.project_progress(
+            self.district.tables["projects"], self.cutoff.isoformat(), due=f"{self.plan.period['last_year']}-12-31"
+        )
+
+    @cached_property
+    def project_counts(self) -> pd.DataFrame:
+        """Projects by kind and step."""
+        return evaluate.project_counts(self.projects)
+
+    @cached_property
+    def finance(self) -> pd.DataFrame:
+        """The rules about money, year by year."""
+        pupils = measures.yearly(self.district.schools, {"sum": "students"}).rename("students")
+        return evaluate.finance_checks(
+            self.district.tables["finance"],
+            self.cutoff.isoformat(),
+            order=self.district.rules["observation_status"]["order"],
+            students=pupils.rename_axis("year").reset_index(),
+        )
+
+    @cached_property
+    def responsibility(self) -> Mapping[str, Mapping[str, Any]]:
+        """Who leads and who supports, by series and by commitment: ``{id: {lead, support}}``."""
+        written = self.district.written("responsibility.yml")
+        known: dict[str, Mapping[str, Any]] = dict(written.get("series") or {})
+        own = written.get("commitments") or {}
+        for row in self.plan.commitments.itertuples():
+            groups = [written.get(g) or {} for g in ("boxes", "tasks", "safeguards")]
+            places = [getattr(row, name, None) for name in ("box", "task", "safeguard")]
+            inherited = next((g[p] for g, p in zip(groups, places, strict=True) if p in g), None)
+            entry = own.get(row.commitment_id) or inherited
+            if entry:
+                known[row.commitment_id] = entry
+        return known
+
+    @cached_property
+    def explanations(self) -> pd.DataFrame:
+        """What people wrote about late series and promises for this report (``explanations.yml``)."""
+        entries = self.district.written("explanations.yml") or []
+        _check_explanations(
+            entries, set(self.plan.series["series_id"]) | set(self.plan.commitments["commitment_id"])
+        )
+        chosen = [e for e in entries if e["report"] == self.phase and int(e["year"]) == self.year]
+        return pd.DataFrame(chosen, columns=sorted(_EXPLANATION_KEYS))
+
+    @cached_property
+    def unexplained(self) -> pd.DataFrame:
+        """Late binding series without an explanation: the report asks for it by name."""
+        rows = self.late[self.late["attribute"] == "binding"]
+        return rows[~rows["series_id"].isin(self.explanations["subject"])].reset_index(drop=True)
+
+    @cached_property
+    def history(self) -> pd.DataFrame:
+        """Annual values of every series that is forecast."""
+        return self.district.forecastable(self.district.observations)
+
+    @cached_property
+    def forecast(self) -> pd.DataFrame:
+        """Forecast of every series to the year of its target; empty at the end of the plan."""
+        return self.district.forecast()
+
+    @cached_property
+    def earlier(self) -> Evaluation:
+        """The mid-term as it stood: the same district, opened at the mid-term's own cutoff."""
+        from planlib.district.opened import open_district
+
+        midterm = NOTEBOOKS["midterm"]
+        return open_district(self.district.name, midterm.last_known(midterm.default_year)).evaluation(
+            "midterm", midterm.default_year
+        )
+
+    @cached_property
+    def forecast_review(self) -> pd.DataFrame:
+        """What the mid-term forecast for the years since, against what came.
+
+        ``series_id, number, name_zh, name_en, unit, year, median, lower_80, upper_80, lower_95, upper_95, naive,
+        actual, is_inside_80, is_inside_95, error, naive_error``, for the target year of every series.
+        """
+        ahead = self.earlier.forecast
+        last = self.district.plan.series[["series_id", "number", "name_zh", "name_en", "unit", "target_as_of"]]
+        table = ahead.merge(last, on="series_id")
+        table = table[table["year"] == table["target_as_of"].str[:4].astype(int)]
+        came = self.history.rename(columns={"value": "actual"})[["series_id", "year", "actual"]]
+        table = table.merge(came, on=["series_id", "year"])
+        for level in (80, 95):
+            inside = table["actual"].between(table[f"lower_{level}"] - 1e-9, table[f"upper_{level}"] + 1e-9)
+            table[f"is_inside_{level}"] = inside
+        table["error"] = (table["actual"] - table["median"]).abs()
+        table["naive_error"] = (table["actual"] - table["naive"]).abs()
+        return table.drop(columns="target_as_of").sort_values("number", ignore_index=True)
+
+    @cached_property
+    def carried_over(self) -> pd.DataFrame:
+        """What is unfinished at the end and carries over to the next plan, series and promises together.
+
+        ``subject, name_zh, name_en, kind, target, achieved, status, lead``.
+        """
+        series = self.late.assign(kind="series", subject=self.late["series_id"], achieved=self.late["value"])
+        rest = self.commitments[self.commitments["status"].isin(UNFINISHED)]
+        rest = rest.assign(kind="commitment", subject=rest["commitment_id"])
+        columns = ["subject", "name_zh", "name_en", "kind", "unit", "target", "achieved", "status"]
+        both = pd.concat([series[columns], rest[columns]], ignore_index=True)
+        return both.assign(lead=[self.lead(subject) for subject in both["subject"]])
+
+    def lead(self, subject: str) -> str:
+        """Return the office that leads for a series or commitment, or ``""`` where none is named."""
+        return str(self.responsibility.get(subject, {}).get("lead", ""))
+
+
+def _check_explanations(entries: Any, subjects: set[str]) -> None:
+    """Refuse explanations.yml where an entry is not understood: it would be dropped from a report unseen."""
+    if not isinstance(entries, list):
+        raise RegistryError("explanations.yml: expected a list of entries. To do: begin each with '- report: …'.")
+    faults = []
+    for number, entry in enumerate(entries, 1):
+        keys = set(entry) if isinstance(entry, dict) else set()
+        faults += [f"entry {number}: unknown key {key!r}" for key in sorted(keys - _EXPLANATION_KEYS)]
+        faults += [
+            f"entry {number}: {key} is missing"
+            for key in ("report", "year", "subject", "cause", "measure", "deadline")
+            if key not in keys
+        ]
+        if entry.get("subject") not in subjects:
+            faults.append(
+                f"entry {number}: subject {entry.get('subject')!r} is no series or commitment of the plan"
+            )
+    if faults:
+        raise RegistryError(
+            listing("faults in explanations.yml", faults, "mend them; series and ids are in plan.yml")
+        )

@@ -1,0 +1,305 @@
+"""Open a district as it was known on a day, and ask the pure rooms about it."""
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from planlib import balance, evaluate, freshness, measures, paths, schema, standard
+from planlib import forecast as forecasting
+from planlib.district.evaluation import Evaluation
+from planlib.errors import DataError, RegistryError, UsageError
+from planlib.registry import Plan, load_definitions, load_plan
+
+TABLES = ("schools", "observations", "enrolment", "births", "milestones", "projects", "finance")
+PROJECT_DATES = ("approved", "started", "completed", "handed_over", "opened")
+
+
+def open_district(name: str, cutoff: dt.date | str | None = None) -> "District":
+    """Open a district's processed tables, cleaning the raw files first if they changed.
+
+    Parameters
+    ----------
+    name : str
+        A folder under ``data/raw``.
+    cutoff : date or ISO text, optional
+        Last day that may be known: rows dated later are not loaded. Without it everything is.
+
+    Returns
+    -------
+    District
+
+    Raises
+    ------
+    UsageError
+        Unknown district; faults in plan.yml.
+    DataError
+        Raw files that cannot be cleaned.
+    """
+    paths.raw(name)
+    plan = load_plan(name)
+    if not freshness.tables_are_fresh(name):
+        from planlib.clean import clean_district
+
+        clean_district(name)
+    day = dt.date.fromisoformat(cutoff) if isinstance(cutoff, str) else cutoff
+    folder = paths.processed(name)
+    tables = {table: _known(schema.read_table(folder / f"{table}.parquet", table), table, day) for table in TABLES}
+    return District(name, day or dt.date.max, plan, tables)
+
+
+def _known(frame: pd.DataFrame, table: str, cutoff: dt.date | None) -> pd.DataFrame:
+    """Return the rows known on the cutoff; later dates of a project are blanked, its row stays."""
+    if cutoff is None:
+        return frame
+    day = cutoff.isoformat()
+    dated = schema.as_of_dates(frame, table)
+    frame = frame[(dated == "all") | (dated <= day)].reset_index(drop=True)
+    if table == "projects":
+        for step in PROJECT_DATES:
+            frame[step] = frame[step].where(frame[step].isna() | (frame[step] <= day))
+    return frame
+
+
+@dataclass(frozen=True)
+class District:
+    """A district on a day: its plan, its tables, and what the pure rooms say of them.
+
+    Attributes
+    ----------
+    name : str
+    cutoff : date
+        Nothing later is in the tables.
+    plan : Plan
+    tables : mapping of str to DataFrame
+        The processed tables, by the names in ``planlib.schema.TABLES``.
+    """
+
+    name: str
+    cutoff: dt.date
+    plan: Plan
+    tables: Mapping[str, pd.DataFrame] = field(repr=False)
+
+    @property
+    def schools(self) -> pd.DataFrame:
+        """One row per school, stage and year, raw measures."""
+        return self.tables["schools"]
+
+    @property
+    def last_year(self) -> int:
+        """The last year of school returns known."""
+        if self.schools.empty:
+            raise DataError(
+                f"No school return of {self.name} is dated up to {self.cutoff}.\n"
+                "To do: choose a later cutoff, or lay the returns into the district's folder."
+            )
+        return int(self.schools["year"].max())
+
+    @cached_property
+    def rules(self) -> dict[str, Any]:
+        """The cut points of the evaluation (``definitions/evaluation.yml``)."""
+        return load_definitions("evaluation")
+
+    @cached_property
+    def standard(self) -> standard.Standard:
+        """The standard of compulsory education in force at the last return."""
+        day = min(self.cutoff, dt.date(self.plan.period["last_year"], 12, 31))
+        return standard.standard_from(load_definitions("standards"), "compulsory_2017", day)
+
+    @cached_property
+    def stage_resources(self) -> pd.DataFrame:
+        """One row per school, stage and year that counts, with the resources of the standard."""
+        return standard.stage_resources(self.schools, self.standard)
+
+    @cached_property
+    def balance(self) -> pd.DataFrame:
+        """Coefficients of variation by year and stage, the composite among them."""
+        return balance.balance_table(
+            self.stage_resources,
+            by=["year", "stage"],
+            resources=self.standard.per,
+            composite=self.standard.composite,
+        )
+
+    @cached_property
+    def check(self) -> standard.StandardCheck:
+        """Every school of the last year against the thresholds."""
+        rows = self.stage_resources
+        return standard.check_standard(rows[rows["year"] == self.last_year], self.standard)
+
+    @cached_property
+    def observations(self) -> pd.DataFrame:
+        """Every value of every series: computed from returns where the plan says how, else as reported.
+
+        ``series_id, year, value, relation, as_of, status, origin`` (``returns`` or ``reported``).
+        """
+        composites = self.balance[self.balance["resource"] == "composite"]
+        computed = measures.series_values(self.plan.series, self.schools, composites).assign(origin="returns")
+        reported = self.tables["observations"]
+        reported = reported[~reported["series_id"].isin(computed["series_id"])]
+        kept = reported[["series_id", "value", "relation", "as_of", "status"]].assign(
+            year=reported["as_of"].str[:4].astype(int), origin="reported"
+        )
+        both = [frame for frame in (computed, kept) if not frame.empty]
+        table = pd.concat(both, ignore_index=True) if both else computed
+        return table.sort_values(["series_id", "as_of"], ignore_index=True)
+
+    def scorecard(self, cutoff: dt.date | str | None = None, phase: str = "midterm") -> pd.DataFrame:
+        """Judge every series, and say how likely its target is.
+
+        Parameters
+        ----------
+        cutoff : date or ISO text, optional
+            An earlier day than the district was opened with; nothing later is used, for the forecast neither.
+        phase : {"midterm", "endterm"}
+
+        Returns
+        -------
+        DataFrame
+            `planlib.evaluate.scorecard`, then ``probability, outlook, median_target_year, lower_80, upper_80,
+            naive_target_year``.
+        """
+        day = self.cutoff if cutoff is None else dt.date.fromisoformat(str(cutoff))
+        card = evaluate.scorecard(self._amended(day), self.observations, day.isoformat(), self.rules, phase=phase)
+        known = self.observations[self.observations["as_of"] <= day.isoformat()]
+        ahead = self._outlook(known)
+        card = card.merge(ahead, on="series_id", how="left", validate="one_to_one")
+        card["outlook"] = evaluate.outlook(card["probability"], self.rules)
+        return card
+
+    def _amended(self, day: dt.date) -> pd.DataFrame:
+        """Return the plan's series with the targets amended up to a day beside the original ones."""
+        targets = self.plan.targets(day.isoformat())
+        changed = targets[targets["is_amended"]].rename(
+            columns={"target": "amended_target", "relation": "amended_relation", "amended_on": "amended_date"}
+        )
+        columns = ["series_id", "amended_target", "amended_relation", "amended_date"]
+        return self.plan.series.merge(changed[columns], on="series_id", how="left")
+
+    def forecastable(self, observations: pd.DataFrame) -> pd.DataFrame:
+        """Return the annual history of the series that can be forecast, with kind and bounds.
+
+        Left out: series with census values only (never interpolated) and series whose meaning is open (口径待定).
+        """
+        series = self.plan.series[~self.plan.series["judged"].isin(["census", "ambiguous"])]
+        told = series[["series_id", "kind", "lower_bound", "upper_bound"]]
+        rows = observations.sort_values("as_of").drop_duplicates(["series_id", "year"], keep="last")
+        return rows[["series_id", "year", "value"]].merge(told, on="series_id")
+
+    def forecast(self, observations: pd.DataFrame | None = None) -> pd.DataFrame:
+        """Forecast every series to the year of its target (`planlib.forecast.forecast`)."""
+        history = self.forecastable(self.observations if observations is None else observations)
+        if history.empty:
+            return pd.DataFrame(columns=["series_id", "year", "median", "naive"])
+        horizon = self._target_years().max() - history.groupby("series_id")["year"].max().min()
+        if horizon < 1:
+            return pd.DataFrame(columns=["series_id", "year", "median", "naive"])
+        ahead = forecasting.forecast(history, int(horizon))
+        return ahead[ahead["year"] <= ahead["series_id"].map(self._target_years())].reset_index(drop=True)
+
+    def _target_years(self) -> pd.Series:
+        return self.plan.series.set_index("series_id")["target_as_of"].str[:4].astype(int)
+
+    def _outlook(self, known: pd.DataFrame) -> pd.DataFrame:
+        """Return the forecast at each series' target year and the probability of meeting the target."""
+        columns = ["series_id", "probability", "median_target_year", "lower_80", "upper_80", "naive_target_year"]
+        ahead = self.forecast(known)
+        if ahead.empty:
+            return pd.DataFrame(columns=columns)
+        end = ahead[ahead["year"] == ahead["series_id"].map(self._target_years())]
+        targets = self._thresholds().merge(end[["series_id", "year"]], on="series_id")
+        chance = forecasting.probability(self.forecastable(known), targets)
+        table = end[["series_id", "median", "lower_80", "upper_80", "naive"]].merge(
+            chance[["series_id", "probability"]], on="series_id", how="left"
+        )
+        names = {"median": "median_target_year", "naive": "naive_target_year"}
+        return table.rename(columns=names)[columns]
+
+    def _thresholds(self) -> pd.DataFrame:
+        """Return the numbers an unrounded value must reach so that its rounded form meets the printed target.
+
+        The plan's targets hold at the precision it prints: a coefficient of 0.3004 meets "0.300", and "over 95"
+        with one decimal needs 95.05.
+        """
+        series = self.plan.series
+        half = 0.5 * 10.0 ** -series["precision"].astype(float)
+        is_strict = series["target_relation"].isin([">", "<"])
+        falls = (series["direction"] == "fall") | series["target_relation"].isin(["<", "≤"])
+        relation = pd.Series(np.where(falls, "≤", "≥"), index=series.index)
+        shift = np.where(falls, 1.0, -1.0) * np.where(is_strict, -1.0, 1.0) * half
+        return pd.DataFrame(
+            {"series_id": series["series_id"], "target": series["target"] + shift, "relation": relation}
+        )
+
+    @cached_property
+    def commitment_records(self) -> pd.DataFrame:
+        """What is recorded of every commitment: milestones, and what the data themselves give."""
+        computed = measures.commitment_values(
+            self.plan.commitments, self.schools, self.observations, self.tables["projects"], self.tables["finance"]
+        )
+        written = self.tables["milestones"][["commitment_id", "date", "achieved", "evidence"]]
+        written = written[~written["commitment_id"].isin(computed["commitment_id"])]
+        both = [frame for frame in (computed, written) if not frame.empty]
+        return pd.concat(both, ignore_index=True) if both else written
+
+    def evaluation(self, phase: str, year: int) -> Evaluation:
+        """Bring everything together that a report of this phase shows (`Evaluation`)."""
+        return Evaluation(self, phase, year)
+
+    def written(self, file: str) -> Any:
+        """Return what people wrote in ``responsibility.yml`` or ``explanations.yml``; empty if absent."""
+        path = paths.raw(self.name) / file
+        if not path.is_file():
+            return {}
+        try:
+            return yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        except yaml.YAMLError as error:
+            first = str(error).splitlines()[0]
+            raise RegistryError(f"{path}: not readable as YAML ({first}).\nTo do: mend the line named.") from None
+
+    def trace(self, table: str, year: int, school_id: str, column: str, stage: str | None = None) -> pd.DataFrame:
+        """Show the birthplace of one value: file, sheet, cell, raw text and the steps to the value.
+
+        Parameters
+        ----------
+        table : str
+            ``schools``.
+        year : int
+        school_id, column : str
+        stage : str, optional
+            Where a school has several; all of them without it.
+
+        Returns
+        -------
+        DataFrame
+            ``stage, value, file, sheet, cell, raw, step``.
+
+        Raises
+        ------
+        UsageError
+            If there is no such value; says what there is.
+        """
+        lineage = schema.read_table(paths.processed(self.name) / "lineage.parquet", "lineage")
+        chosen = lineage[
+            (lineage["table"] == table)
+            & (lineage["year"] == year)
+            & (lineage["school_id"] == school_id)
+            & (lineage["column"] == column)
+            & ((lineage["stage"] == stage) | (stage is None))
+        ]
+        if chosen.empty:
+            rows = lineage[(lineage["school_id"] == school_id) & (lineage["year"] == year)]
+            there = ", ".join(sorted(rows["column"].unique())) or "nothing of this school and year"
+            raise UsageError(
+                f"No value {table} {year} {school_id} {column} with a birthplace.\nThere is: {there}.\n"
+                "To do: check the spelling; blank cells have no birthplace."
+            )
+        values = self.tables[table].set_index(["school_id", "stage", "year"])[column]
+        keys = list(chosen[["school_id", "stage", "year"]].itertuples(index=False, name=None))
+        shown = chosen.assign(value=[values.get(key) for key in keys])
+        return shown[["stage", "value", "file", "sheet", "cell", "raw", "step"]].reset_index(drop=True)

@@ -1,0 +1,262 @@
+"""The end of a report: problems and explanations, outlook, advice, what carries over, technical annex."""
+
+import pandas as pd
+
+from planlib.district import Evaluation
+from planlib.figures.words import number
+from planlib.narrative.chapters import LATE_PROMISES, resource_name, short_items
+from planlib.narrative.opening import amount, lead, name, printed
+from planlib.narrative.parts import Column, Table, Text, join, say
+from planlib.registry import label
+
+
+def problems_table(evaluation: Evaluation, language: str) -> Table:
+    """Return the late series with cause, measure and deadline as the offices wrote them, or that they owe them."""
+    late = evaluation.late
+    said = evaluation.explanations.drop_duplicates("subject", keep="last").set_index("subject")
+    frame = late.assign(
+        name=late[f"name_{language}"], lead=[lead(evaluation, s, language) for s in late["series_id"]]
+    )
+    for key in ("cause", "cause_kind", "measure", "deadline"):
+        written = late["series_id"].map(said[key]).astype("object")
+        blank = late["attribute"].map({"binding": say("word.owed", language)}).fillna("—")
+        frame[key] = written.where(written.notna(), blank)
+    columns = [
+        Column("name", "name"),
+        Column("attribute", "attribute", "label:attribute"),
+        Column("status", "status", "label:status"),
+        Column("lead", "lead"),
+        Column("cause", "cause"),
+        Column("cause_kind", "cause_kind"),
+        Column("measure", "measure"),
+        Column("deadline", "deadline"),
+    ]
+    return Table(frame, columns, say("caption.problems", language), language)
+
+
+def outlook(evaluation: Evaluation, language: str) -> Text:
+    """Return in words how many targets are likely to be met, and what the bands of the figures mean."""
+    counts = evaluation.scorecard["outlook"].value_counts()
+    told = {code: int(counts.get(code, 0)) for code in ("likely", "at_risk", "unlikely")}
+    lines = [
+        say("section.outlook", language, unknown=len(evaluation.scorecard) - sum(told.values()), **told),
+        say("section.interval", language),
+        say("section.outlook_short", language, years=evaluation.history["year"].nunique()),
+    ]
+    return Text([("p", line) for line in lines])
+
+
+def outlook_table(evaluation: Evaluation, language: str) -> Table:
+    """Return for every series the outlook in words, with value and target; the numbers behind it are in the annex."""
+    card = evaluation.scorecard
+    frame = card.assign(
+        name=card[f"name_{language}"],
+        value_shown=[amount(row["value"], row, language) for _, row in card.iterrows()],
+        target_shown=[printed(row["target_text"], row, language) for _, row in card.iterrows()],
+        lead=[lead(evaluation, s, language) for s in card["series_id"]],
+    )
+    columns = [
+        Column("number", "number", "year"),
+        Column("name", "name"),
+        Column("attribute", "attribute", "label:attribute"),
+        Column("value_shown", "value"),
+        Column("target_shown", "target"),
+        Column("outlook", "outlook", "label:outlook"),
+        Column("lead", "lead"),
+    ]
+    return Table(frame, columns, say("caption.outlook", language), language)
+
+
+def advice(evaluation: Evaluation, language: str) -> Text:
+    """Return what to do next, drawn from what is late, short, wide or missing; nothing that the data do not say."""
+    lines = [
+        *(_advice_on(evaluation, row, language) for _, row in evaluation.late.iterrows()),
+        *_open_definitions(evaluation, language),
+        *_advice_on_schools(evaluation, language),
+        *_advice_on_supply(evaluation, language),
+    ]
+    if len(evaluation.unexplained):
+        names = [name(row, language) for _, row in evaluation.unexplained.iterrows()]
+        lines.append(say("advice.unexplained", language, names=join(names, language)))
+    return Text([("li", line) for line in lines] or [("p", say("advice.none", language))])
+
+
+def _advice_on(evaluation: Evaluation, row: pd.Series, language: str) -> str:
+    office, called = lead(evaluation, row["series_id"], language), name(row, language)
+    if row["direction"] == "volume":
+        return say("advice.volume", language, name=called)
+    left = int(str(row["target_as_of"])[:4]) - int(row["year"])
+    gone = int(row["year"]) - int(str(row["baseline_as_of"])[:4])
+    if row["direction"] == "hold" or left < 1 or gone < 1:
+        value, target = amount(row["value"], row, language), printed(row["target_text"], row, language)
+        return say("advice.held", language, name=called, value=value, target=target, lead=office)
+    need = (row["target"] - row["value"]) / left
+    so_far = (row["value"] - row["baseline"]) / gone
+    told = {"change": _yearly(need, row, language), "pace": _yearly(so_far, row, language)}
+    return say("advice.indicator", language, name=called, years=left, lead=office, **told)
+
+
+def _yearly(change: float, row: pd.Series, language: str) -> str:
+    """Write a yearly change one digit finer than the plan prints its levels, in points where levels are per cent."""
+    unit = "percentage_point" if row["unit"] == "percent" else row["unit"]
+    finer = pd.Series({"precision": int(row["precision"]) + 1, "unit": unit})
+    word = "word.per_year_up" if change >= 0 else "word.per_year_down"
+    return say(word, language, value=amount(abs(change), finer, language))
+
+
+def _open_definitions(evaluation: Evaluation, language: str) -> list[str]:
+    rows = evaluation.scorecard[evaluation.scorecard["status"] == "ambiguous"]
+    return [say("advice.ambiguous", language, name=name(row, language)) for _, row in rows.iterrows()]
+
+
+def _advice_on_schools(evaluation: Evaluation, language: str) -> list[str]:
+    district = evaluation.district
+    check, lines = district.check, []
+    failing = int((~check.schools["is_passing"]).sum())
+    if failing:
+        lacking = check.detail.loc[check.detail["state"].isin(["between", "below"]), "resource"]
+        most = resource_name(evaluation, str(lacking.value_counts().idxmax()), language)
+        lines.append(say("advice.schools", language, count=failing, resource=most))
+    late = evaluation.late["measure"].dropna()
+    stages = [m["composite"] for m in late if isinstance(m, dict) and "composite" in m]
+    for stage in stages:
+        rows = district.balance[
+            (district.balance["stage"] == stage)
+            & (district.balance["year"] == district.last_year)
+            & (district.balance["resource"] != "composite")
+        ]
+        widest = rows.loc[rows["cv"].idxmax()]
+        told = {"resource": resource_name(evaluation, widest["resource"], language)}
+        cv = number(widest["cv"], language, 3)
+        lines.append(say("advice.balance", language, stage=label(stage, language, "stage"), cv=cv, **told))
+    return lines
+
+
+def _advice_on_supply(evaluation: Evaluation, language: str) -> list[str]:
+    lines, short = [], short_items(evaluation, language)
+    if short:
+        lines.append(say("advice.seats", language, names=join(short, language)))
+    late = int(evaluation.projects["is_late"].sum())
+    if late and evaluation.phase == "midterm":
+        lines.append(say("advice.projects", language, count=late))
+    silent = int((evaluation.commitments["status"] == "no_record").sum())
+    if silent:
+        lines.append(say("advice.records", language, count=silent))
+    return lines
+
+
+def carried_over(evaluation: Evaluation, language: str) -> Text:
+    """Return how many items are unfinished at the end and that each needs a disposition."""
+    return Text([("p", say("section.carried", language, count=len(evaluation.carried_over)))])
+
+
+def carried_table(evaluation: Evaluation, language: str) -> Table:
+    """Return the unfinished items with room for their disposition."""
+    rows = evaluation.carried_over
+    said = evaluation.explanations.drop_duplicates("subject", keep="last").set_index("subject")
+    causes = rows["subject"].map(said["cause_kind"])
+    status = [
+        label(s, language, "commitment_status" if k == "commitment" else "status")
+        for s, k in zip(rows["status"], rows["kind"], strict=True)
+    ]
+    frame = rows.assign(
+        name=rows[f"name_{language}"],
+        status_shown=status,
+        cause_kind=causes,
+        disposition=say("word.to_fill", language),
+        lead=rows["lead"].where(rows["lead"] != "", say("unknown_lead", language)),
+    )
+    columns = [
+        Column("name", "item"),
+        Column("target", "target", "number"),
+        Column("achieved", "achieved", "number"),
+        Column("status_shown", "status"),
+        Column("cause_kind", "cause_kind"),
+        Column("lead", "lead"),
+        Column("disposition", "disposition"),
+    ]
+    return Table(frame, columns, say("caption.carried", language), language, [say("note.disposition", language)])
+
+
+def review_table(evaluation: Evaluation, language: str) -> Table:
+    """Return what the mid-term forecast for the target year against what came."""
+    rows = evaluation.forecast_review
+    inside = [say("word.yes" if is_in else "word.no", language) for is_in in rows["is_inside_80"]]
+    frame = rows.assign(name=rows[f"name_{language}"], inside=inside)
+    columns = [
+        Column("number", "number", "year"),
+        Column("name", "name"),
+        Column("unit", "unit", "label:unit"),
+        *(Column(key, key, "number") for key in ("median", "lower_80", "upper_80", "naive", "actual")),
+        Column("inside", "inside"),
+    ]
+    return Table(frame, columns, say("caption.review", language), language)
+
+
+def feasible_table(evaluation: Evaluation, language: str) -> Table:
+    """Return a cautious, a likely and an ambitious level at the end of the next plan, for every series forecast."""
+    frame = evaluation.feasible
+    columns = [
+        Column("number", "number", "year"),
+        Column(f"name_{language}", "name"),
+        Column("unit", "unit", "label:unit"),
+        Column("value", "value", "number"),
+        Column("year", "year", "year"),
+        *(Column(key, key, "number") for key in ("cautious", "likely", "ambitious")),
+    ]
+    return Table(frame, columns, say("caption.feasible", language), language, [say("note.probability", language)])
+
+
+def probability_table(evaluation: Evaluation, language: str) -> Table:
+    """Return the annex to the outlook: probability, forecast at the target year, no change, growth ratio."""
+    card = evaluation.scorecard
+    columns = [
+        Column("number", "number", "year"),
+        Column(f"name_{language}", "name"),
+        Column("pace", "pace", "number", 2),
+        Column("cagr_ratio", "cagr", "number", 2),
+        Column("probability", "probability", "percent", 0),
+        Column("median_target_year", "median", "number"),
+        Column("lower_80", "lower_80", "number"),
+        Column("upper_80", "upper_80", "number"),
+        Column("naive_target_year", "naive", "number"),
+    ]
+    notes = [say("note.probability", language), say("note.cagr", language)]
+    return Table(card, columns, say("caption.probabilities", language), language, notes)
+
+
+def sensitivity_table(evaluation: Evaluation, language: str) -> Table:
+    """Return how many indicators would stand in each class under other cut points."""
+    rows = evaluation.sensitivity
+    named = {"chosen": label("chosen", language, "alternative")}
+    named |= {a["id"]: a[language] for a in evaluation.district.rules.get("alternatives", [])}
+    shown = [c for c in rows.columns if c.startswith("n_") and rows[c].any()][::-1]
+    frame = rows.assign(alternative=rows["alternative"].map(named))
+    headers = {c: label(c.removeprefix("n_"), language, "status") for c in shown}
+    columns = [
+        Column("alternative", "alternative"),
+        *(Column(c, c, "number") for c in shown),
+        Column("changed", "changed", "number"),
+    ]
+    return Table(frame, columns, say("caption.sensitivity", language), language, (), headers)
+
+
+def issues_table(evaluation: Evaluation, language: str) -> Table:
+    """Return the warnings on the data of the years this report may know."""
+    rows = evaluation.issues
+    rows = rows[rows["level"] == "warning"]
+    frame = rows.assign(place=(rows["sheet"].fillna("") + " " + rows["cell"].fillna("")).str.strip())
+    columns = [
+        Column("file", "file"),
+        Column("place", "place"),
+        Column("school", "school"),
+        Column("found", "found"),
+        Column("done", "done"),
+    ]
+    return Table(frame, columns, say("caption.issues", language), language)
+
+
+__all__ = [
+    "LATE_PROMISES", "advice", "carried_over", "carried_table", "feasible_table", "issues_table", "outlook",
+    "outlook_table", "probability_table", "problems_table", "review_table", "sensitivity_table",
+]  # fmt: skip

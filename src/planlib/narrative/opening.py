@@ -1,0 +1,249 @@
+"""The first page and the first chapter: what this is, what it finds, on what basis."""
+
+import pandas as pd
+
+from planlib.district import Evaluation
+from planlib.figures.words import number, percent, with_unit
+from planlib.narrative.parts import Column, Table, Text, join, say, write_date
+from planlib.registry import label
+
+
+def amount(value: object, row: pd.Series, language: str) -> str:
+    """Write a value of a series at the precision the plan prints, with its unit.
+
+    Examples
+    --------
+    >>> amount(76.3612, pd.Series({"precision": 2, "unit": "percent"}), "zh")
+    '76.36%'
+    """
+    decimals = int(row["precision"]) if pd.notna(row.get("precision")) else None
+    return with_unit(number(value, language, decimals), label(row["unit"], language, "unit"), language)
+
+
+def printed(text: object, row: pd.Series, language: str) -> str:
+    """Write a figure as the plan prints it, its sign kept, with its unit if the print has none."""
+    unit = label(row["unit"], language, "unit")
+    return str(text) if unit and str(text).endswith(unit) else with_unit(str(text), unit, language)
+
+
+def name(row: pd.Series, language: str) -> str:
+    """Return the name of a row in the language."""
+    return str(row[f"name_{language}"])
+
+
+def lead(evaluation: Evaluation, subject: str, language: str) -> str:
+    """Return the leading office, or that it is still to be named."""
+    return evaluation.lead(subject) or say("unknown_lead", language)
+
+
+def title(evaluation: Evaluation, language: str) -> Text:
+    """Return the head of the first page: title, plan document, cutoff, notice of simulated data."""
+    plan = evaluation.plan
+    lines = [
+        ("h1", say(f"title.{evaluation.phase}", language, plan=plan.title[language])),
+        ("subtitle", say("title.document", language, number=plan.document["number"],
+                         date=write_date(plan.document["date"], language))),
+        ("subtitle", say("title.cutoff", language, year=evaluation.year,
+                         date=write_date(evaluation.cutoff, language))),
+    ]  # fmt: skip
+    if evaluation.is_simulated:
+        lines.append(("note", say("title.simulated", language)))
+    return Text(lines)
+
+
+def verdict(evaluation: Evaluation, language: str) -> Text:
+    """Return the first page's verdict: how many of the indicators in each class, what is late, who answers by when."""
+    lines = [("h3", say("verdict.heading", language)), ("p", _classes(evaluation, language))]
+    late = evaluation.late[evaluation.late["attribute"] == "binding"]
+    if late.empty:
+        lines.append(("p", say("verdict.late_none", language)))
+    else:
+        lines.append(("p", say("verdict.late_some", language, count=len(late))))
+        lines += [("li", _late_item(evaluation, row, language)) for _, row in late.iterrows()]
+    lines.append(("p", _promises(evaluation, language)))
+    counts = evaluation.project_counts
+    totals = {key: int(counts[column].sum()) for key, column in _PROJECTS.items()}
+    lines.append(("p", say("verdict.projects", language, **totals)))
+    lines.append(("p", _balance(evaluation, language)))
+    last = _review(evaluation, language) if evaluation.phase == "endterm" else _outlook(evaluation, language)
+    return Text([*lines, ("p", last)], "verdict")
+
+
+_PROJECTS = {"total": "projects", "done": "done", "late": "late"}
+
+
+def _classes(evaluation: Evaluation, language: str) -> str:
+    counts = evaluation.counts.set_index("status")["total"]
+    counts = counts[counts > 0][::-1]  # best first
+    indicators = evaluation.indicators
+    is_binding = indicators["attribute"] == "binding"
+    words = {
+        s: say("verdict.class", language, status=label(s, language, "status"), count=n) for s, n in counts.items()
+    }
+    told = {
+        "date": write_date(evaluation.cutoff, language),
+        "total": len(indicators),
+        "binding": int(is_binding.sum()),
+        "anticipatory": int((~is_binding).sum()),
+    }
+    if evaluation.phase == "midterm":
+        return say("verdict.midterm", language, classes=join(list(words.values()), language), **told)
+    rest = [word for status, word in words.items() if status not in ("met", "not_met")]
+    return say(
+        "verdict.endterm",
+        language,
+        met=int(counts.get("met", 0)),
+        not_met=int(counts.get("not_met", 0)),
+        binding_met=int((indicators["is_met"].fillna(False).astype(bool) & is_binding).sum()),
+        rest=say("verdict.rest", language, classes=join(rest, language)) if rest else "",
+        **told,
+    )
+
+
+def _late_item(evaluation: Evaluation, row: pd.Series, language: str) -> str:
+    said = evaluation.explanations[evaluation.explanations["subject"] == row["series_id"]]
+    answer = (
+        say("verdict.unexplained", language)
+        if said.empty
+        else say("verdict.explained", language, deadline=write_date(said["deadline"].iloc[0], language))
+    )
+    return say(
+        "verdict.late_item",
+        language,
+        name=name(row, language),
+        baseline=printed(row["baseline_text"], row, language),
+        value=amount(row["value"], row, language),
+        target=printed(row["target_text"], row, language),
+        status=label(row["status"], language, "status"),
+        lead=lead(evaluation, row["series_id"], language),
+        answer=answer,
+    )
+
+
+def _promises(evaluation: Evaluation, language: str) -> str:
+    counts = evaluation.commitments["status"].value_counts()
+    words = [
+        say("verdict.class", language, status=label(str(s), language, "commitment_status"), count=n)
+        for s, n in counts.items()
+    ]
+    return say("verdict.commitments", language, total=len(evaluation.commitments), classes=join(words, language))
+
+
+def _balance(evaluation: Evaluation, language: str) -> str:
+    district = evaluation.district
+    rows = district.balance[district.balance["year"] == district.last_year]
+    composites = rows[rows["resource"] == "composite"].set_index("stage")["cv"]
+    broken = over_cap(evaluation)
+    names = [
+        f"{label(row.stage, language, 'stage')}·{district.standard.labels[row.resource][language]}"
+        for row in broken.itertuples()
+    ]
+    targets = _composite_targets(evaluation)
+    return say(
+        "verdict.balance",
+        language,
+        year=district.last_year,
+        primary=number(composites.get("primary"), language, 3),
+        junior=number(composites.get("junior"), language, 3),
+        primary_target=targets.get("primary", "—"),
+        junior_target=targets.get("junior", "—"),
+        caps=say("verdict.caps_broken", language, count=len(names), names=join(names, language))
+        if names
+        else say("verdict.caps_held", language),
+    )
+
+
+def over_cap(evaluation: Evaluation) -> pd.DataFrame:
+    """Return the single coefficients of the last year that exceed the national cap of their stage."""
+    district = evaluation.district
+    rows = district.balance[district.balance["year"] == district.last_year]
+    rows = rows[rows["resource"] != "composite"]
+    caps = rows["stage"].map(district.standard.caps)
+    return rows[rows["cv"] > caps + 1e-9]
+
+
+def _composite_targets(evaluation: Evaluation) -> dict[str, str]:
+    series = evaluation.plan.series
+    return {
+        row.measure["composite"]: row.target_text
+        for row in series.itertuples()
+        if isinstance(row.measure, dict) and "composite" in row.measure
+    }
+
+
+def _outlook(evaluation: Evaluation, language: str) -> str:
+    counts = evaluation.scorecard["outlook"].value_counts()
+    words = [
+        say("verdict.outlook_class", language, outlook=label(code, language, "outlook"), count=counts[code])
+        for code in ("likely", "at_risk", "unlikely")
+        if code in counts
+    ]
+    return say(
+        "verdict.outlook", language, year=evaluation.plan.period["last_year"], classes=join(words, language)
+    )
+
+
+def _review(evaluation: Evaluation, language: str) -> str:
+    review = evaluation.forecast_review
+    gain = 1 - review["error"].sum() / review["naive_error"].sum() if review["naive_error"].sum() else 0.0
+    share = percent(abs(gain), language)
+    return say(
+        "verdict.forecast_review",
+        language,
+        count=len(review),
+        inside=int(review["is_inside_80"].sum()),
+        better=say("verdict.better" if gain >= 0 else "verdict.worse", language, percent=share),
+    )
+
+
+def basis(evaluation: Evaluation, language: str) -> Text:
+    """Return the first chapter: purpose, dates, method, boundary, data."""
+    phase = say(f"basis.phase_{evaluation.phase}", language)
+    cut = {key: f"{float(entry['value']):.2f}" for key, entry in evaluation.district.rules["pace"].items()}
+    lines = [
+        say("basis.purpose", language, phase=phase),
+        say("basis.time", language, year=evaluation.district.last_year,
+            date=write_date(evaluation.cutoff, language)),
+        say("basis.pace", language, **cut) if evaluation.phase == "midterm" else say("basis.endterm_rule", language),
+        say("basis.coefficient", language),
+        say("basis.boundary", language, boundary=evaluation.plan.boundary[language]),
+        _data(evaluation, language),
+    ]  # fmt: skip
+    return Text([("p", line) for line in lines])
+
+
+def _data(evaluation: Evaluation, language: str) -> str:
+    levels = evaluation.issues["level"].value_counts()
+    return say(
+        "basis.data",
+        language,
+        files=evaluation.files_read,
+        warnings=int(levels.get("warning", 0)),
+        notes=int(levels.get("note", 0)),
+    )
+
+
+def definitions_table(evaluation: Evaluation, language: str) -> Table:
+    """Return the 口径表: for every series its source, date, standing, way of judging and place in the plan."""
+    card = evaluation.scorecard
+    origin = card["source"].map(
+        {"returns": say("word.returns", language), "observations": say("word.reported", language)}
+    )
+    frame = card.assign(
+        name=card[f"name_{language}"],
+        origin=origin,
+        lead=[lead(evaluation, s, language) for s in card["series_id"]],
+        place=card["reference"] if language == "zh" else card["reference_en"],
+    )
+    columns = [
+        Column("number", "number", "year"),
+        Column("name", "name"),
+        Column("unit", "unit", "label:unit"),
+        Column("origin", "definition"),
+        Column("as_of", "as_of", "date"),
+        Column("observation_status", "reported_status"),
+        Column("judged", "judged", "label:judged"),
+        Column("lead", "lead"),
+        Column("place", "reference"),
+    ]
+    return Table(frame, columns, say("caption.definitions", language), language)

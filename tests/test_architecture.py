@@ -1,0 +1,114 @@
+"""The house rules that a grep can hold."""
+
+import ast
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "src" / "planlib"
+MODULES = sorted(p for p in PACKAGE.rglob("*.py") if "notebooks" not in p.parts)
+
+# Rooms from the ground up; a room imports itself and those below it, pure rooms none of their neighbours.
+BASE = {"errors", "paths"}
+ALLOWED = {
+    "errors": set(),
+    "paths": {"errors"},
+    "store": BASE,
+    "params": BASE,
+    "freshness": BASE | {"store", "params"},
+    "registry": BASE,
+    "schema": BASE | {"registry", "store"},
+    "clean": BASE | {"registry", "schema", "store", "freshness"},
+    "standard": BASE,
+    "balance": BASE | {"standard"},
+    "forecast": BASE,
+    "enrolment": BASE,
+    "evaluate": BASE,
+    "measures": {"errors"},
+    "sample": BASE | {"registry", "schema", "store", "standard", "balance", "measures"},
+    "district": BASE
+    | {"store", "params", "freshness", "registry", "schema", "clean", "standard", "balance", "forecast"}
+    | {"enrolment", "evaluate", "measures"},
+    "words": BASE | {"registry"},
+    "figures": BASE | {"registry", "words"},
+    "narrative": BASE | {"registry", "words", "district", "schema"},
+    "run": BASE | {"store", "params", "freshness", "registry", "clean"},
+}
+
+
+def room(path: Path) -> str:
+    return path.relative_to(PACKAGE).with_suffix("").parts[0]
+
+
+def imported(path: Path) -> set[str]:
+    """Rooms of planlib that a module imports."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module == "planlib":
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("planlib."):
+            found.add(node.module.split(".")[1])
+        elif isinstance(node, ast.Import):
+            found |= {a.name.split(".")[1] for a in node.names if a.name.startswith("planlib.")}
+    return found - {"__version__"}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: p.relative_to(PACKAGE).as_posix())
+def test_imports_go_one_way(path):
+    here = room(path)
+    if here in {"__init__", "cli"}:
+        return
+    assert imported(path) - {here} <= ALLOWED[here]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: p.relative_to(PACKAGE).as_posix())
+def test_no_chinese_in_code_but_in_docstrings_and_comments(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    if room(path) == "sample":  # makes names and workbooks: its texts are data
+        return
+    docs = {
+        node.body[0].value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+        and node.body
+        and isinstance(node.body[0], ast.Expr)
+    }
+    bare = {node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    found = [
+        f"line {node.lineno}: {node.value}"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and node not in docs | bare
+        and re.search(r"[\u4e00-\u9fff]", node.value)
+    ]
+    help_texts = {"cli.py"}  # one line of help per command, in both languages
+    assert path.name in help_texts or not found
+
+
+def test_no_district_is_named_in_code():
+    named = [p.name for p in MODULES if "shangcheng" in p.read_text(encoding="utf-8")]
+    assert set(named) <= {"params.py", "opened.py", "store.py"}  # the default, and examples in docstrings
+
+
+def test_importing_planlib_and_its_command_imports_nothing_heavy():
+    import subprocess
+
+    code = "import sys, planlib.cli; print([m for m in ('pandas','numpy','matplotlib','papermill') if m in sys.modules])"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert out.strip() == "[]"
+
+
+def test_public_functions_are_documented_and_typed():
+    bare = []
+    for path in MODULES:
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
+                arguments = node.args.args + node.args.kwonlyargs
+                is_typed = node.returns is not None and all(a.annotation is not None for a in arguments)
+                if not ast.get_docstring(node) or not is_typed:
+                    bare.append(f"{path.relative_to(PACKAGE)}:{node.lineno} {node.name}")
+    assert bare == []
