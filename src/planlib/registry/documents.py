@@ -125,8 +125,6 @@ def read_document(path: Path, name: str | None = None) -> Document:
         raise RegistryError(_syntax(document.name, error)) from None
     except RecursionError:
         raise RegistryError(f"{document.name} is nested too deeply.\nTo do: write it flat.") from None
-    except yaml.YAMLError as error:
-        raise RegistryError(f"{document.name}: {error}\nTo do: remove the character named here.") from None
     finally:
         loader.dispose()
     return document
@@ -134,7 +132,7 @@ def read_document(path: Path, name: str | None = None) -> Document:
 
 def _text(path: Path, name: str) -> str:
     try:
-        return path.read_text(encoding="utf-8-sig")
+        text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise RegistryError(f"{name} is missing: {path}\nTo do: put the file there.") from None
     except UnicodeDecodeError as error:
@@ -142,6 +140,13 @@ def _text(path: Path, name: str) -> str:
         raise RegistryError(
             f"{name}, line {line}: this is not UTF-8 text ({path}).\nTo do: save the file as UTF-8."
         ) from None
+    strange = yaml.reader.Reader.NON_PRINTABLE.search(text)
+    if strange:
+        line = text.count("\n", 0, strange.start()) + 1
+        raise RegistryError(
+            f"{name}, line {line}: there is a control character ({strange[0]!r}).\nTo do: delete it."
+        )
+    return text
 
 
 def _syntax(name: str, error: yaml.MarkedYAMLError) -> str:

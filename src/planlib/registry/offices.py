@@ -40,7 +40,7 @@ def load_responsibility(plan: Plan, path: Path | str | None = None) -> pd.DataFr
     -------
     DataFrame
         ``subject_id, kind ("series" or "commitment"), lead, lead_en, support, support_en``: one row per series and
-        commitment of the plan; offices joined by 、 or ", "; empty texts where nobody is named or the file is absent.
+        commitment of the plan; ``support`` is a list. Empty where nobody is named or the file is absent.
 
     Raises
     ------
@@ -96,17 +96,17 @@ def _resolve(plan: Plan, data: Mapping[str, Any]) -> pd.DataFrame:
         places += [("tasks", commitment["task"]), ("safeguards", commitment["safeguard"])]
         entry = next((groups[group][name] for group, name in places if name in groups[group]), None)
         rows.append(_row(commitment["commitment_id"], "commitment", entry, offices))
-    return pd.DataFrame(rows, columns=list(RESPONSIBILITY_COLUMNS)).astype("str")
+    return pd.DataFrame(rows, columns=list(RESPONSIBILITY_COLUMNS))
 
 
-def _row(name: str, kind: str, entry: Mapping[str, Any] | None, offices: Mapping[str, str]) -> dict[str, str]:
+def _row(name: str, kind: str, entry: Mapping[str, Any] | None, offices: Mapping[str, str]) -> dict[str, Any]:
     lead = str((entry or {}).get("lead", ""))
     support = [str(office) for office in as_list((entry or {}).get("support"))]
     return {
         "subject_id": name,
         "kind": kind,
         "lead": lead,
-        "lead_en": offices.get(lead, lead),
-        "support": "、".join(support),
-        "support_en": ", ".join(offices.get(office, office) for office in support),
+        "lead_en": str(offices.get(lead, lead)),
+        "support": support,
+        "support_en": [str(offices.get(office, office)) for office in support],
     }

@@ -123,7 +123,11 @@ def _check_links(document: Document, entries: Entries) -> None:
 
 
 def _check_tracked(document: Document, entries: Entries) -> None:
-    linked = {entry.data.get(kind) for entry in entries.tracked() for kind in KINDS.values()}
+    # a series without a goal takes its indicator's, and no indicator is without series
+    linkers = [*entries.indicators, *entries.tracked()]
+    linked = {
+        link for entry in linkers for kind in KINDS.values() if isinstance(link := entry.data.get(kind), str)
+    }
     for kind, group in entries.frame.items():
         for entry in group:
             if entry.id not in linked:

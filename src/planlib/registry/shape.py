@@ -215,12 +215,17 @@ def check(document: Document, where: Where, value: Any, shape: Shape) -> bool:
             _check_value(document, (*where, name), value[name], key)
         elif not key.optional:
             todo = "add it, with the section or box" if name == "reference" else f"add a line `{name}:`"
-            document.fault(where, f"{_named(value)} has no {name}", "one", todo)
+            document.fault(where, f"{_named(where, value)} has no {name}", "one", todo)
     return len(document.faults) == before
 
 
-def _named(value: Mapping[Any, Any]) -> str:
-    return f"the entry {value['id']!r}" if isinstance(value.get("id"), str) else "this entry"
+def _named(where: Where, value: Mapping[Any, Any]) -> str:
+    if isinstance(value.get("id"), str):
+        return f"the entry {value['id']!r}"
+    names = [step for step in where if isinstance(step, str)]
+    if not names:
+        return "the file"
+    return f"the entry {names[-1]}" if where[-1] == names[-1] else f"this entry of {names[-1]}"
 
 
 def _check_value(document: Document, where: Where, value: Any, key: Key) -> None:
