@@ -1,0 +1,81 @@
+"""What was read from each workbook, kept by content: a changed workbook is read again, the others are not.
+
+One file for all workbooks of a district. It is only ever a shortcut: if it is absent, damaged or of another
+version, everything is read again.
+"""
+
+import json
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.feather as feather
+
+from planlib.clean.workbook import Parsed
+
+_PARTS = ("cells", "sheets", "issues")
+
+
+def load(folder: Path, code: str, wanted: Mapping[str, str]) -> dict[str, pd.DataFrame]:
+    """Return the kept frames, restricted to files whose content is still the same.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the cache stands.
+    code : str
+        Digest of the code and definitions that read the files.
+    wanted : mapping
+        File → SHA-256 of its content.
+
+    Returns
+    -------
+    dict of DataFrame
+        ``cells``, ``sheets``, ``issues``, each with ``file`` and ``sha256``; empty if nothing can be used.
+    """
+    try:
+        if json.loads((folder / "code.json").read_text(encoding="utf-8")) != code:
+            return {}
+        kept = {part: feather.read_feather(folder / f"{part}.feather") for part in _PARTS}
+        return {part: frame[frame["file"].map(wanted) == frame["sha256"]] for part, frame in kept.items()}
+    except (OSError, ValueError, KeyError, pa.ArrowException):
+        return {}
+
+
+def files(kept: Mapping[str, pd.DataFrame]) -> set[str]:
+    """Return the files that need not be read again."""
+    return set(kept["sheets"]["file"]) if kept else set()
+
+
+def save(folder: Path, code: str, parts: Mapping[str, pd.DataFrame]) -> None:
+    """Keep the frames for the next run; a cache that cannot be written is no fault."""
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".cache-") as place:
+            staging = Path(place) / "new"
+            staging.mkdir()
+            for part in _PARTS:
+                feather.write_feather(parts[part].reset_index(drop=True), staging / f"{part}.feather", "lz4")
+            (staging / "code.json").write_text(json.dumps(code), encoding="utf-8")
+            if folder.exists():
+                folder.rename(Path(place) / "old")
+            staging.rename(folder)
+    except OSError:
+        return
+
+
+def labelled(parsed: Parsed, file: str, digest: str) -> dict[str, pd.DataFrame]:
+    """Return the frames of one workbook with its name and the digest of its content."""
+    return {part: getattr(parsed, part).assign(file=file, sha256=digest) for part in _PARTS}
+
+
+def joined(chunks: list[dict[str, pd.DataFrame]]) -> dict[str, pd.DataFrame]:
+    """Return the frames of many workbooks as one frame of each kind, ordered by file."""
+    return {
+        part: pd.concat([chunk[part] for chunk in chunks], ignore_index=True).sort_values(
+            "file", kind="stable", ignore_index=True
+        )
+        for part in _PARTS
+    }

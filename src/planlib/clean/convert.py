@@ -1,0 +1,176 @@
+"""One cell's text to a value, with what was done on the way.
+
+Each column is read by the rule of its type; equal texts are read once.
+"""
+
+import datetime as dt
+import re
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from planlib.clean.forms import Column, Form, Unit, compact, tidy
+
+# Above this a float no longer holds every whole number: a code of 16 digits stored as a number has lost digits.
+_EXACT = 2.0**53
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
+_THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?")
+_YEAR = re.compile(r"((?:1[89]|20)\d\d)(?:\D.*)?")
+
+
+class Reading(NamedTuple):
+    """A cell read: its text as it stands, the value (number or text), what was done, and how it went.
+
+    `state` is ``value``, ``blank``, ``not_applicable`` or ``unreadable``; `step` then says what was expected.
+    """
+
+    raw: str
+    number: float
+    text: str
+    step: str
+    state: str
+
+
+_NAN = float("nan")
+
+
+def raw_text(value: Any) -> str:
+    """Return a stored cell as text, exactly enough to find it again.
+
+    Examples
+    --------
+    >>> raw_text(12.0), raw_text(0.1), raw_text(True), raw_text(" 1,234 ")
+    ('12', '0.1', 'TRUE', ' 1,234 ')
+    """
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return str(value).upper()
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() and abs(value) < _EXACT else repr(value)
+    if isinstance(value, (dt.date, dt.time)):
+        return value.isoformat()
+    return str(value)
+
+
+def is_blank(value: Any) -> bool:
+    """Tell whether a cell holds nothing a person can see."""
+    # Most texts begin with a letter or digit: those need no second look.
+    return isinstance(value, str) and not value[:1].isalnum() and not compact(value)
+
+
+def read_cells(values: Sequence[Any], column: Column, unit: Unit, form: Form) -> list[Reading]:
+    """Read the cells of one column.
+
+    Parameters
+    ----------
+    values : sequence
+        Cells as `planlib.clean.read` gives them.
+    column : Column
+        Its type says how.
+    unit : Unit
+        What one is in the sheet; numbers come out in the unit of ``fields.yml``.
+    form : Form
+
+    Returns
+    -------
+    list of Reading
+        One per cell.
+    """
+    known: dict[tuple[type, Any], Reading] = {}
+    readings = []
+    for value in values:
+        key = (value.__class__, value)
+        if key not in known:
+            known[key] = read_cell(value, column, unit, form)
+        readings.append(known[key])
+    return readings
+
+
+def read_cell(value: Any, column: Column, unit: Unit, form: Form) -> Reading:
+    """Read one cell by the rule of its column's type."""
+    raw = raw_text(value)
+    plain = compact(raw)
+    if not plain:
+        return Reading(raw, _NAN, "", "", "blank")
+    if plain in form.not_applicable:
+        return Reading(raw, _NAN, "", f"{plain}: not applicable", "not_applicable")
+    if column.type == "text":
+        return _read_text(value, raw, plain, column)
+    if column.type in ("code", "boolean"):
+        return _read_code(raw, plain, column)
+    if column.type == "year":
+        return _read_year(value, raw, plain)
+    return _read_number(value, raw, plain, column, unit, form)
+
+
+def _read_text(value: Any, raw: str, plain: str, column: Column) -> Reading:
+    if isinstance(value, float) and abs(value) >= _EXACT:
+        return _unreadable(raw, "a code stored as text (as a number it has lost its last digits)")
+    # Codes are compared, so they lose every space; names keep what a person reads.
+    text = plain if column.name.endswith("_id") else tidy(raw)
+    return Reading(raw, _NAN, text, "text" if text == raw else "text, spaces removed", "value")
+
+
+def _read_code(raw: str, plain: str, column: Column) -> Reading:
+    codes = column.codes
+    if column.type == "boolean" and plain in ("TRUE", "FALSE"):
+        return Reading(raw, float(plain == "TRUE"), "", "true or false", "value")
+    if plain not in codes:
+        return _unreadable(raw, f"one of {', '.join(codes)}")
+    if column.type == "boolean":
+        return Reading(raw, float(codes[plain]), "", f"{plain} → {str(codes[plain]).lower()}", "value")
+    return Reading(raw, _NAN, str(codes[plain]), f"{plain} → {codes[plain]}", "value")
+
+
+def _read_year(value: Any, raw: str, plain: str) -> Reading:
+    found = _YEAR.fullmatch(plain)
+    if not found or (isinstance(value, float) and not value.is_integer()):
+        return _unreadable(raw, "a year of four digits")
+    return Reading(raw, float(found[1]), "", "year" if plain == found[1] else "year of the date", "value")
+
+
+def _read_number(value: Any, raw: str, plain: str, column: Column, unit: Unit, form: Form) -> Reading:
+    kind = "a whole number" if column.type == "count" else "a number"
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        digits, step = repr(value), "number"
+    elif isinstance(value, str):
+        digits, step = _digits(plain, form), "text → number"
+    else:  # a date or a truth value is no number, whatever Excel stores beneath
+        return _unreadable(raw, kind)
+    if not digits:
+        return _unreadable(raw, kind)
+    number = _scaled(digits, unit)
+    if number < 0 or (column.type == "count" and not number.is_integer()):
+        return _unreadable(raw, f"{kind}, not below 0")
+    return Reading(raw, number, "", step + unit_step(unit), "value")
+
+
+def unit_step(unit: Unit) -> str:
+    """Return how a unit changes a number, for the birthplace of a value.
+
+    Examples
+    --------
+    >>> unit_step(Unit("万元", "yuan", 10000))
+    ', × 10000 (万元 → yuan)'
+    """
+    return "" if unit.factor == 1 else f", × {unit.factor:.10g} ({unit.text} → {unit.measures})"
+
+
+def _digits(plain: str, form: Form) -> str:
+    """Return the digits of a number written as text, or ``""``; separators only where thousands end."""
+    if "," in plain and not _THOUSANDS.fullmatch(plain):
+        return ""
+    stripped = plain.translate({ord(c): None for c in form.dropped_in_numbers})
+    return stripped if _NUMBER.fullmatch(stripped) else ""
+
+
+def _scaled(digits: str, unit: Unit) -> float:
+    """Return digits times the unit's factor, exactly as decimals: 12.34 万元 is 123400 yuan, no hair more."""
+    if unit.factor == 1:
+        return float(digits)
+    return float(Decimal(digits) * Decimal(repr(unit.factor)))
+
+
+def _unreadable(raw: str, expected: str) -> Reading:
+    return Reading(raw, _NAN, "", expected, "unreadable")

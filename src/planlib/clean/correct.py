@@ -1,0 +1,344 @@
+"""Corrections that people wrote down: what, where, by whom and why, held to what the source said then.
+
+A correction whose ``expect`` no longer stands in the source fails, so that it goes once the source is mended.
+"""
+
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from planlib.clean.convert import Reading, read_cell
+from planlib.clean.forms import Form, Unit, compact
+from planlib.clean.issues import Issue
+from planlib.registry.documents import Document, read_document
+
+FILE = "corrections.yml"
+ACTIONS = ("drop", "override", "scale", "flag")
+
+_KEYS = {"what", "where", "action", "value", "expect", "reason", "who", "date", "evidence"}
+_NEEDED = ("what", "where", "action", "reason", "who")
+_PLACES = ({"file", "sheet", "cell"}, {"school_id", "year"}, {"school_id", "year", "column"})
+_PLACES_OF_CELLS = (*_PLACES, {"school_id", "year", "column", "stage"})
+_PLACES_OF_LINES = ({"file", "line"}, {"file", "line", "column"})
+
+
+@dataclass(frozen=True)
+class Correction:
+    """One entry of corrections.yml; `number` counts from 1."""
+
+    number: int
+    what: str
+    where: Mapping[str, Any]
+    action: str
+    reason: str
+    who: str
+    value: Any = None
+    expect: Any = None
+
+    @property
+    def is_of_line(self) -> bool:
+        """Tell whether it is about a line of a CSV file."""
+        return "line" in self.where
+
+    def fault(self, said: str, expected: str) -> Issue:
+        """Return what is wrong with it."""
+        return Issue(
+            "error", "correction", FILE, found=f"entry {self.number} ({self.what}): {said}", expected=expected
+        )
+
+
+@dataclass(frozen=True)
+class Corrections:
+    """The entries, and the columns a district does not collect: (column, year or None for all)."""
+
+    entries: tuple[Correction, ...] = ()
+    not_collected: frozenset[tuple[str, int | None]] = frozenset()
+
+
+def load_corrections(path: Path, form: Form) -> Corrections:
+    """Read a district's corrections.yml; absent means none.
+
+    Raises
+    ------
+    RegistryError
+        If it is no YAML, an entry lacks a key or has an unknown one, or a place or action is not among the known
+        ones. All faults at once, with their lines.
+    """
+    if not path.is_file():
+        return Corrections()
+    document = read_document(path)
+    if not isinstance(document.data, dict):
+        document.fault((), "a list", "a mapping with schema_version and corrections", "see docs/methods.md")
+    else:
+        _check_file(document, form)
+    document.raise_faults()
+    entries = document.data.get("corrections") or []
+    waivers = document.data.get("not_collected") or []
+    return Corrections(tuple(_entry(n, entry) for n, entry in enumerate(entries, 1)), _not_collected(waivers))
+
+
+def _entry(number: int, entry: Mapping[str, Any]) -> Correction:
+    known: dict[str, Any] = {
+        key: entry.get(key) for key in ("what", "where", "action", "reason", "who", "value", "expect")
+    }
+    return Correction(number, **known)
+
+
+def _check_file(document: Document, form: Form) -> None:
+    known = ("schema_version", "corrections", "not_collected")
+    for key in set(document.data) - set(known):
+        document.fault((key,), f"unknown key {key}", f"one of {', '.join(known)}", "remove or correct it")
+    for part, check in (
+        ("corrections", _entry_faults),
+        ("not_collected", functools.partial(_waiver_faults, form)),
+    ):
+        entries = document.data.get(part) or []
+        if not isinstance(entries, list):
+            document.fault((part,), "no list", "a list of entries", "begin each entry with a dash")
+            continue
+        for place, entry in enumerate(entries):
+            for what, expected in check(entry):
+                document.fault((part, place), what, expected, "mend the entry")
+
+
+def _entry_faults(entry: Any) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with a correction and what was expected."""
+    if not isinstance(entry, dict):
+        yield "no mapping", f"the keys {', '.join(_NEEDED)}"
+        return
+    yield from ((f"unknown key {key}", f"one of {', '.join(sorted(_KEYS))}") for key in sorted(set(entry) - _KEYS))
+    yield from ((f"no {key}", f"the key {key}") for key in _NEEDED if not entry.get(key))
+    action, where = entry.get("action"), entry.get("where")
+    if action and action not in ACTIONS:
+        yield f"action {action}", f"one of {', '.join(ACTIONS)}"
+    if where and (not isinstance(where, dict) or set(where) not in (*_PLACES_OF_CELLS, *_PLACES_OF_LINES)):
+        yield f"where: {where}", "file, sheet, cell; or school_id, year, column, stage; or file, line, column"
+    yield from _value_faults(entry)
+
+
+def _value_faults(entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    action = entry.get("action")
+    if action in ("override", "scale") and "value" not in entry:
+        yield "no value", f"the value for {action}"
+    if action in ("drop", "override", "scale") and "expect" not in entry:
+        yield "no expect", "the text that stands in the source now, so that the correction goes once it is mended"
+    if action == "scale" and not isinstance(entry.get("value", 1.0), (int, float)):
+        yield f"value {entry['value']}", "a number to multiply by"
+
+
+def _waiver_faults(form: Form, entry: Any) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with an entry of not_collected and what was expected."""
+    if not isinstance(entry, dict) or set(entry) - {"columns", "years", "reason", "who"}:
+        yield "an entry of not_collected", "columns, reason, who, perhaps years"
+        return
+    for key in ("columns", "reason", "who"):
+        if not entry.get(key):
+            yield f"no {key}", f"the key {key}"
+    unknown = [column for column in entry.get("columns") or [] if column not in form.columns]
+    yield from ((f"unknown column {column}", "a column of forms/collection.yml") for column in unknown)
+
+
+def _not_collected(entries: Sequence[Mapping[str, Any]]) -> frozenset[tuple[str, int | None]]:
+    return frozenset(
+        (column, year) for entry in entries for column in entry["columns"] for year in entry.get("years") or [None]
+    )
+
+
+def correct_cells(cells: pd.DataFrame, corrections: Corrections, form: Form) -> tuple[pd.DataFrame, list[Issue]]:
+    """Apply the corrections that are about cells of workbooks.
+
+    Parameters
+    ----------
+    cells : DataFrame
+        Long cells of all workbooks with ``file`` and ``year``.
+    corrections : Corrections
+    form : Form
+
+    Returns
+    -------
+    (DataFrame, list of Issue)
+        The cells with two columns more: ``read`` (the number before any correction) and ``is_dropped``. Every
+        correction leaves an issue: a note, a warning (flag), or an error if it does not fit.
+    """
+    result = cells.assign(read=cells["number"], is_dropped=False)
+    issues: list[Issue] = []
+    for entry in corrections.entries:
+        if not entry.is_of_line:
+            issues += _apply_to_cells(result, entry, form)
+    return result, issues
+
+
+def _apply_to_cells(cells: pd.DataFrame, entry: Correction, form: Form) -> list[Issue]:
+    """Apply one correction in place."""
+    where = {key: compact(value) if key in ("cell", "school_id") else value for key, value in entry.where.items()}
+    match = (cells["kind"] == "value") | ("cell" in where)
+    for key, value in where.items():
+        match &= cells[key] == value
+    rows = cells.index[match]
+    if not len(rows):
+        return [entry.fault(f"no such cell: {_place(entry)}", "a cell of a school or a total")]
+    if "column" not in where and "cell" not in where:
+        found = cells.loc[rows, "school_id"].iloc[0]
+    else:
+        found = cells.loc[rows[0], "raw"]
+    if entry.expect is not None and not _same(found, entry.expect):
+        return [entry.fault(f"{_place(entry)} now holds {found!r}", f"{entry.expect!r}; the source was mended?")]
+    return [_CELL_ACTIONS[entry.action](cells, rows, entry, form)]
+
+
+def _place(entry: Correction) -> str:
+    return ", ".join(f"{key} {value}" for key, value in entry.where.items())
+
+
+def _same(found: Any, expected: Any) -> bool:
+    """Tell whether a text is the expected one, spaces and the way a number is written aside."""
+    texts = (compact(found), compact(expected))
+    if texts[0] == texts[1]:
+        return True
+    try:
+        return float(texts[0].replace(",", "")) == float(texts[1].replace(",", ""))
+    except ValueError:
+        return False
+
+
+def _applied(cells: pd.DataFrame, rows: pd.Index, entry: Correction, done: str, level: str = "note") -> Issue:
+    first = cells.loc[rows[0]]
+    where = {"file": first["file"], "sheet": first["sheet"], "cell": first["cell"]}
+    school = {"school": first["school_id"], "year": str(first["year"])}
+    said = f"{done} (correction {entry.number}: {entry.reason}; {entry.who})"
+    return Issue(level, "correction", **where, **school, found=first["raw"], done=said, subject=first["column"])
+
+
+def _add_step(cells: pd.DataFrame, rows: pd.Index, entry: Correction, done: str) -> None:
+    step = f"{done} (correction {entry.number}: {entry.reason}; {entry.who})"
+    cells.loc[rows, "step"] = (cells.loc[rows, "step"] + "; " + step).str.removeprefix("; ")
+
+
+def _drop(cells: pd.DataFrame, rows: pd.Index, entry: Correction, _form: Form) -> Issue:
+    """Drop a value; at the cell of a school's code, its row of that sheet; without a column, the school."""
+    first = cells.loc[rows[0]]
+    if "cell" in entry.where and first["column"] == "school_id":
+        same = ["file", "sheet", "row"]
+        rows = cells.index[(cells[same] == first[same].to_list()).all(axis=1)]
+    done = f"dropped {len(rows)} cells" if len(rows) > 1 else "dropped"
+    cells.loc[rows, "is_dropped"] = True
+    return _applied(cells, rows, entry, done)
+
+
+def _override(cells: pd.DataFrame, rows: pd.Index, entry: Correction, form: Form) -> Issue:
+    """Read another text in the place of the cell's own, in the cell's own unit."""
+    first = cells.loc[rows[0]]
+    column = form.columns[first["column"]]
+    unit = form.units.get(first["unit"], Unit("", column.unit.measures, 1.0))
+    value = str(entry.value) if not isinstance(entry.value, (int, float)) else float(entry.value)
+    reading: Reading = read_cell(value, column, unit, form)
+    if reading.state == "unreadable":
+        return entry.fault(f"the value {entry.value!r} cannot be read as {column.name}", reading.step)
+    cells.loc[rows, ["number", "text", "state"]] = [reading.number, reading.text, reading.state]
+    if column.name == "school_id":
+        cells.loc[_same_row(cells, first), "school_id"] = reading.text
+    done = f"read as {entry.value}"
+    _add_step(cells, rows, entry, done)
+    return _applied(cells, rows, entry, done)
+
+
+def _same_row(cells: pd.DataFrame, first: pd.Series) -> pd.Series:
+    keys = ["file", "sheet", "row"]
+    return (cells[keys] == first[keys].to_list()).all(axis=1)
+
+
+def _scale(cells: pd.DataFrame, rows: pd.Index, entry: Correction, _form: Form) -> Issue:
+    """Multiply a number, as where yuan stand in a column of 万元."""
+    if cells.loc[rows, "number"].isna().any():
+        return entry.fault(f"{_place(entry)} holds no number", "a number to scale")
+    cells.loc[rows, "number"] = (cells.loc[rows, "number"] * float(entry.value)).round(6)
+    done = f"× {entry.value:g}"
+    _add_step(cells, rows, entry, done)
+    return _applied(cells, rows, entry, done)
+
+
+def _flag(cells: pd.DataFrame, rows: pd.Index, entry: Correction, _form: Form) -> Issue:
+    """Keep the value and warn whoever reads the report."""
+    _add_step(cells, rows, entry, f"flagged: {entry.what}")
+    return _applied(cells, rows, entry, f"kept, flagged: {entry.what}", "warning")
+
+
+_CELL_ACTIONS: Mapping[str, Callable[[pd.DataFrame, pd.Index, Correction, Form], Issue]] = {
+    "drop": _drop,
+    "override": _override,
+    "scale": _scale,
+    "flag": _flag,
+}
+
+
+def correct_lines(rows: pd.DataFrame, file: str, corrections: Corrections) -> tuple[pd.DataFrame, list[Issue]]:
+    """Apply the corrections that are about lines of a CSV file.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Texts as they stand, with ``line``.
+    file : str
+        As `where` names it.
+    corrections : Corrections
+
+    Returns
+    -------
+    (DataFrame, list of Issue)
+    """
+    issues: list[Issue] = []
+    for entry in corrections.entries:
+        if entry.is_of_line and entry.where["file"] == file:
+            rows, issue = _apply_to_line(rows, file, entry)
+            issues.append(issue)
+    return rows, issues
+
+
+def _apply_to_line(rows: pd.DataFrame, file: str, entry: Correction) -> tuple[pd.DataFrame, Issue]:
+    line, column = entry.where["line"], entry.where.get("column")
+    at = rows.index[rows["line"] == line]
+    if not len(at) or (column is not None and column not in rows.columns):
+        return rows, entry.fault(f"no such place: {_place(entry)}", "a line and column of the file")
+    found = str(rows.loc[at[0], column if column else rows.columns[0]])
+    if entry.expect is not None and not _same(found, entry.expect):
+        return rows, entry.fault(
+            f"{_place(entry)} now holds {found!r}", f"{entry.expect!r}; the source was mended?"
+        )
+    done, level = _line_done(entry)
+    if entry.action == "drop" and column is None:
+        rows = rows.drop(index=at)
+    elif entry.action != "flag":
+        if column is None:
+            return rows, entry.fault("where names no column", "file, line, column")
+        rows = rows.copy()
+        rows.loc[at, column] = _line_value(entry, found)
+    said = f"{done} (correction {entry.number}: {entry.reason}; {entry.who})"
+    return rows, Issue(
+        level, "correction", file, cell=f"line {line}", found=found, done=said, subject=column or ""
+    )
+
+
+def _line_done(entry: Correction) -> tuple[str, str]:
+    said = {"drop": "dropped", "override": f"read as {entry.value}", "scale": f"× {entry.value}", "flag": "kept"}
+    return said[entry.action], "warning" if entry.action == "flag" else "note"
+
+
+def _line_value(entry: Correction, found: str) -> str:
+    if entry.action == "drop":
+        return ""
+    if entry.action == "scale":
+        return repr(round(float(found.replace(",", "")) * float(entry.value), 6))
+    return str(entry.value)
+
+
+def missing_files(corrections: Corrections, known: Sequence[str]) -> list[Issue]:
+    """Return a fault for each correction of a file that the district does not have."""
+    return [
+        entry.fault(f"no file {entry.where['file']}", "a file of the district's folder")
+        for entry in corrections.entries
+        if "file" in entry.where and entry.where["file"] not in known
+    ]

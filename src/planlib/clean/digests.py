@@ -1,0 +1,55 @@
+"""Digests of tables by date, so that a report with a cutoff depends only on what it may know."""
+
+import hashlib
+import io
+from collections.abc import Mapping
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+
+from planlib import schema
+
+
+def slices(tables: Mapping[str, pd.DataFrame], issues: pd.DataFrame) -> dict[str, dict[str, str]]:
+    """Return, by table and date, the SHA-256 of the rows of that date.
+
+    Parameters
+    ----------
+    tables : mapping
+        Processed tables by name. Birthplaces belong to the slice of the schools they are of.
+    issues : DataFrame
+        By the school year they are about; the others under ``"all"``.
+
+    Returns
+    -------
+    dict of dict
+        ``{"schools": {"2020-09-01": "…"}, "projects": {"all": "…"}, …}``. A row of the table of projects has many
+        dates, so that table is one slice.
+    """
+    made = {
+        name: _of_table(frame, schema.as_of_dates(frame, name))
+        for name, frame in tables.items()
+        if name != "lineage"
+    }
+    if "lineage" in tables:
+        lineage = _of_table(tables["lineage"], schema.as_of_dates(tables["lineage"], "lineage"))
+        made["schools"] = {day: _joined(made["schools"].get(day, ""), digest) for day, digest in lineage.items()}
+    day = schema.TABLES["lineage"].as_of.removeprefix("year")
+    dates = (issues["year"].astype("string") + day).fillna("all")
+    return {**made, "issues": _of_table(issues, dates)}
+
+
+def _of_table(frame: pd.DataFrame, dates: pd.Series) -> dict[str, str]:
+    return {str(day): _digest(frame.loc[rows]) for day, rows in dates.groupby(dates).groups.items()}
+
+
+def _digest(frame: pd.DataFrame) -> str:
+    """Return the SHA-256 of a frame written as CSV, which no library's own format can change."""
+    buffer = io.BytesIO()
+    pa_csv.write_csv(pa.Table.from_pandas(frame, preserve_index=False), buffer)
+    return hashlib.sha256(buffer.getvalue()).hexdigest()
+
+
+def _joined(*digests: str) -> str:
+    return hashlib.sha256(" ".join(digests).encode()).hexdigest()

@@ -1,0 +1,206 @@
+"""What a sheet's texts mean: ``definitions/forms/*.yml`` read, checked and ready for look-ups.
+
+No Chinese text stands in code: headers, units, codes and the words of total and notes rows come from here.
+"""
+
+import functools
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from planlib import schema
+from planlib.errors import RegistryError, listing
+from planlib.paths import DEFINITIONS
+from planlib.registry.documents import read_document
+
+# Characters that are no text: Excel's escaped carriage return, zero-width and byte-order marks, any white space.
+_NOISE = re.compile("_x000[Dd]_|[\u200b\u200c\u200d\u2060\ufeff]")
+_SPACE = re.compile(r"\s+")
+_BRACKET = re.compile(r"^(.+)\(([^()]*)\)$")
+_LEVELS = {"school", "stage"}
+_TYPES = {"text", "code", "boolean", "count", "quantity", "year"}
+_BLANKS = {"zero", "empty", "missing", "error"}
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A unit as written (``万元``), what it measures (``yuan``), and how many of that it is (10 000)."""
+
+    text: str
+    measures: str
+    factor: float
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column a sheet may have: its texts, and how its cells are read."""
+
+    name: str
+    headers: tuple[str, ...]
+    level: str
+    type: str
+    blank: str
+    unit: Unit
+    codes: Mapping[str, Any]
+    school_types: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Form:
+    """A layout of sheets: which header text is which column, and the words around the table."""
+
+    name: str
+    columns: Mapping[str, Column]
+    by_header: Mapping[str, str]
+    stage_headers: Mapping[str, str]
+    stages_of_type: Mapping[str, tuple[str, ...]]
+    units: Mapping[str, Unit]
+    ignored: frozenset[str]
+    total_rows: tuple[str, ...]
+    notes_rows: tuple[str, ...]
+    not_applicable: frozenset[str]
+    titles: tuple[re.Pattern[str], ...]
+    prefixes: tuple[str, ...]
+    dropped_in_numbers: str
+    as_of: str
+
+    def split(self, header: Any) -> tuple[str, str]:
+        """Return a header's comparable text and the remark in its trailing bracket (``""`` if none)."""
+        return split_header(compact(header), self.prefixes)
+
+    def column_of(self, header: Any) -> str:
+        """Return the column that a header text names, or ``""``."""
+        return self.by_header.get(self.split(header)[0], "")
+
+    def stages(self, school_type: str) -> tuple[str, ...]:
+        """Return the stages a type of school may have."""
+        return self.stages_of_type.get(school_type, ())
+
+
+def compact(text: Any) -> str:
+    r"""Return a text in NFKC without any white space, for comparisons.
+
+    Examples
+    --------
+    >>> compact("学 校　标识码_x000D_\n（１）")
+    '学校标识码(1)'
+    """
+    return _SPACE.sub("", unicodedata.normalize("NFKC", _NOISE.sub("", str(text))))
+
+
+def tidy(text: Any) -> str:
+    r"""Return a text as a person would type it: no noise, no spaces but single ones between Latin words.
+
+    Examples
+    --------
+    >>> tidy("  采 荷　第一小学_x000D_\n")
+    '采荷第一小学'
+    >>> tidy("Green  Bay Elementary ")
+    'Green Bay Elementary'
+    """
+    plain = _SPACE.sub(" ", _NOISE.sub("", str(text))).strip()
+    return re.sub(r"(?<![\x21-\x7e]) | (?![\x21-\x7e])", "", plain)
+
+
+def split_header(text: str, prefixes: Iterable[str]) -> tuple[str, str]:
+    """Return (text without prefix and trailing bracket, what stood in the bracket).
+
+    Examples
+    --------
+    >>> split_header("其中:体育馆面积(平方米)", ["其中:"])
+    ('体育馆面积', '平方米')
+    """
+    found = _BRACKET.match(text)
+    name, bracket = (found[1], found[2]) if found else (text, "")
+    for prefix in sorted(prefixes, key=len, reverse=True):
+        if name.startswith(prefix) and name != prefix:
+            return name[len(prefix) :], bracket
+    return name, bracket
+
+
+@functools.lru_cache(maxsize=8)
+def load_form(path: Path = DEFINITIONS / "forms" / "collection.yml") -> Form:
+    """Read a form's definition.
+
+    Raises
+    ------
+    RegistryError
+        If the file cannot be read, a key is absent, a column is unknown to ``fields.yml``, a header text names two
+        columns, or a unit does not measure what its column holds. All faults at once.
+    """
+    document = read_document(path, f"definitions/forms/{path.name}")
+    document.raise_faults()
+    try:
+        faults = _form_faults(document.data)
+        form = None if faults else _built(document.data)
+    except (KeyError, TypeError, AttributeError, re.error) as error:
+        raise RegistryError(f"{path} lacks what a form needs: {error!r}.\nTo do: mend the file.") from error
+    if form is None:
+        raise RegistryError(listing(f"wrong entries in {path}", faults, "mend the file"))
+    return form
+
+
+def _form_faults(entries: Mapping[str, Any]) -> list[str]:
+    known, units = schema.fields(), entries["units"]
+    faults: list[str] = []
+    owners: dict[str, str] = {}
+    for name, entry in entries["fields"].items():
+        if name not in known:
+            faults.append(f"{name}: not a column of fields.yml")
+            continue
+        wrong = entry["level"] not in _LEVELS or entry["type"] not in _TYPES or entry["blank"] not in _BLANKS
+        faults += [f"{name}: unknown level, type or blank rule"] if wrong else []
+        unit = entry.get("unit")
+        if unit is not None and (unit not in units or measured(name) not in units[unit]):
+            faults.append(f"{name}: unit {unit} is not one of `units` for {measured(name)}")
+        for header in entry["headers"]:
+            text = split_header(compact(header), entries["header_rules"]["strip_prefixes"])[0]
+            if owners.setdefault(text, name) != name:
+                faults.append(f"{name}: header {header} names {owners[text]} already")
+    return faults
+
+
+def measured(column: str) -> str:
+    """Return what a column counts or measures, in the words of a form's units: ``m2``, ``yuan`` or ``count``."""
+    unit = schema.fields()[column].unit
+    return unit if unit in ("m2", "yuan") else "count"
+
+
+def _built(entries: Mapping[str, Any]) -> Form:
+    prefixes = tuple(compact(p) for p in entries["header_rules"]["strip_prefixes"])
+    units = {compact(t): Unit(compact(t), *next(iter(m.items()))) for t, m in entries["units"].items()}
+    columns = {name: _column(name, entry, entries, units) for name, entry in entries["fields"].items()}
+    return Form(
+        name=entries["form"],
+        columns=columns,
+        by_header={split_header(compact(h), prefixes)[0]: c.name for c in columns.values() for h in c.headers},
+        stage_headers={compact(text): stage for text, stage in entries["stage_headers"].items()},
+        stages_of_type={name: tuple(stages) for name, stages in entries["stages_of_type"].items()},
+        units=units,
+        ignored=frozenset(split_header(compact(t), prefixes)[0] for t in entries["ignored"]),
+        total_rows=tuple(compact(t) for t in entries["total_rows"]),
+        notes_rows=tuple(compact(t) for t in entries["notes_rows"]),
+        not_applicable=frozenset(compact(t) for t in entries["not_applicable"]),
+        titles=tuple(re.compile(p) for p in entries["year"]["title_patterns"]),
+        prefixes=prefixes,
+        dropped_in_numbers="".join(dict.fromkeys(compact("".join(entries["number_rules"]["drop"])))),
+        as_of=f"{entries['as_of']['month']:02d}-{entries['as_of']['day']:02d}",
+    )
+
+
+def _column(name: str, entry: Mapping[str, Any], entries: Mapping[str, Any], units: Mapping[str, Unit]) -> Column:
+    named = "is" if entry["type"] == "boolean" else entry.get("values", "")
+    codes = entries["types"] if named == "types" else entries["values"].get(named, {})
+    return Column(
+        name=name,
+        headers=tuple(entry["headers"]),
+        level=entry["level"],
+        type=entry["type"],
+        blank=entry["blank"],
+        unit=units[compact(entry["unit"])] if "unit" in entry else Unit("", measured(name), 1.0),
+        codes={compact(text): value for text, value in codes.items()},
+        school_types=frozenset(entry.get("school_types", entries["stages_of_type"])),
+    )

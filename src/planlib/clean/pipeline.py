@@ -1,0 +1,315 @@
+"""From a district's folder to its processed set, in order: files, cells, values, tables, one swap."""
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from planlib import freshness, paths, schema, store
+from planlib.clean import cache, correct, resolve, tables
+from planlib.clean import issues as issue_list
+from planlib.clean.check import check_tables
+from planlib.clean.correct import Corrections
+from planlib.clean.digests import slices
+from planlib.clean.forms import Form, load_form
+from planlib.clean.issues import Issue
+from planlib.clean.recognise import KINDS
+from planlib.clean.workbook import CELL_TYPES, SHEET_TYPES, parse_workbook
+from planlib.registry.documents import read_document
+
+Progress = Callable[[int, int, str], None]
+
+RETURNS = "returns"
+COLLECTED = tuple(name for name, table in schema.TABLES.items() if table.is_collected)
+
+
+@dataclass(frozen=True)
+class CleanResult:
+    """What was cleaned.
+
+    Attributes
+    ----------
+    district : str
+    path : Path
+        The processed set.
+    counts : dict
+        ``files``, ``workbooks``, ``workbooks_read`` (the others were known by their content), ``cells`` that hold
+        something, ``values`` of the table of schools, and ``rows_<table>``.
+    issues : DataFrame
+        As issues.csv: level, file, sheet, cell, school, year, found, expected, done.
+    accounts : DataFrame
+        One row per sheet or CSV file: file, sheet, year, schools, and its cells by kind.
+    schools : DataFrame
+        ``year, school_type, schools``: how many schools of each type and year.
+    """
+
+    district: str
+    path: Path
+    counts: Mapping[str, int]
+    issues: pd.DataFrame
+    accounts: pd.DataFrame
+    schools: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class _Folder:
+    """A district's folder as it was when the run began: contents by relative path, and one digest of the code."""
+
+    district: str
+    path: Path
+    inputs: Mapping[str, str]
+    code: str
+
+    def workbooks(self) -> dict[str, str]:
+        return {f: digest for f, digest in self.inputs.items() if _is_return(f)}
+
+
+def clean_district(district: str, progress: Progress | None = None) -> CleanResult:
+    """Read every raw file of a district and write its processed tables, all at once or not at all.
+
+    Parameters
+    ----------
+    district : str
+        A folder below ``data/raw``.
+    progress : callable, optional
+        Called as ``progress(done, total, file)`` after each workbook. By default a bar on a terminal, past one
+        second.
+
+    Returns
+    -------
+    CleanResult
+
+    Raises
+    ------
+    UsageError
+        If the district is unknown, or corrections.yml or a definition is wrong.
+    FaultyData
+        If the files have faults: all of them, with file, sheet, cell and school. The processed tables stay as they
+        were; the exception's ``issues`` holds the whole list.
+    """
+    form = load_form()
+    folder = _Folder(district, paths.raw(district), **freshness.tables_inputs(district))
+    corrections = correct.load_corrections(folder.path / correct.FILE, form)
+    found = list(_folder_issues(folder, corrections))
+    parts = _read_workbooks(folder, form, progress or _bar())
+    made, cell_issues = _schools(parts, form, corrections)
+    collected, csv_issues, csv_accounts = _collected(folder, corrections)
+    issues = pd.concat(
+        [
+            issue_list.frame(found),
+            _of_files(parts["issues"], corrections),
+            issue_list.frame(cell_issues + csv_issues),
+        ],
+        ignore_index=True,
+    )
+    issue_list.refuse_faults(issues, district)
+    every = {**made, **collected}
+    issues = pd.concat([issues, issue_list.frame(check_tables(every))], ignore_index=True)
+    issue_list.refuse_faults(issues, district)
+    accounts = pd.concat([_accounts(parts["sheets"]), csv_accounts], ignore_index=True)
+    return _written(folder, every, issues, accounts, parts)
+
+
+def _is_return(file: str) -> bool:
+    return file.startswith(f"{RETURNS}/") and file.lower().endswith(".xlsx")
+
+
+def _folder_issues(folder: _Folder, corrections: Corrections) -> Iterator[Issue]:
+    """Yield what is wrong with the folder itself: files missing, unknown, or leading out of it."""
+    wanted = [f"{name}.csv" for name in COLLECTED]
+    for file in sorted({*wanted, *_registered(folder)} - set(folder.inputs)):
+        if not (folder.path / file).is_file():
+            yield Issue("error", "missing file", file, expected=f"the file {folder.path / file}")
+    if not folder.workbooks():
+        yield Issue("error", "missing file", f"{RETURNS}/", expected="at least one .xlsx workbook of returns")
+    home = folder.path.resolve()
+    for file in folder.inputs:
+        if not (folder.path / file).resolve().is_relative_to(home):
+            yield Issue("error", "outside", file, found=str((folder.path / file).resolve()))
+        elif file.startswith(f"{RETURNS}/") and not _is_return(file):
+            yield Issue(
+                "error", "unreadable file", file, found=f"a {Path(file).suffix} file", expected="a .xlsx file"
+            )
+        elif file not in wanted and file != correct.FILE and not _is_return(file):
+            yield Issue(
+                "warning", "unreadable file", file, found="a file that planlib does not know", done="not read"
+            )
+    yield from correct.missing_files(corrections, list(folder.inputs))
+
+
+def _registered(folder: _Folder) -> list[str]:
+    """Return the files that sources.yml registers by their plain names (patterns promise no certain file)."""
+    path = folder.path / "sources.yml"
+    data = read_document(path).data if path.is_file() else []
+    entries = data if isinstance(data, list) else (data or {}).get("sources", [])
+    names = [str(entry["file"]) for entry in entries if isinstance(entry, dict) and "file" in entry]
+    return [name for name in names if not set("*?[") & set(name) and not name.endswith("/")]
+
+
+def _bar() -> Progress:
+    """Return a progress bar on a terminal that shows itself past one second."""
+    from tqdm import tqdm
+
+    bar = tqdm(delay=1, disable=None, file=sys.stderr, unit="file", leave=False)
+
+    def show(done: int, total: int, file: str) -> None:
+        bar.total = total
+        bar.set_postfix_str(Path(file).name, refresh=False)
+        bar.update(done - bar.n)
+        if done == total:
+            bar.close()
+
+    return show
+
+
+def _read_workbooks(folder: _Folder, form: Form, progress: Progress) -> dict[str, pd.DataFrame]:
+    """Return cells, sheets and issues of all workbooks; those whose content is known are not read again."""
+    wanted = folder.workbooks()
+    place = paths.processed(folder.district).parent / ".cache" / folder.district
+    kept = cache.load(place, folder.code, wanted)
+    fresh = [file for file in wanted if file not in cache.files(kept)]
+    chunks = [_empty_parts(), *([kept] if kept else [])]
+    for done, file in enumerate(fresh, 1):
+        chunks.append(_read_one(folder, file, wanted[file], form))
+        progress(done, len(fresh), file)
+    parts = cache.joined(chunks)
+    if fresh or len(wanted) != len(cache.files(kept)):
+        cache.save(place, folder.code, parts)
+    return {**parts, "read": pd.DataFrame({"file": fresh})}
+
+
+def _empty_parts() -> dict[str, pd.DataFrame]:
+    more = {"file": "str", "sha256": "str"}
+    return {
+        "cells": pd.DataFrame(columns=list(CELL_TYPES)).astype(CELL_TYPES).assign(**_no_text(more)),
+        "sheets": pd.DataFrame(columns=list(SHEET_TYPES)).astype(SHEET_TYPES).assign(**_no_text(more)),
+        "issues": issue_list.frame([]).assign(sha256=pd.Series(dtype="str")),
+    }
+
+
+def _no_text(names: Mapping[str, str]) -> dict[str, Any]:
+    return {name: pd.Series(dtype=dtype) for name, dtype in names.items()}
+
+
+def _read_one(folder: _Folder, file: str, digest: str, form: Form) -> dict[str, pd.DataFrame]:
+    import hashlib
+
+    content = (folder.path / file).read_bytes()
+    parsed = cache.labelled(parse_workbook(content, form), file, digest)
+    if hashlib.sha256(content).hexdigest() != digest:
+        changed = issue_list.frame([Issue("error", "changed", file)]).assign(sha256=digest)
+        parsed["issues"] = pd.concat([parsed["issues"], changed], ignore_index=True)
+    return parsed
+
+
+def _of_files(found: pd.DataFrame, corrections: Corrections) -> pd.DataFrame:
+    """Return the issues of reading; an error at a cell that a correction speaks of is settled by it."""
+    settled = {
+        (entry.where["file"], entry.where.get("sheet"), entry.where.get("cell"))
+        for entry in corrections.entries
+        if "cell" in entry.where
+    }
+    at = [key in settled for key in zip(found["file"], found["sheet"], found["cell"], strict=True)]
+    level = found["level"].where(~pd.Series(at, index=found.index, dtype=bool), "note")
+    return found.assign(level=level).drop(columns="sha256")
+
+
+def _schools(
+    parts: Mapping[str, pd.DataFrame], form: Form, corrections: Corrections
+) -> tuple[dict[str, pd.DataFrame], list[Issue]]:
+    """Return the tables of schools and of birthplaces, and every issue met on the way to them."""
+    cells, issues = resolve.with_years(parts["cells"], parts["sheets"])
+    cells, corrected = correct.correct_cells(cells, corrections, form)
+    issues += corrected + resolve.unreadable(cells, form) + resolve.totals(cells, form)
+    values, staged = resolve.with_stages(cells, form)
+    issues += staged + resolve.missing_columns(values, form, corrections)
+    values, repeated = resolve.duplicates(resolve.with_blanks(values, form))
+    values, idle = resolve.without_idle_stages(values)
+    issues += repeated + idle + resolve.names_twice(values)
+    if any(issue.level == "error" for issue in issues) or values.empty:
+        return {"schools": schema.empty("schools"), "lineage": schema.empty("lineage")}, issues
+    rows = tables.stage_rows(values)
+    every = tables.every_value(values, rows)
+    lineage = tables.lineage_table(every, rows, parts["sheets"], form)
+    return {"schools": tables.schools_table(every, form), "lineage": lineage}, issues
+
+
+def _collected(
+    folder: _Folder, corrections: Corrections
+) -> tuple[dict[str, pd.DataFrame], list[Issue], pd.DataFrame]:
+    """Return the typed CSV files, their issues, and how many of their cells hold something."""
+    made, issues, accounts = {}, [], []
+    for name in COLLECTED:
+        file = f"{name}.csv"
+        if file not in folder.inputs:
+            continue
+        content = (folder.path / file).read_bytes()
+        frame, found, cells = tables.collected_table(name, content, corrections)
+        issues += found
+        made[name] = schema.empty(name) if frame is None else frame
+        header = len(schema.TABLES[name].columns) - 2
+        accounts.append({"file": file, "sheet": "", "value": cells - header, "header": header})
+    return made, issues, _accounts(pd.DataFrame(accounts))
+
+
+def _accounts(sheets: pd.DataFrame) -> pd.DataFrame:
+    """Return the account of cells: one row per sheet, the cells that hold something by kind."""
+    names = ["file", "sheet", "year", "schools", *KINDS]
+    frame = sheets.reindex(columns=names)
+    counted = frame[["schools", *KINDS]].fillna(0).astype("int64")
+    return frame[["file", "sheet"]].join(frame["year"].astype("Int64")).join(counted)
+
+
+def _written(
+    folder: _Folder,
+    every: Mapping[str, pd.DataFrame],
+    issues: pd.DataFrame,
+    accounts: pd.DataFrame,
+    parts: Mapping[str, pd.DataFrame],
+) -> CleanResult:
+    """Write the set and swap it in."""
+    target = paths.processed(folder.district)
+    shown = schema.conform(issues[list(schema.TABLES["issues"].columns)], "issues")
+    shown = shown.assign(_order=shown["level"].map({"error": 0, "warning": 1, "note": 2}))
+    shown = shown.sort_values(["_order", "file", "sheet"], kind="stable", ignore_index=True).drop(columns="_order")
+    with store.staged_set(target) as staging:
+        for name, frame in every.items():
+            schema.write_table(frame, name, staging / f"{name}.parquet")
+        shown.to_csv(staging / "issues.csv", index=False, lineterminator="\n")
+        accounts.to_csv(staging / "accounts.csv", index=False, lineterminator="\n")
+        store.write_json(staging / "digests.json", _digests(folder, every, shown))
+    counts = _counts(folder, every, accounts, parts)
+    return CleanResult(folder.district, target, counts, shown, accounts, _by_type(every["schools"]))
+
+
+def _digests(folder: _Folder, every: Mapping[str, pd.DataFrame], issues: pd.DataFrame) -> dict[str, Any]:
+    return {
+        "schema_version": schema.SCHEMA_VERSION,
+        "inputs": dict(folder.inputs),
+        "code": folder.code,
+        "tables": slices(every, issues),
+    }
+
+
+def _counts(
+    folder: _Folder,
+    every: Mapping[str, pd.DataFrame],
+    accounts: pd.DataFrame,
+    parts: Mapping[str, pd.DataFrame],
+) -> dict[str, int]:
+    return {
+        "files": len(folder.inputs),
+        "workbooks": len(folder.workbooks()),
+        "workbooks_read": len(parts["read"]),
+        "cells": int(accounts[list(KINDS)].to_numpy().sum()),
+        "values": len(every["lineage"]),
+        **{f"rows_{name}": len(frame) for name, frame in every.items()},
+    }
+
+
+def _by_type(schools: pd.DataFrame) -> pd.DataFrame:
+    once = schools.drop_duplicates(["school_id", "year"])
+    return once.groupby(["year", "school_type"]).size().rename("schools").reset_index()

@@ -1,0 +1,200 @@
+"""Bytes to cells: workbooks through calamine, CSV through the standard library. Nothing is interpreted here.
+
+Formulas are never evaluated: a cell is the value its file stores. Files come from strangers, so sizes are looked
+at before anything is unpacked.
+"""
+
+import csv
+import io
+import re
+import zipfile
+from dataclasses import dataclass
+from typing import Any
+
+import python_calamine as calamine
+
+from planlib.errors import DataError
+
+MAX_UNPACKED_BYTES = 1 << 30
+MAX_CELLS = 20_000_000
+
+_SHEET_FILE = re.compile(r"xl/worksheets/[^/]+\.xml")
+_WIDE = re.compile(rb'<c r="([A-Z]{3})\d')
+_ERROR_CELL = re.compile(rb'<c r="([A-Z]+\d+)"[^>]*\bt="e"[^>]*>.*?<v>([^<]*)</v>', re.S)
+_NO_RESULT = re.compile(rb'<c r="([A-Z]+\d+)"[^>]*><f[^>]*>[^<]*</f>(?:<v></v>|<v ?/>)?</c>')
+_SHEET_ENTRY = re.compile(rb'<sheet\b[^>]*?\bname="([^"]*)"[^>]*?\br:id="([^"]*)"')
+_RELATION = re.compile(rb'<Relationship\b(?=[^>]*\bId="([^"]*)")(?=[^>]*\bTarget="([^"]*)")')
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A sheet as stored: `rows` from row 1 and column A on, `merged` ranges as (row, column, row, column) from 0.
+
+    `lost` are cells the file holds without a usable value: an error (``#DIV/0!``) or a formula never computed.
+    """
+
+    name: str
+    rows: list[list[Any]]
+    merged: tuple[tuple[int, int, int, int], ...] = ()
+    is_hidden: bool = False
+    lost: tuple[tuple[str, str], ...] = ()
+
+
+def address(row: int, column: int) -> str:
+    """Return a cell's address as people write it, from row and column numbers that begin with 0.
+
+    Examples
+    --------
+    >>> address(6, 3), address(0, 26)
+    ('D7', 'AA1')
+    """
+    return f"{column_letters(column)}{row + 1}"
+
+
+def column_letters(column: int) -> str:
+    """Return the letters of a column number that begins with 0."""
+    letters, number = "", column + 1
+    while number:
+        number, rest = divmod(number - 1, 26)
+        letters = chr(65 + rest) + letters
+    return letters
+
+
+def read_workbook(content: bytes) -> list[Sheet]:
+    """Return the sheets of an Excel file, hidden ones too.
+
+    Parameters
+    ----------
+    content : bytes
+        The file as stored.
+
+    Raises
+    ------
+    DataError
+        If it is no readable workbook, is protected by a password, or would unpack to more than
+        `MAX_UNPACKED_BYTES` or `MAX_CELLS`.
+    """
+    parts = _packed_parts(content)
+    try:
+        book = calamine.CalamineWorkbook.from_filelike(io.BytesIO(content))
+        lost = _lost_cells(parts)
+        return [_sheet(book, meta, lost) for meta in book.sheets_metadata if _is_grid(meta)]
+    except DataError:
+        raise
+    except calamine.PasswordError as error:
+        raise DataError("the workbook is protected by a password; remove it and save again") from error
+    except Exception as error:
+        # Whatever a damaged file makes the reader raise, a person needs the same advice.
+        raise DataError(f"not a readable workbook ({error}); open it and save it as .xlsx") from error
+
+
+def read_csv(content: bytes) -> tuple[list[list[str]], list[int], str]:
+    r"""Return the rows of a CSV file, the line on which each begins, and its encoding.
+
+    UTF-8 with or without a byte-order mark; else GB18030, as older Windows programs save it.
+
+    Raises
+    ------
+    DataError
+        If the text is neither, or a quote is never closed.
+
+    Examples
+    --------
+    >>> read_csv("area,year\n全区,2020\n".encode("gb18030"))
+    ([['area', 'year'], ['全区', '2020']], [1, 2], 'gb18030')
+    """
+    text, encoding = _decoded(content)
+    rows, lines, begins = [], [], 1
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        for row in reader:
+            rows.append(row)
+            lines.append(begins)
+            begins = reader.line_num + 1
+    except csv.Error as error:
+        raise DataError(f"line {begins}: not readable as CSV ({error}); check the quotes") from error
+    return rows, lines, encoding
+
+
+def _decoded(content: bytes) -> tuple[str, str]:
+    for encoding in ("utf-8-sig", "gb18030"):
+        try:
+            return content.decode(encoding), encoding
+        except UnicodeDecodeError:
+            continue
+    raise DataError("neither UTF-8 nor GB18030 text; save it as CSV UTF-8")
+
+
+def _packed_parts(content: bytes) -> dict[str, bytes]:
+    """Return the sheet files of an .xlsx and what names them, once their sizes are known to be sane."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            if sum(info.file_size for info in archive.infolist()) > MAX_UNPACKED_BYTES:
+                raise DataError("the file unpacks to more than 1 GiB; it is damaged or not a return")
+            wanted = [n for n in archive.namelist() if _SHEET_FILE.fullmatch(n) or n.startswith("xl/workbook")]
+            wanted += [n for n in archive.namelist() if n == "xl/_rels/workbook.xml.rels"]
+            parts = {name: archive.read(name) for name in wanted if name.endswith((".xml", ".rels"))}
+    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError) as error:
+        raise DataError(f"not a readable .xlsx file ({error}); open it and save it as .xlsx") from error
+    for part in parts.values():
+        _refuse_huge(part)
+    return parts
+
+
+def _refuse_huge(sheet: bytes) -> None:
+    """Refuse a sheet whose last cell would make the reader reserve memory for a whole empty plane."""
+    last = sheet.rfind(b"<row ")
+    number = re.search(rb'\br="(\d+)"', sheet[last : last + 200]) if last >= 0 else None
+    columns = 16_384 if _WIDE.search(sheet) else 702
+    if number and columns == 16_384 and int(number[1]) * columns > MAX_CELLS:
+        raise DataError("a sheet has cells beyond column ZZ; delete the empty formatted columns and save again")
+    if number and int(number[1]) > 1_000_000:
+        raise DataError("a sheet has cells beyond row 1 000 000; delete the empty formatted rows and save again")
+
+
+def _is_grid(meta: Any) -> bool:
+    return str(meta.typ).endswith("WorkSheet")
+
+
+def _sheet(book: Any, meta: Any, lost: dict[str, list[tuple[str, str]]]) -> Sheet:
+    source = book.get_sheet_by_name(meta.name)
+    merged = tuple((r0, c0, r1, c1) for (r0, c0), (r1, c1) in source.merged_cell_ranges or ())
+    return Sheet(
+        name=meta.name,
+        rows=source.to_python(skip_empty_area=False),
+        merged=merged,
+        is_hidden=not str(meta.visible).endswith(".Visible"),
+        lost=tuple(lost.get(meta.name, ())),
+    )
+
+
+def _lost_cells(parts: dict[str, bytes]) -> dict[str, list[tuple[str, str]]]:
+    """Return, by sheet name, cells that hold an error or a formula without a stored result.
+
+    The reader gives an empty text for both, so they would be lost without a word.
+    """
+    found = {}
+    for name, part in parts.items():
+        if not _SHEET_FILE.fullmatch(name) or (b't="e"' not in part and b"<f" not in part):
+            continue
+        errors = [(m[1].decode(), m[2].decode()) for m in _ERROR_CELL.finditer(part)]
+        empty = [(m[1].decode(), "formula without a stored result") for m in _NO_RESULT.finditer(part)]
+        if errors or empty:
+            found[_sheet_name(parts, name)] = errors + empty
+    return found
+
+
+def _sheet_name(parts: dict[str, bytes], part: str) -> str:
+    """Return the name under which people see the sheet stored in `part`."""
+    relations = {m[1]: m[2].decode() for m in _RELATION.finditer(parts.get("xl/_rels/workbook.xml.rels", b""))}
+    for entry in _SHEET_ENTRY.finditer(parts.get("xl/workbook.xml", b"")):
+        target = relations.get(entry[2], "")
+        if target and part.endswith(target.lstrip("/").removeprefix("xl/")):
+            return _unescaped(entry[1])
+    return part
+
+
+def _unescaped(name: bytes) -> str:
+    import html
+
+    return html.unescape(name.decode("utf-8"))

@@ -1,0 +1,372 @@
+"""A sheet's cells to columns and rows, by their text: titles, merged headers, schools, totals, notes.
+
+Every cell that holds something is put in exactly one of the kinds of `KINDS`; what fits none becomes an issue, so
+nothing can be lost without a word.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from planlib.clean.convert import is_blank, raw_text
+from planlib.clean.forms import Column, Form, Unit, compact, tidy
+from planlib.clean.issues import Issue
+from planlib.clean.read import Sheet, address
+
+# What a cell that holds something can be.
+KINDS = ("value", "repeated", "not_applicable", "total", "title", "header", "note_row", "ignored", "issue")
+
+
+@dataclass(frozen=True)
+class Place:
+    """A column of a sheet: where it is, what it is, and in which unit."""
+
+    index: int
+    path: str
+    column: Column
+    stage: str
+    unit: Unit
+
+
+@dataclass
+class Recognised:
+    """A sheet understood: columns, the rows of schools and of totals, and the kind of every cell.
+
+    `origins` tells for a cell inside a merged range where its text really stands.
+    """
+
+    sheet: Sheet
+    year: int | None = None
+    title: tuple[int, int] | None = None
+    places: list[Place] = field(default_factory=list)
+    data_rows: list[int] = field(default_factory=list)
+    total_rows: list[int] = field(default_factory=list)
+    first_row: int = 0
+    kinds: dict[tuple[int, int], str] = field(default_factory=dict)
+    origins: dict[tuple[int, int], tuple[int, int]] = field(default_factory=dict)
+    issues: list[Issue] = field(default_factory=list)
+
+    def note(self, level: str, kind: str, at: tuple[int, int] | None, found: str, **more: Any) -> None:
+        """Add an issue about a cell of this sheet."""
+        cell = address(*at) if at else ""
+        self.issues.append(Issue(level, kind, sheet=self.sheet.name, cell=cell, found=found, **more))
+
+    def counts(self) -> Counter[str]:
+        """Return how many cells there are of each kind."""
+        return Counter(self.kinds.values())
+
+
+def recognise(sheet: Sheet, form: Form) -> Recognised:
+    """Find title, header, schools, totals and notes of a collection sheet.
+
+    Parameters
+    ----------
+    sheet : Sheet
+    form : Form
+
+    Returns
+    -------
+    Recognised
+        With issues for whatever is not understood. A sheet without a header has no places.
+    """
+    result = Recognised(sheet)
+    anchor = _anchor(sheet, form)
+    for cell, what in sheet.lost:
+        result.issues.append(Issue("error", "lost cell", sheet=sheet.name, cell=cell, found=what))
+    if sheet.is_hidden and anchor:
+        result.note("note", "hidden sheet", None, "a hidden sheet", done="read like the others")
+    if anchor is None:
+        return _unread(result)
+    top, bottom = _header_rows(sheet, form, anchor)
+    _read_titles(result, form, top)
+    _read_header(result, form, top, bottom)
+    _read_rows(result, form, bottom + 1, anchor[1])
+    _rest(result)
+    return result
+
+
+def filled(sheet: Sheet, first: int = 0, last: int | None = None) -> Iterator[tuple[int, int, Any]]:
+    """Yield (row, column, value) of the cells that hold something."""
+    for r, row in enumerate(sheet.rows[first:last], first):
+        for c, value in enumerate(row):
+            if not is_blank(value):
+                yield r, c, value
+
+
+def _anchor(sheet: Sheet, form: Form) -> tuple[int, int] | None:
+    """Return the first cell whose text is a header of the school's code."""
+    for r, c, value in filled(sheet):
+        if isinstance(value, str) and form.column_of(value) == "school_id":
+            return r, c
+    return None
+
+
+def _unread(result: Recognised) -> Recognised:
+    """Set a sheet without a header aside, saying how many cells it holds."""
+    cells = list(filled(result.sheet))
+    result.kinds = {(r, c): "issue" for r, c, _ in cells}
+    if cells:
+        first = f"{len(cells)} cells, the first: {tidy(raw_text(cells[0][2]))[:40]}"
+        at, level = (cells[0][0], cells[0][1]), "warning"
+        result.note(level, "sheet without header", at, first, done="the whole sheet is set aside")
+    return result
+
+
+def _header_rows(sheet: Sheet, form: Form, anchor: tuple[int, int]) -> tuple[int, int]:
+    """Return the first and the last row of the header around the cell of the school's code."""
+    row, column = anchor
+    bottom = max([r1 for r0, c0, r1, c1 in sheet.merged if (r0, c0) == anchor], default=row)
+    while bottom + 1 < len(sheet.rows) and _is_lower_header(sheet.rows[bottom + 1], column, form):
+        bottom += 1
+    top = row
+    while top > 0 and _is_upper_header(sheet, top - 1, column, form):
+        top -= 1
+    return top, bottom
+
+
+def _is_lower_header(row: list[Any], column: int, form: Form) -> bool:
+    """Tell whether a row below the code's header still names columns (the code's own cell is empty there)."""
+    return is_blank(row[column]) and any(_names_column(value, form) for value in row)
+
+
+def _is_upper_header(sheet: Sheet, index: int, column: int, form: Form) -> bool:
+    """Tell whether a row above the code's header belongs to it: it names columns or stages, or spans some."""
+    row = sheet.rows[index]
+    if any(_year(value, form) for value in row if isinstance(value, str)):
+        return False
+    spans = any(r0 == index and c0 > column and c1 > c0 for r0, c0, _, c1 in sheet.merged)
+    return spans or any(_names_column(v, form) or compact(v) in form.stage_headers for v in row)
+
+
+def _names_column(value: Any, form: Form) -> bool:
+    return isinstance(value, str) and bool(value) and bool(form.column_of(value))
+
+
+def _year(text: Any, form: Form) -> int | None:
+    """Return the first year of a school year written in a text, if there is one and its two years follow."""
+    for pattern in form.titles:
+        found = pattern.search(compact(text))
+        if found and (found.lastindex == 1 or not found[2] or int(found[2]) == int(found[1]) + 1):
+            return int(found[1])
+    return None
+
+
+def _read_titles(result: Recognised, form: Form, top: int) -> None:
+    """Read the lines above the header: the year stands there."""
+    years: dict[int, tuple[int, int]] = {}
+    for r, c, value in filled(result.sheet, 0, top):
+        result.kinds[r, c] = "title"
+        year = _year(value, form)
+        if year is not None:
+            years.setdefault(year, (r, c))
+    if len(years) > 1:
+        said = " and ".join(map(str, years))
+        result.note("error", "title", next(iter(years.values())), said, expected="one school year")
+    elif years:
+        result.year, result.title = next(iter(years.items()))
+
+
+def _stated_units(sheet: Sheet, form: Form, top: int) -> dict[str, list[Unit]]:
+    """Return the units that the lines above the header state, by what they measure."""
+    found: dict[str, list[Unit]] = {}
+    for _, _, value in filled(sheet, 0, top):
+        for word in _words(compact(value)):
+            unit = form.units.get(word)
+            if unit and unit not in found.setdefault(unit.measures, []):
+                found[unit.measures].append(unit)
+    return found
+
+
+def _words(text: str) -> list[str]:
+    return "".join(c if c.isalnum() else " " for c in text).split()
+
+
+def _read_header(result: Recognised, form: Form, top: int, bottom: int) -> None:
+    """Name every column of the table, with its stage and unit."""
+    sheet, stated = result.sheet, _stated_units(result.sheet, form, top)
+    for r, c, _ in filled(sheet, top, bottom + 1):
+        result.kinds[r, c] = "header"
+    seen: dict[tuple[str, str], str] = {}
+    for index, cells in _header_paths(sheet, top, bottom).items():
+        place = _place(result, form, index, cells, stated)
+        if place is None:
+            continue
+        key = (place.column.name, place.stage)
+        if key in seen:
+            said = f"{place.path}, as in column {seen[key]}"
+            result.note("error", "column twice", cells[-1], said, expected="one column for each figure")
+            continue
+        seen[key] = address(0, index)[:-1]
+        result.places.append(place)
+
+
+def _header_paths(sheet: Sheet, top: int, bottom: int) -> Mapping[int, list[tuple[int, int]]]:
+    """Return, by column, the cells that head it from above to below; a merged cell heads all it spans."""
+    origin: dict[tuple[int, int], tuple[int, int]] = {}
+    for r0, c0, r1, c1 in sheet.merged:
+        if r1 >= top and r0 <= bottom:
+            origin |= {(r, c): (r0, c0) for r in range(r0, r1 + 1) for c in range(c0, c1 + 1)}
+    width = max((len(row) for row in sheet.rows[top : bottom + 1]), default=0)
+    paths: dict[int, list[tuple[int, int]]] = {}
+    for c in range(width):
+        cells = dict.fromkeys(origin.get((r, c), (r, c)) for r in range(top, bottom + 1))
+        texts = [cell for cell in cells if cell[0] >= top and not is_blank(sheet.rows[cell[0]][cell[1]])]
+        if texts:
+            paths[c] = texts
+    return paths
+
+
+def _place(
+    result: Recognised,
+    form: Form,
+    index: int,
+    cells: list[tuple[int, int]],
+    stated: Mapping[str, list[Unit]],
+) -> Place | None:
+    """Return what a column is, or None where it is ignored, empty or not understood (then there is an issue)."""
+    texts = [result.sheet.rows[r][c] for r, c in cells]
+    path = " › ".join(tidy(text) for text in texts)
+    name = form.column_of(texts[-1])
+    if not name:
+        _unknown_column(result, form, index, cells[-1], path)
+        return None
+    column = form.columns[name]
+    stages = [form.stage_headers[compact(t)] for t in texts[:-1] if compact(t) in form.stage_headers]
+    unit = _unit(result, form, column, cells[-1], texts[-1], stated)
+    return Place(index, path, column, stages[-1] if stages else "", unit)
+
+
+def _unknown_column(result: Recognised, form: Form, index: int, cell: tuple[int, int], path: str) -> None:
+    """Say that a header is unknown: an error if cells stand under it; an ignored one needs no word."""
+    header = form.split(result.sheet.rows[cell[0]][cell[1]])[0]
+    below = [r for r, c, _ in filled(result.sheet, cell[0] + 1) if c == index]
+    if header in form.ignored or (header in form.stage_headers and not below):
+        for r in below:
+            result.kinds.setdefault((r, index), "ignored")
+        return
+    if below:
+        result.note("error", "unknown header", cell, path, expected="a header of the form")
+    else:
+        result.note("warning", "unknown header", cell, path, done="ignored: no cell under it")
+    for r in below:
+        result.kinds[r, index] = "issue"
+
+
+def _unit(
+    result: Recognised,
+    form: Form,
+    column: Column,
+    cell: tuple[int, int],
+    header: Any,
+    stated: Mapping[str, list[Unit]],
+) -> Unit:
+    """Return a column's unit: what its header says, else what the lines above say, else the form's own."""
+    bracket = form.split(header)[1]
+    if bracket in form.units:
+        unit = form.units[bracket]
+        if unit.measures != column.unit.measures:
+            expected = f"a unit of {column.unit.measures}"
+            result.note("error", "unit", cell, tidy(header), expected=expected)
+        return unit
+    if bracket and not _is_remark(bracket, compact(header), column, form):
+        known = ", ".join(u.text for u in form.units.values() if u.measures == column.unit.measures)
+        result.note("error", "unit", cell, tidy(header), expected=f"one of {known}")
+    above = stated.get(column.unit.measures, [])
+    if column.type != "quantity":
+        return column.unit
+    if len(above) > 1:
+        said = f"{tidy(header)}: {' and '.join(u.text for u in above)} above"
+        result.note("error", "unit", cell, said, expected="the unit in the header's bracket")
+    return above[0] if above else column.unit
+
+
+def _is_remark(bracket: str, header: str, column: Column, form: Form) -> bool:
+    """Tell whether a bracket is a mere remark: it belongs to a known header, or no unit stands in it."""
+    known = header in {compact(text) for text in column.headers}
+    return known or not any(text in bracket for text in form.units)
+
+
+def _read_rows(result: Recognised, form: Form, first: int, id_column: int) -> None:
+    """Tell schools from totals, notes and repeated headers; fill merged cells among them."""
+    result.first_row = first
+    in_notes = False
+    for r in range(first, len(result.sheet.rows)):
+        row = result.sheet.rows[r]
+        held = [c for c, value in enumerate(row) if not is_blank(value)]
+        if not held:
+            continue
+        kind = _row_kind(row, held, id_column, form, in_notes)
+        in_notes = in_notes or kind == "note_row"
+        if kind == "data":
+            result.data_rows.append(r)
+        elif kind == "total":
+            result.total_rows.append(r)
+        elif kind in ("note_row", "header"):
+            result.kinds |= {(r, c): kind for c in held}
+        else:
+            _row_without_code(result, r, held)
+    _fill_merged(result, first)
+
+
+def _row_kind(row: list[Any], held: list[int], id_column: int, form: Form, in_notes: bool) -> str:
+    first = compact(raw_text(row[held[0]]))
+    is_coded = id_column in held
+    if not is_coded or held[0] == id_column:
+        if first.startswith(form.total_rows):
+            return "total"
+        if first.startswith(form.notes_rows):
+            return "note_row"
+    if is_coded:
+        return "header" if form.column_of(row[id_column]) == "school_id" else "data"
+    return "note_row" if in_notes and all(isinstance(row[c], str) for c in held) else ""
+
+
+def _row_without_code(result: Recognised, row: int, held: list[int]) -> None:
+    said = "、".join(tidy(raw_text(result.sheet.rows[row][c])) for c in held[:4])
+    result.note(
+        "error", "row without code", (row, held[0]), said, expected="a school code, or a total or notes row"
+    )
+    result.kinds |= {(row, c): "issue" for c in held}
+
+
+def _fill_merged(result: Recognised, first: int) -> None:
+    """Give a text merged over several schools to each of them; a merged number belongs to nobody."""
+    places = {place.index: place for place in result.places}
+    rows = result.sheet.rows
+    for r0, c0, r1, c1 in result.sheet.merged:
+        if r0 < first or r0 not in result.data_rows or is_blank(rows[r0][c0]):
+            continue
+        place = places.get(c0)
+        if place and c0 == c1 and place.column.type in ("text", "code") and place.column.name != "school_id":
+            for r in range(r0 + 1, r1 + 1):
+                rows[r][c0] = rows[r0][c0]
+                result.origins[r, c0] = (r0, c0)
+        else:
+            said = f"{tidy(raw_text(rows[r0][c0]))} over {address(r0, c0)}:{address(r1, c1)}"
+            result.note("error", "merged data", (r0, c0), said, expected="one cell for each school")
+
+
+def _rest(result: Recognised) -> None:
+    """Put the cells of schools and totals in their kinds; whatever is left is an issue."""
+    rows = {**dict.fromkeys(result.data_rows, "value"), **dict.fromkeys(result.total_rows, "total")}
+    known = {place.index for place in result.places}
+    for r, c, value in filled(result.sheet):
+        if (r, c) in result.kinds or (r, c) in result.origins:
+            continue
+        if r in rows and c in known:
+            result.kinds[r, c] = rows[r]
+        elif rows.get(r) == "total" and compact(raw_text(value)):
+            result.kinds[r, c] = "total"
+        else:
+            result.kinds[r, c] = "issue"
+            _stray(result, r, c, value)
+
+
+def _stray(result: Recognised, row: int, column: int, value: Any) -> None:
+    """Report a cell that stands in no column: a number may be a figure, a text is a remark."""
+    said = tidy(raw_text(value))
+    if isinstance(value, str):
+        result.note("warning", "stray cell", (row, column), said, done="set aside: no header above it")
+    else:
+        result.note("error", "stray cell", (row, column), said, expected="a header above the number")

@@ -1,0 +1,291 @@
+"""Cells of many workbooks to values: whose stage, what a blank means, what is missing, twice or wrongly summed."""
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import pandas as pd
+
+from planlib.clean.correct import Corrections
+from planlib.clean.forms import Form
+from planlib.clean.issues import Issue
+
+# Sums of measured figures are compared up to what printing them to two decimals may change.
+_TOTAL_TOLERANCE = 1e-6
+
+
+def with_years(cells: pd.DataFrame, sheets: pd.DataFrame) -> tuple[pd.DataFrame, list[Issue]]:
+    """Give every cell the school year of its workbook.
+
+    A sheet without a year in its title takes that of the workbook's other sheets, if they agree.
+
+    Parameters
+    ----------
+    cells, sheets : DataFrame
+        Of all workbooks, with ``file``.
+
+    Returns
+    -------
+    (DataFrame, list of Issue)
+        Cells with ``year`` (0 where there is none: then there is an error too).
+    """
+    issues: list[Issue] = []
+    years: dict[str, int] = {}
+    for file, group in sheets[sheets["schools"] > 0].groupby("file", sort=False):
+        said = group["year"].dropna().unique()
+        if len(said) == 1:
+            years[str(file)] = int(said[0])
+            issues += _untitled(group[group["year"].isna()], int(said[0]))
+            continue
+        found = " and ".join(map(str, said)) or "no school year above the header"
+        where = {"file": str(file), "sheet": group["sheet"].iloc[0], "cell": group["title_cell"].iloc[0]}
+        issues.append(Issue("error", "title", **where, found=found, expected="one school year in the workbook"))
+    return cells.assign(year=cells["file"].map(years).fillna(0).astype("int64")), issues
+
+
+def _untitled(sheets: pd.DataFrame, year: int) -> Iterator[Issue]:
+    for row in sheets.itertuples():
+        where = {"file": str(row.file), "sheet": str(row.sheet), "year": str(year)}
+        yield Issue(
+            "warning", "title", **where, found="no school year", done=f"{year} taken from the other sheets"
+        )
+
+
+def unreadable(cells: pd.DataFrame, form: Form) -> list[Issue]:
+    """Return an error for every cell that could not be read, or is empty and must not be."""
+    live = cells[~cells["is_dropped"]]
+    wrong = live[live["state"] == "unreadable"]
+    wrong = wrong[(wrong["kind"] == "value") | _is_numeric(wrong["column"], form)]
+    needed = [name for name, column in form.columns.items() if column.blank == "error"]
+    empty = live[
+        (live["kind"] == "value") & live["state"].isin(["blank", "not_applicable"]) & live["column"].isin(needed)
+    ]
+    return list(_at(wrong, "unreadable value", "step")) + list(_at(empty, "empty value"))
+
+
+def _is_numeric(columns: pd.Series, form: Form) -> pd.Series:
+    names = [name for name, column in form.columns.items() if column.type in ("count", "quantity")]
+    return columns.isin(names)
+
+
+def _at(cells: pd.DataFrame, kind: str, expected: str = "") -> Iterator[Issue]:
+    """Yield an error for each cell, `expected` naming the column that says what was expected."""
+    for row in cells.to_dict("records"):
+        wanted = row[expected] if expected else f"a {row['column']}"
+        yield _issue("error", kind, row, found=repr(row["raw"]) if row["raw"] else "", expected=wanted)
+
+
+def _issue(level: str, kind: str, cell: dict, **said: str) -> Issue:
+    where = {key: str(cell[key]) for key in ("file", "sheet", "cell")}
+    year = str(cell["year"]) if cell["year"] else ""
+    return Issue(level, kind, **where, school=cell["school_id"], year=year, subject=cell["column"], **said)
+
+
+def with_stages(cells: pd.DataFrame, form: Form) -> tuple[pd.DataFrame, list[Issue]]:
+    """Give every cell of a school its type, and every figure by stage its stage.
+
+    A stage stands in the header above a column; where it does not, the school's type must have one stage only.
+
+    Returns
+    -------
+    (DataFrame, list of Issue)
+        Values only (no totals), with ``school_type``; figures of stages that a type does not have are left out
+        where they are blank or 0, and are errors otherwise.
+    """
+    values = cells[(cells["kind"] == "value") & ~cells["is_dropped"] & (cells["school_id"] != "")].copy()
+    types = values[(values["column"] == "school_type") & (values["text"] != "")]
+    type_of = types.drop_duplicates(["file", "school_id"]).set_index(["file", "school_id"])["text"]
+    keys = pd.MultiIndex.from_frame(values[["file", "school_id"]])
+    values["school_type"] = type_of.reindex(keys).fillna("").to_numpy()
+    issues = list(_untyped(values))
+    by_stage = values["column"].map({name: c.level == "stage" for name, c in form.columns.items()})
+    single = {t: stages[0] for t, stages in form.stages_of_type.items() if len(stages) == 1}
+    values["stage"] = values["stage"].where(
+        ~by_stage | (values["stage"] != ""), values["school_type"].map(single).fillna("")
+    )
+    typed = values["school_type"] != ""
+    issues += list(_unstaged(values[by_stage & typed & (values["stage"] == "")], "a stage in the header above"))
+    misplaced = values[~by_stage & (values["stage"] != "")].drop_duplicates(["file", "sheet", "position"])
+    issues += list(_unstaged(misplaced, "one figure for the whole school"))
+    foreign = by_stage & (values["stage"] != "") & typed & ~_has_stage(values, form)
+    issues += [
+        _issue("error", "stage", row, found=repr(row["raw"]), expected=f"nothing: a {row['school_type']} school")
+        for row in values[foreign & (values["number"].fillna(0) != 0)].to_dict("records")
+    ]
+    return values[~foreign & typed & ((values["stage"] != "") == by_stage)], issues
+
+
+def _has_stage(values: pd.DataFrame, form: Form) -> pd.Series:
+    pairs = {f"{t}/{stage}" for t, stages in form.stages_of_type.items() for stage in stages}
+    return (values["school_type"] + "/" + values["stage"]).isin(pairs)
+
+
+def _untyped(values: pd.DataFrame) -> Iterator[Issue]:
+    rows = values[values["school_type"] == ""].drop_duplicates(["file", "school_id"])
+    for row in rows.to_dict("records"):
+        expected = "the school's type somewhere in the workbook"
+        yield _issue("error", "school type", row, found=row["school_id"], expected=expected)
+
+
+def _unstaged(cells: pd.DataFrame, expected: str) -> Iterator[Issue]:
+    for row in cells.drop_duplicates(["file", "sheet", "position"]).to_dict("records"):
+        yield _issue("error", "stage", row, found=row["column"], expected=expected)
+
+
+def with_blanks(values: pd.DataFrame, form: Form) -> pd.DataFrame:
+    """Give blank cells what the form says they mean (0, false, empty text), and leave the others out."""
+    rules = values["column"].map({name: column.blank for name, column in form.columns.items()})
+    is_boolean = values["column"].map({name: column.type == "boolean" for name, column in form.columns.items()})
+    blank = values["state"] == "blank"
+    zero = blank & (rules == "zero")
+    result = values.assign(is_blank=blank, number=values["number"].mask(zero, 0.0))
+    said = np.where(is_boolean, "blank → false", np.where(zero, "blank → 0", "blank → no text"))
+    step = np.where(values["step"] == "", said, values["step"] + "; " + said)
+    result["step"] = values["step"].mask(zero | (blank & (rules == "empty")), pd.Series(step, values.index))
+    return result[(values["state"] == "value") | zero | (blank & (rules == "empty"))]
+
+
+def without_idle_stages(values: pd.DataFrame) -> tuple[pd.DataFrame, list[Issue]]:
+    """Leave out a stage of a school for which its workbook has nothing but blank cells.
+
+    A school that fills none of its stages keeps them all, with a warning.
+    """
+    by_stage = values[values["stage"] != ""]
+    keys = ["school_id", "year", "stage"]
+    idle = by_stage.groupby(keys)["is_blank"].all()
+    empty_school = idle.groupby(["school_id", "year"]).transform("all")
+    left_out = idle.index[idle & ~empty_school]
+    at = pd.MultiIndex.from_frame(values[keys])
+    said = [(*key, "note", "the stage is left out") for key in left_out]
+    said += [(*key, "warning", "kept, with 0 or nothing") for key in idle.index[idle & empty_school]]
+    first = by_stage.drop_duplicates(keys).set_index(keys) if said else by_stage
+    issues = [
+        _issue(
+            level,
+            "stage",
+            {**first.loc[(s, y, t)].to_dict(), "school_id": s, "year": y, "cell": ""},
+            found=f"no figure for the stage {t}",
+            done=done,
+        )
+        for s, y, t, level, done in said
+    ]
+    return values[~at.isin(left_out)], issues
+
+
+def duplicates(values: pd.DataFrame) -> tuple[pd.DataFrame, list[Issue]]:
+    """Keep one value for each school, year, stage and column; report schools and figures that stand twice.
+
+    The same text in several sheets of a workbook (code, name) is a repetition, not a fault.
+    """
+    keys = ["school_id", "year", "stage", "column"]
+    repeated = values.duplicated(keys, keep=False)
+    again = values[repeated].copy()
+    first = again.groupby(keys, sort=False)[["file", "sheet", "cell", "row", "number", "text"]].transform("first")
+    twice = (again["file"] != first["file"]) | (
+        (again["sheet"] == first["sheet"]) & (again["row"] != first["row"])
+    )
+    issues = list(_twice(again[twice], first[twice]))
+    said = again[twice].set_index(["file", "school_id"]).index
+    rest = again[~twice & ~pd.MultiIndex.from_frame(again[["file", "school_id"]]).isin(said)]
+    before = first.loc[rest.index]
+    differs = (rest["text"] != before["text"]) | (rest["number"].fillna(-1) != before["number"].fillna(-1))
+    issues += list(_contradictions(rest[differs], before[differs]))
+    return values.drop_duplicates(keys), issues
+
+
+def _twice(again: pd.DataFrame, first: pd.DataFrame) -> Iterator[Issue]:
+    rows = again[again["column"] == "school_id"]
+    for index, row in rows.drop_duplicates(["file", "sheet", "row"]).iterrows():
+        other = first.loc[index]
+        found = f"{row['school_id']} also in {other['file']}, sheet {other['sheet']}, cell {other['cell']}"
+        yield _issue(
+            "error", "duplicate school", row.to_dict(), found=found, expected="one row for each school and year"
+        )
+
+
+def _contradictions(rest: pd.DataFrame, before: pd.DataFrame) -> Iterator[Issue]:
+    for index, row in rest.iterrows():
+        other = before.loc[index]
+        found = f"{row['column']} {row['raw']!r}"
+        expected = f"{other['text'] or other['number']:}, as in sheet {other['sheet']}, cell {other['cell']}"
+        yield _issue("error", "contradiction", row.to_dict(), found=found, expected=expected)
+
+
+def names_twice(values: pd.DataFrame) -> list[Issue]:
+    """Warn of one name under two codes in a year."""
+    names = values[values["column"] == "school_name"].drop_duplicates(["year", "school_id"])
+    again = names[names.duplicated(["year", "text"], keep="first")]
+    first = names.drop_duplicates(["year", "text"]).set_index(["year", "text"])["school_id"]
+    return [
+        _issue(
+            "warning",
+            "contradiction",
+            row,
+            found=f"{row['text']} under two codes",
+            expected=f"one code ({first[row['year'], row['text']]})",
+            done="both kept",
+        )
+        for row in again.to_dict("records")
+    ]
+
+
+def totals(cells: pd.DataFrame, form: Form) -> list[Issue]:
+    """Check every total against the rows above it, of the whole table or since the last total.
+
+    A total agrees if it is the sum of what the cells say or of what they say after corrections.
+    """
+    kinds = [name for name, column in form.columns.items() if column.type in ("count", "quantity", "boolean")]
+    cells = cells[cells["column"].isin(kinds)].sort_values(["file", "sheet", "position", "row"], kind="stable")
+    is_total = cells["kind"] == "total"
+    group = [cells["file"], cells["sheet"], cells["position"]]
+    agrees = pd.Series(False, index=cells.index)
+    sums = {}
+    for source in ("read", "number"):
+        shown = cells[source].where(~is_total & ~(cells["is_dropped"] & (source == "number")), 0.0).fillna(0.0)
+        running = shown.groupby(group, sort=False).cumsum()
+        closed = running.where(is_total).groupby(group, sort=False).ffill()
+        before = closed.groupby(group, sort=False).shift(fill_value=0.0).fillna(0.0)
+        sums[source] = running
+        agrees |= _near(running, cells["number"]) | _near(running - before, cells["number"])
+    wrong = is_total & (cells["state"] == "value") & ~agrees
+    return [
+        _issue(
+            "error",
+            "total",
+            row,
+            found=f"{row['column']} {row['raw']}",
+            expected=f"{row['sum']:.10g}, the sum of its rows",
+        )
+        for row in cells[wrong].assign(sum=sums["number"][wrong]).to_dict("records")
+    ]
+
+
+def _near(left: pd.Series, right: pd.Series) -> pd.Series:
+    return (left - right).abs() <= _TOTAL_TOLERANCE * np.maximum(1.0, right.abs())
+
+
+def missing_columns(values: pd.DataFrame, form: Form, corrections: Corrections) -> list[Issue]:
+    """Return an error for each column a workbook's types of school should have and it has not."""
+    issues = []
+    found = values.drop_duplicates(["file", "column", "stage"]).groupby("file", sort=False)
+    schools = values[["file", "year", "school_type"]].drop_duplicates()
+    columns = {file: set(zip(rows["column"], rows["stage"], strict=True)) for file, rows in found}
+    wanted = {(row.file, row.year): set(_wanted(row.school_type, form)) for row in schools.itertuples()}
+    for row in schools.itertuples():
+        wanted[row.file, row.year] |= set(_wanted(row.school_type, form))
+    for (file, year), pairs in wanted.items():
+        for column, stage in sorted(pairs - columns[file]):
+            if {(column, None), (column, year)} & corrections.not_collected:
+                continue
+            expected = f"a column {form.columns[column].headers[0]} ({column}{', ' + stage if stage else ''})"
+            issues.append(
+                Issue("error", "missing header", str(file), year=str(year), expected=expected, subject=column)
+            )
+    return issues
+
+
+def _wanted(school_type: str, form: Form) -> Iterable[tuple[str, str]]:
+    """Yield the (column, stage) pairs that a school of a type reports; stage ``""`` for the whole school."""
+    for column in form.columns.values():
+        if school_type in column.school_types:
+            stages = form.stages(school_type) if column.level == "stage" else ("",)
+            yield from ((column.name, stage) for stage in stages)
