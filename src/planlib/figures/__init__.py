@@ -6,16 +6,12 @@ Frames in, :class:`Picture` out: the image, its alternative text and the data be
 
 from planlib.figures.balance import balance_by_year, school_strip
 from planlib.figures.lettering import font_file, missing_glyphs, style
+from planlib.figures.money import finance_chart
 from planlib.figures.outlook import fan_chart, forecast_review
 from planlib.figures.picture import Picture
+from planlib.figures.places import enrolment_chart, seats_by_area, seats_chart
 from planlib.figures.progress import progress_bullets, promises_by_box, status_overview
-from planlib.figures.supply import (
-    enrolment_chart,
-    finance_chart,
-    project_timeline,
-    seats_by_area,
-    seats_chart,
-)
+from planlib.figures.projects import project_timeline
 
 __all__ = [
     "Picture",

@@ -9,15 +9,17 @@ from matplotlib.lines import Line2D
 
 from planlib.figures import marks
 from planlib.figures.lettering import INK, QUIET, style, width_em, wrap
-from planlib.figures.marks import GREY, LINES, ORANGE, STAGE, VERMILION, Mark
+from planlib.figures.marks import GREY, HALO, LINES, ORANGE, STAGE, VERMILION, Mark
 from planlib.figures.picture import Picture, Sheet, no_data, sheet
 from planlib.figures.words import (
+    capital,
     check_language,
     finite,
     listed,
     need,
     number,
     resource_name,
+    resource_unit,
     say,
     word,
 )
@@ -90,17 +92,15 @@ def balance_by_year(
         page = sheet(9.7, 2.05 * lines + 0.1, title, language, say("balance_how", language), note, simulated, 0.32)
         _stage_legend(page, stages, caps, targets or {}, language)
         page.constrain(wspace=0.03, hspace=0.06)
-        grid = page.figure.subplots(lines, 4, sharex=True, squeeze=False).ravel()
+        grid = page.figure.subplots(lines, 4, sharex=True, sharey=True, squeeze=False).ravel()
+        top = 1.12 * max([*finite(rows["cv"]), *(caps[s] for s in stages if s in caps)])
         for axes, resource in zip(grid, resources, strict=False):
             panel = rows[rows["resource"].eq(resource)]
             limits = (targets or {}) if resource == COMPOSITE else caps
-            _balance_panel(axes, panel, stages, limits, resource == COMPOSITE)
+            _balance_panel(axes, panel, stages, limits, resource == COMPOSITE, top)
             axes.set_title(resource_name(resource, language, names), fontsize=9.5)
         for axes in grid[len(resources) :]:
             axes.set_visible(False)
-        top = max([*finite(rows["cv"]), *(caps[s] for s in stages if s in caps)])
-        for axes in grid[: len(resources)]:
-            axes.set_ylim(0, top * 1.12)
         return page.picture(_balance_alt(title, rows, stages, language), rows)
 
 
@@ -115,10 +115,16 @@ def _balance_title(rows: pd.DataFrame, caps: Mapping[str, float], language: str)
     cap = single["stage"].map(dict(caps))
     is_over = single["cv"] > cap + TOLERANCE
     parts = [
-        say("balance_stage", language, stage=word("stage", stage, language), good=int((~is_over)[mine].sum()), total=int(mine.sum()))
+        say(
+            "balance_stage",
+            language,
+            stage=word("stage", stage, language),
+            good=int((~is_over)[mine].sum()),
+            total=int(mine.sum()),
+        )
         for stage in STAGE
         if (mine := single["stage"].eq(stage)).any()
-    ]  # fmt: skip
+    ]
     code = "balance_title_over" if is_over.any() else "balance_title"
     return say(
         code, language, year=int(rows["year"].max()), stages=listed(parts, language, 9), over=int(is_over.sum())
@@ -126,8 +132,9 @@ def _balance_title(rows: pd.DataFrame, caps: Mapping[str, float], language: str)
 
 
 def _balance_panel(
-    axes: Axes, panel: pd.DataFrame, stages: list[str], limits: Mapping[str, float], is_composite: bool
+    axes: Axes, panel: pd.DataFrame, stages: list[str], limits: Mapping[str, float], is_composite: bool, top: float
 ) -> None:
+    ends = []
     for line, stage in zip(LINES, stages, strict=False):
         mine = panel[panel["stage"].eq(stage)].sort_values("year")
         if mine.empty:
@@ -142,15 +149,16 @@ def _balance_panel(
             markersize=4.2,
             linewidth=1.6,
         )
-        last = mine.iloc[-1]
-        lift = 5 if stage == stages[0] else -6
-        axes.annotate(f"{last['cv']:.3f}", (last["year"], last["cv"]), (4, lift), textcoords="offset points",
-                      fontsize=8, color=INK, va="center", annotation_clip=False)  # fmt: skip
+        ends.append((mine["year"].iloc[-1], mine["cv"].iloc[-1], f"{mine['cv'].iloc[-1]:.3f}"))
         if stage in limits:
             axes.axhline(limits[stage], color=look.colour, linestyle=(0, (1, 1.5)), linewidth=1.3, alpha=0.9)
+    marks.end_labels(axes, ends, top)
     years = sorted(panel["year"].unique())
-    axes.set_xlim(years[0] - 0.4, years[-1] + max(0.28 * (years[-1] - years[0]), 0.9))
-    axes.set_xticks(years[:: -(-len(years) // 4)] if len(years) > 5 else years)
+    step = -(-len(years) // 4) if len(years) > 5 else 1
+    axes.set_xlim(years[0] - 0.4, years[-1] + max(0.3 * (years[-1] - years[0]), 0.9))
+    axes.set_xticks(years[::-1][::step][::-1])
+    axes.set_ylim(0, top)
+    axes.label_outer()
     axes.grid(axis="y")
     axes.tick_params(length=0)
     if is_composite:
@@ -162,7 +170,12 @@ def _stage_legend(
 ) -> None:
     handles = [
         Line2D(
-            [], [], color=STAGE[s].colour, linestyle=line, marker=STAGE[s].shape, label=word("stage", s, language)
+            [],
+            [],
+            color=STAGE[s].colour,
+            linestyle=line,
+            marker=STAGE[s].shape,
+            label=capital(word("stage", s, language)),
         )
         for line, s in zip(LINES, stages, strict=False)
     ]
@@ -172,9 +185,7 @@ def _stage_legend(
     )
     label = say("legend_cap_target" if targets else "legend_cap", language, caps=shown, targets=wanted)
     handles.append(Line2D([], [], color=INK, linestyle=(0, (1, 1.5)), label=label))
-    page.strip(0.30).legend(
-        handles=handles, loc="center left", ncols=len(handles), handlelength=2.6, borderaxespad=0.2
-    )
+    page.legend(handles, handlelength=2.6)
 
 
 def _balance_alt(title: str, rows: pd.DataFrame, stages: list[str], language: str) -> str:
@@ -184,9 +195,16 @@ def _balance_alt(title: str, rows: pd.DataFrame, stages: list[str], language: st
         if len(mine):
             first, last = mine.iloc[0], mine.iloc[-1]
             parts.append(
-                say("balance_alt", language, stage=word("stage", stage, language), first=f"{first['cv']:.3f}",
-                    first_year=int(first["year"]), last=f"{last['cv']:.3f}", last_year=int(last["year"]))
-            )  # fmt: skip
+                say(
+                    "balance_alt",
+                    language,
+                    stage=word("stage", stage, language),
+                    first=f"{first['cv']:.3f}",
+                    first_year=int(first["year"]),
+                    last=f"{last['cv']:.3f}",
+                    last_year=int(last["year"]),
+                )
+            )
     return say("sentence_join", language).join(parts) + say("full_stop", language)
 
 
@@ -201,8 +219,8 @@ def school_strip(
 ) -> Picture:
     """Draw every school's resources per pupil against the threshold and its floor, one strip per resource.
 
-    Values are divided by the threshold, so that metres and yuan share one axis: 100 % is the threshold; schools beyond
-    250 % are drawn at the edge and counted.
+    Values are divided by the threshold, so that metres and yuan share one axis: 100 % is the threshold; schools
+    beyond 250 % are drawn at the edge.
 
     Parameters
     ----------
@@ -276,8 +294,17 @@ def _strip_panel(axes: Axes, rows: pd.DataFrame, resources: list[str], stage: st
         axes.axhline(y, color="#EFEFEF", linewidth=0.8, zorder=0)
         for code, look in _SCHOOL.items():
             dots = mine[mine["class"].eq(code)]
-            axes.scatter(dots["share"].clip(upper=_CLIP), y + _spread(dots["school_id"]), marker=look.shape, s=26 if code != "above" else 16,
-                         color=look.colour, alpha=0.55 if code == "above" else 1, linewidth=0.4, edgecolor="white", zorder=4)  # fmt: skip
+            axes.scatter(
+                dots["share"].clip(upper=_CLIP),
+                y + _spread(dots["school_id"]),
+                marker=look.shape,
+                s=26 if code != "above" else 16,
+                color=look.colour,
+                alpha=0.55 if code == "above" else 1,
+                linewidth=0.4,
+                edgecolor="white",
+                zorder=4,
+            )
         if len(mine):
             _strip_words(axes, y, mine, language)
     floor = (rows["floor"] / rows["threshold"]).median()
@@ -288,7 +315,7 @@ def _strip_panel(axes: Axes, rows: pd.DataFrame, resources: list[str], stage: st
     axes.set_xticks(ticks, [f"{t:.0%}" if t < _CLIP else f"≥{t:.0%}" for t in ticks])
     axes.set_xlabel(say("strip_axis", language))
     schools = rows["school_id"].nunique()
-    axes.set_title(say("strip_panel", language, stage=word("stage", stage, language), schools=schools))
+    axes.set_title(say("strip_panel", language, stage=capital(word("stage", stage, language)), schools=schools))
     axes.tick_params(length=0)
     axes.spines["left"].set_visible(False)
 
@@ -300,17 +327,15 @@ def _spread(keys: pd.Series) -> np.ndarray:
 
 def _strip_words(axes: Axes, y: int, mine: pd.DataFrame, language: str) -> None:
     threshold = mine["threshold"].iloc[0]
-    label = say(
-        "strip_threshold",
-        language,
-        value=number(threshold, language, None if threshold == round(threshold) else 1),
-    )
+    value = number(threshold, language, None if threshold == round(threshold) else 1)
+    unit = resource_unit(str(mine["resource"].iloc[0]), language)
+    label = say("strip_threshold", language, value=value, unit=unit)
     axes.text(_CLIP + 0.05, y + 0.36, label, ha="right", va="center", fontsize=7.5, color=QUIET)
     below = mine[mine["class"].eq("below")]
     if len(below):
         column = "school_name" if "school_name" in below else "school_id"
-        names = listed([str(n) for n in below[column]], language, 2)
-        axes.text(below["share"].iloc[0], y + 0.36, names, ha="left", va="center", fontsize=7.5)
+        names = listed([str(n) for n in below[column]], language, 2, "list_more_schools")
+        axes.text(below["share"].iloc[0], y + 0.36, names, va="center", fontsize=7.5, path_effects=HALO, zorder=6)
 
 
 def _school_legend(page: Sheet, total: pd.Series, language: str) -> None:
@@ -326,7 +351,7 @@ def _school_legend(page: Sheet, total: pd.Series, language: str) -> None:
 def _strip_alt(title: str, rows: pd.DataFrame, language: str, names: Mapping[str, str] | None) -> str:
     parts = [title]
     for (stage, resource), mine in rows[rows["class"].ne("above")].groupby(["stage", "resource"], sort=False):
-        label = f"{word('stage', str(stage), language)} {resource_name(str(resource), language, names)}"
+        label = f"{capital(word('stage', str(stage), language))} {resource_name(str(resource), language, names)}"
         below = int(mine["class"].eq("below").sum())
         parts.append(say("strip_alt", language, name=label, under=len(mine), below=below))
     return say("sentence_join", language).join(parts) + say("full_stop", language)

@@ -17,13 +17,14 @@ from typing import Any
 
 from planlib.errors import DataError, PlanlibError, listing
 
-# Matplotlib writes to stderr when its first font scan takes over five seconds; in a report that text would be output.
+# Matplotlib writes to stderr when its first font scan takes over five seconds; in a report that would be output.
 _LOGGER = logging.getLogger("matplotlib.font_manager")
 _LEVEL = _LOGGER.level
 _LOGGER.setLevel(logging.ERROR)
 import matplotlib as mpl  # noqa: E402
 from matplotlib import font_manager  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
+from matplotlib.ft2font import FT2Font  # noqa: E402
 from matplotlib.text import Text  # noqa: E402
 
 _LOGGER.setLevel(_LEVEL)
@@ -60,7 +61,7 @@ STYLE: dict[str, Any] = {
     # A dollar sign in somebody's school name is a dollar sign.
     "text.parse_math": False,
     "hatch.linewidth": 0.6,
-    "hatch.color": "#444444",
+    "hatch.color": "#555555",
     "legend.frameon": False,
     "legend.fontsize": 8.5,
     "figure.facecolor": "white",
@@ -136,7 +137,7 @@ def style() -> Iterator[None]:
     """
     with _LOCK, mpl.rc_context():
         _register(font_file())
-        mpl.rcParams.update(STYLE)
+        mpl.rcParams.update(STYLE)  # type: ignore[arg-type]
         with warnings.catch_warnings():
             warnings.filterwarnings("error", message=_MISSING_GLYPH)
             try:
@@ -145,23 +146,26 @@ def style() -> Iterator[None]:
                 raise DataError(f"{warning}\nTo do: mend the text; boxes are not printed.") from warning
 
 
+def _font_paths() -> list[str]:
+    _register(font_file())
+    return [str(font_manager.findfont(font_manager.FontProperties(family=family))) for family in FAMILIES]
+
+
 @cache
 def _covered() -> frozenset[int]:
     """Code points for which one of the two fonts has a glyph."""
-    _register(font_file())
-    paths = [font_manager.findfont(font_manager.FontProperties(family=family)) for family in FAMILIES]
-    return frozenset(point for path in paths for point in font_manager.get_font(path).get_charmap())
+    return frozenset(point for path in _font_paths() for point in font_manager.get_font(path).get_charmap())
 
 
 def missing_glyphs(text: str) -> list[str]:
-    """Return the characters of a text that neither font can draw, in order of appearance, each once.
+    r"""Return the characters of a text that neither font can draw, in order of appearance, each once.
 
     Examples
     --------
     >>> missing_glyphs("校际优质均衡系数 ≥ 0.25")
     []
-    >>> missing_glyphs("a\\U00013000b")
-    ['\\U00013000']
+    >>> missing_glyphs("a\U00013000b")
+    ['\U00013000']
     """
     lacking = (c for c in text if ord(c) not in _covered() and c not in "\n\t\r")
     return list(dict.fromkeys(lacking))
@@ -189,8 +193,8 @@ def check_glyphs(figure: Figure) -> None:
             listing(
                 "characters that neither Noto Sans SC nor DejaVu Sans can draw",
                 faults,
-                "mend the text in the data or in definitions/; private-use and damaged characters often come from a "
-                "file read in the wrong encoding",
+                "mend the text in the data or in definitions/; private-use and damaged characters often come "
+                "from a file read in the wrong encoding",
             )
         )
 
@@ -199,33 +203,53 @@ _NO_LINE_START = set("，。；：、！？）》」”’%％,.;:!?)]}")
 _NO_LINE_END = set("（《「“‘([{")
 
 
+_MEASURE = 100  # pixels to the em at which advances are read
+
+
+@cache
+def _rulers() -> list[FT2Font]:
+    """Fonts of our own to measure with: those of the renderer keep the size it has set."""
+    rulers = [FT2Font(str(path)) for path in _font_paths()]
+    for ruler in rulers:
+        ruler.set_size(_MEASURE, 72)
+    return rulers
+
+
+@cache
 def _em(character: str) -> float:
-    return 1.0 if ord(character) > 0x2E7F else 0.56
+    """Advance of one character in em, in the first font that has it."""
+    for ruler in _rulers():
+        if ruler.get_char_index(ord(character)):
+            return ruler.load_char(ord(character)).linearHoriAdvance / 65536 / _MEASURE
+    return 1.0
 
 
 def width_em(text: str) -> float:
-    """Estimate the width of one line in em: 1 for a Chinese character, 0.56 for any other.
+    """Return the width of one line in em, the size of the type: about 1 for a Chinese character, 0.5 for a letter.
 
     Examples
     --------
-    >>> width_em("学段")
-    2.0
-    >>> round(width_em("ab"), 2)
-    1.12
+    >>> round(width_em("学段"), 2), round(width_em("il"), 2) < 0.6
+    (2.0, True)
     """
-    return sum(_em(c) for c in text)
+    with _LOCK:
+        return sum(_em(c) for c in text)
+
+
+def _is_wide(character: str) -> bool:
+    return ord(character) > 0x2E7F
 
 
 def _pieces(text: str) -> list[str]:
     """Split where a line may break: at spaces, and between Chinese characters unless punctuation forbids it."""
     pieces: list[str] = []
     for character in text:
-        wide = _em(character) == 1.0
+        wide = _is_wide(character)
         joins = pieces and (
             character in _NO_LINE_START
             or pieces[-1][-1] in _NO_LINE_END
             or character == " "
-            or (not wide and pieces[-1][-1] != " " and _em(pieces[-1][-1]) < 1.0)
+            or (not wide and pieces[-1][-1] != " " and not _is_wide(pieces[-1][-1]))
         )
         if joins:
             pieces[-1] += character
@@ -235,7 +259,7 @@ def _pieces(text: str) -> list[str]:
 
 
 def wrap(text: str, em: float) -> str:
-    """Break a text into lines of at most ``em`` em, as Chinese and as English break lines.
+    r"""Break a text into lines of at most ``em`` em, as Chinese and as English break lines.
 
     Parameters
     ----------
@@ -251,9 +275,9 @@ def wrap(text: str, em: float) -> str:
     Examples
     --------
     >>> wrap("公办幼儿园覆盖率（%）", 6)
-    '公办幼儿园覆\\n盖率（%）'
-    >>> wrap("on schedule or late", 7)
-    'on schedule\\nor late'
+    '公办幼儿园覆\n盖率（%）'
+    >>> wrap("on schedule or late", 6)
+    'on schedule\nor late'
     """
     return "\n".join(_wrap_line(line, em) for line in text.split("\n"))
 

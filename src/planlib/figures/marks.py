@@ -1,7 +1,7 @@
 """How a status looks: a shape, a tone that survives grey print, a hatch; the word comes from labels.yml.
 
-Colours are Okabe and Ito's (2008), which people with any colour-blindness can tell apart; shape and hatch carry the same
-meaning without colour.
+Colours are Okabe and Ito's (2008), which people with any colour-blindness can tell apart; shape and hatch carry
+the same meaning without colour.
 """
 
 from typing import Any, NamedTuple
@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 from matplotlib.path import Path as Shape
+from matplotlib.patheffects import withStroke
 
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
 YELLOW, BLUE, VERMILION, PURPLE = "#F0E442", "#0072B2", "#D55E00", "#CC79A7"
@@ -20,13 +21,18 @@ _DOWN_TWICE = Shape(
 )
 
 
+# Text over lines and dots stays legible with a rim of paper.
+HALO = [withStroke(linewidth=2.6, foreground="white")]
+
+
 class Mark(NamedTuple):
-    """Shape, colour, whether the shape is filled, and the hatch of an area."""
+    """Shape, colour, whether the shape is filled, and the hatch and rim of an area."""
 
     shape: Any
     colour: str
     is_filled: bool = True
     hatch: str = ""
+    edge: str = "white"
 
 
 # Order is from good to bad, then what cannot be judged; every legend and stacked bar keeps it.
@@ -51,7 +57,7 @@ PROMISE: dict[str, Mark] = {
     "on_schedule": Mark("o", SKY, hatch="//"),
     "late": Mark("v", ORANGE, hatch="\\\\"),
     "not_kept": Mark("X", VERMILION, hatch="xx"),
-    "no_record": Mark("o", "#F4F4F4", False),
+    "no_record": Mark("o", "#F4F4F4", False, edge=GREY),
 }
 
 OUTLOOK: dict[str, Mark] = {
@@ -67,7 +73,7 @@ STAGE: dict[str, Mark] = {
     "senior": Mark("^", GREEN),
 }
 
-LINES = ["-", (0, (5, 1.6)), (0, (1.2, 1.4)), (0, (5, 1.4, 1.2, 1.4))]
+LINES: list[Any] = ["-", (0, (5, 1.6)), (0, (1.2, 1.4)), (0, (5, 1.4, 1.2, 1.4))]
 
 
 def draw(axes: Axes, x: float, y: float, mark: Mark, size: float = 8.0, **extra: Any) -> None:
@@ -87,18 +93,35 @@ def draw(axes: Axes, x: float, y: float, mark: Mark, size: float = 8.0, **extra:
     )
 
 
-def is_dark(colour: str) -> bool:
-    """Say whether white text reads better than black on a colour (relative luminance below 0.36).
+def end_labels(axes: Axes, labels: list[tuple[float, float, str]], span: float, **how: Any) -> None:
+    """Write a label to the right of the end of each line; labels closer than a line of type are pushed apart.
 
-    Examples
-    --------
-    >>> is_dark("#0072B2"), is_dark("#F0E442")
-    (True, False)
+    ``labels`` holds x, y and text; ``span`` is the height of the axes in units of y.
     """
-    red, green, blue = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
-    return 0.2126 * red**2.2 + 0.7152 * green**2.2 + 0.0722 * blue**2.2 < 0.36
+    # Axes of some 110 points' height: nine points keep two labels of 8 point apart.
+    least = 9.0 * span / 110
+    height = float("inf")
+    for x, y, text in sorted(labels, key=lambda label: -label[1]):
+        height = min(y, height - least)
+        settings = {"fontsize": 8, "va": "center", "path_effects": HALO, "zorder": 6, **how}
+        axes.annotate(text, (x, height), (5, 0), textcoords="offset points", annotation_clip=False, **settings)
+
+
+def near(axes: Axes, x: float, y: float, text: str, lift: float) -> None:
+    """Write a number some points above (or, with a negative lift, below) a point, ending at it."""
+    axes.annotate(
+        text,
+        (x, y),
+        (0, lift),
+        textcoords="offset points",
+        ha="right",
+        va="bottom" if lift > 0 else "top",
+        fontsize=8.5,
+        path_effects=HALO,
+        zorder=6,
+    )
 
 
 def patch(mark: Mark, label: str) -> Patch:
     """Return the legend entry of a hatched area."""
-    return Patch(facecolor=mark.colour, hatch=mark.hatch, edgecolor="white", linewidth=0, label=label)
+    return Patch(facecolor=mark.colour, hatch=mark.hatch, edgecolor=mark.edge, linewidth=0.7, label=label)

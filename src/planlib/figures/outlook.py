@@ -9,7 +9,7 @@ from matplotlib.patches import Patch
 
 from planlib.evaluate.meet import meets
 from planlib.figures import marks
-from planlib.figures.lettering import INK, QUIET, style, width_em, wrap
+from planlib.figures.lettering import INK, QUIET, style, wrap
 from planlib.figures.marks import BLUE, GREEN, GREY, ORANGE, VERMILION, Mark
 from planlib.figures.picture import Picture, Sheet, no_data, sheet
 from planlib.figures.words import (
@@ -121,14 +121,12 @@ def fan_chart(
         page.constrain(wspace=0.04, hspace=0.07)
         grid = page.figure.subplots(lines, columns, squeeze=False).ravel()
         for axes, (_, row) in zip(grid, shown.iterrows(), strict=False):
-            mine = (f[f["series_id"].eq(row["series_id"])].sort_values("year") for f in (history, forecast))
-            _fan_panel(axes, *mine, row, (baseline_year, target_year), language)
+            seen, ahead = (f[f["series_id"].eq(row["series_id"])].sort_values("year") for f in (history, forecast))
+            _fan_panel(axes, seen, ahead, row, (baseline_year, target_year), language)
         for axes in grid[len(shown) :]:
             axes.set_visible(False)
         data = pd.concat([history.assign(part="history"), forecast.assign(part="forecast")])
-        return page.picture(
-            _fan_alt(title, ends, target_year, language), data[data["series_id"].isin(shown["series_id"])]
-        )
+        return page.picture(_fan_alt(title, ends, language), data[data["series_id"].isin(shown["series_id"])])
 
 
 def _ends(series: pd.DataFrame, forecast: pd.DataFrame, year: int) -> pd.DataFrame:
@@ -195,14 +193,19 @@ def _fan_limits(axes: Axes, seen: pd.DataFrame, ahead: pd.DataFrame, row: pd.Ser
 
 def _fan_heading(row: pd.Series, language: str) -> str:
     heading = wrap(named_with_unit(row, language), 23)
-    sign = row["target_relation"] if row["target_relation"] not in ("=", None) else ""
-    target = say(
-        "panel_target", language, target=f"{sign}{number(row['target'], language, int(row['precision']))}"
-    )
+    target = say("panel_target", language, target=_target_text(row, language))
     outlook = row.get("outlook")
     if is_missing(outlook):
         return f"{heading}\n{target}"
     return f"{heading}\n{_SIGN[str(outlook)]} {word('outlook', str(outlook), language)} · {target}"
+
+
+def _target_text(row: pd.Series, language: str) -> str:
+    """The target as the plan prints it where the frame has that text, else from number and relation."""
+    text = row.get("target_text")
+    if not is_missing(text) and text:
+        return str(text).removesuffix("%")
+    return f"{row['target_relation']}{number(row['target'], language, int(row['precision']))}".removeprefix("=")
 
 
 def _fan_legend(page: Sheet, has_naive: bool, language: str) -> None:
@@ -221,9 +224,7 @@ def _fan_legend(page: Sheet, has_naive: bool, language: str) -> None:
         Line2D([], [], color=VERMILION, linewidth=1.6, label=say("fan_target", language)),
         Line2D([], [], color=GREY, linestyle=(0, (5, 3)), label=say("fan_path", language)),
     ]
-    page.strip(0.3).legend(
-        handles=handles, loc="center left", ncols=7, handlelength=2.0, columnspacing=1.2, borderaxespad=0.2
-    )
+    page.legend(handles)
 
 
 def _interval(row: pd.Series, language: str) -> str:
@@ -232,16 +233,22 @@ def _interval(row: pd.Series, language: str) -> str:
     return say("interval", language, low=low, high=high)
 
 
-def _fan_alt(title: str, ends: pd.DataFrame, year: int, language: str) -> str:
+def _fan_alt(title: str, ends: pd.DataFrame, language: str) -> str:
     parts = [title]
     for _, row in ends.iterrows():
         digits = int(row["precision"])
-        target = f"{row['target_relation']}{number(row['target'], language, digits)}".removeprefix("=")
+        target = _target_text(row, language)
         unit = unit_name(row["unit"], language)
         parts.append(
-            say("fan_alt", language, name=name_of(row, language), median=with_unit(number(row["median"], language, digits), unit, language),
-                interval=_interval(row, language), target=with_unit(target, unit, language))
-        )  # fmt: skip
+            say(
+                "fan_alt",
+                language,
+                name=name_of(row, language),
+                median=with_unit(number(row["median"], language, digits), unit, language),
+                interval=_interval(row, language),
+                target=with_unit(target, unit, language),
+            )
+        )
     return say("sentence_join", language).join(parts) + say("full_stop", language)
 
 
@@ -291,7 +298,7 @@ def forecast_review(
         bars = page.figure.add_axes(page.rows(3.2, 3.7))
         bars.set(ylim=table.get_ylim(), xlim=(-_REACH - 0.2, _REACH + 0.2), yticks=[], xticks=[], facecolor="none")
         bars.spines[:].set_visible(False)
-        bars.axvline(0, color=BLUE, linewidth=1.0, ymax=(len(rows) + 0.6) / (len(rows) + 1.35))
+        bars.plot([0, 0], [-0.4, len(rows) - 0.6], color=BLUE, linewidth=1.2, zorder=3)
         for inches, code in {
             0.16: "head_series",
             6.1: "head_forecast",
@@ -322,8 +329,8 @@ def _review_row(table: Axes, bars: Axes, y: int, row: pd.Series, language: str) 
     marks.draw(bars, scaled["actual"], y, mark)
     table.axhline(y - 0.5, color="#ECECEC", linewidth=0.6, zorder=0)
     name, unit, digits = name_of(row, language), unit_name(row["unit"], language), int(row["precision"])
-    size = 9.0 if width_em(name) <= 23 else 8.0
-    table.text(0.16, y, wrap(name, 2.9 * 72 / size), va="center", fontsize=size, linespacing=1.1)
+    size = 9.0 if language == "zh" else 8.4
+    table.text(0.16, y, wrap(name, 2.95 * 72 / size), va="center", fontsize=size, linespacing=1.1)
     forecast = say(
         "forecast_cell",
         language,
@@ -351,7 +358,12 @@ def _review_alt(title: str, rows: pd.DataFrame, language: str) -> str:
     for _, row in rows[rows["hit"].ne("inside_80")].iterrows():
         digits = int(row["precision"])
         parts.append(
-            say("review_alt", language, name=name_of(row, language), actual=number(row["actual"], language, digits),
-                interval=_interval(row, language))
-        )  # fmt: skip
+            say(
+                "review_alt",
+                language,
+                name=name_of(row, language),
+                actual=number(row["actual"], language, digits),
+                interval=_interval(row, language),
+            )
+        )
     return say("sentence_join", language).join(parts) + say("full_stop", language)

@@ -2,12 +2,14 @@
 
 import base64
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from matplotlib import patheffects
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -24,8 +26,8 @@ _MARGIN = 0.16
 class Picture:
     """One finished figure.
 
-    Notebooks show it as a PNG whose alternative text travels in the output's metadata (nbconvert writes it into the
-    page) and as ``text/plain``, which strict nbval compares: so a changed finding fails a test although images are skipped.
+    Notebooks show it as a PNG whose alternative text travels in the output's metadata (nbconvert writes it into
+    the page) and as ``text/plain``, which strict nbval compares: a changed finding fails although images are skipped.
 
     Attributes
     ----------
@@ -102,6 +104,15 @@ class Sheet:
         strip.set(xlim=(0, self.figure.get_figwidth()), ylim=(0, 1), facecolor="none")
         strip.axis("off")
         return strip
+
+    def legend(self, handles: Sequence[Artist], **how: Any) -> None:
+        """Write a legend in one line between subtitle and body, flush with the title."""
+        strip = self.figure.add_axes(
+            (self.left, self.top, self.right - self.left, 0.3 / self.figure.get_figheight())
+        )
+        strip.axis("off")
+        settings = {"ncols": len(handles), "handlelength": 2.0, "columnspacing": 1.5, "handletextpad": 0.6, **how}
+        strip.legend(handles=handles, loc="center left", borderaxespad=0, borderpad=0, **settings)
 
     def constrain(self, **pads: float) -> None:
         """Let Matplotlib place small multiples inside the room between title and foot."""

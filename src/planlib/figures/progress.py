@@ -1,5 +1,8 @@
 """Where each series, each indicator and each promise stands."""
 
+from collections.abc import Iterable
+from typing import Any
+
 import pandas as pd
 from matplotlib.axes import Axes
 
@@ -8,6 +11,7 @@ from planlib.figures.lettering import INK, QUIET, RULE, style, width_em, wrap
 from planlib.figures.marks import PROMISE, STATUS, Mark
 from planlib.figures.picture import Picture, Sheet, no_data, sheet
 from planlib.figures.words import (
+    capital,
     check_language,
     is_missing,
     listed,
@@ -21,8 +25,8 @@ from planlib.figures.words import (
 )
 
 LATE = ("behind", "far_behind", "below_baseline", "not_held", "not_met")
-# Words that only an end-term evaluation uses; its findings speak of met and not met.
-FINAL = ("met", "not_met")
+# All that an end-term evaluation can say; before the end some series always has a pace or is held.
+FINAL = {"met", "not_met", "ambiguous", "no_data"}
 REACHED = ("early", "met", "held")
 AHEAD = ("early", "met", "ahead")
 # For these the share of the way says nothing: no room above the base, or nothing agreed to measure.
@@ -30,6 +34,8 @@ UNPACED = ("hold", "met_only", "ambiguous")
 
 _ROW = 0.335
 _BAR_LEFT, _BAR_RIGHT = 3.42, 3.72
+# Where the columns stand, in inches from the left edge.
+_NAME, _TAG, _DONE, _SHAPE, _STATUS, _MOVED, _TARGET = 0.42, 3.32, 6.5, 6.74, 6.87, 7.94, 9.54
 
 
 def progress_bullets(
@@ -100,9 +106,14 @@ def _progress_title(rows: pd.DataFrame, language: str) -> str:
         "ahead": int(rows["status"].isin(AHEAD).sum()),
         "met": int(rows["status"].isin(REACHED).sum()),
     }
-    if rows["status"].isin(FINAL).any():
+    if _is_final(rows["status"]):
         return say("progress_title_end", language, **values)
     return say("progress_title" if len(late) else "progress_title_none_late", language, **values)
+
+
+def _is_final(statuses: Iterable[str]) -> bool:
+    found = set(statuses)
+    return found <= FINAL and bool(found & {"met", "not_met"})
 
 
 def _progress_alt(title: str, rows: pd.DataFrame, language: str) -> str:
@@ -112,10 +123,15 @@ def _progress_alt(title: str, rows: pd.DataFrame, language: str) -> str:
     late = rows[rows["status"].isin(LATE)]
     if len(late):
         named = [
-            say("alt_progress", language, name=name_of(r, language), progress=percent(r["progress"], language),
-                elapsed=percent(r["elapsed"], language))
+            say(
+                "alt_progress",
+                language,
+                name=name_of(r, language),
+                progress=percent(r["progress"], language),
+                elapsed=percent(r["elapsed"], language),
+            )
             for _, r in late.iterrows()
-        ]  # fmt: skip
+        ]
         parts.append(say("alt_late", language, names=listed(named, language, 99)))
     return say("sentence_join", language).join(parts) + say("full_stop", language)
 
@@ -126,20 +142,27 @@ def _bullet_axes(page: Sheet, count: int, elapsed: pd.Series, language: str) -> 
     bars = page.figure.add_axes(page.rows(_BAR_LEFT, _BAR_RIGHT))
     bars.set(ylim=table.get_ylim(), xlim=(-0.06, 1.06), yticks=[], facecolor="none")
     bars.spines[:].set_visible(False)
-    bars.set_xticks([0, 0.25, 0.5, 0.75, 1.0], ["0%", "25%", "50%", "75%", "100%"])
-    bars.xaxis.tick_top()
-    bars.tick_params(length=0, pad=-9)
-    heads = {0.42: "head_series", 6.1: "head_progress", 6.7: "head_status", 7.85: "head_values"}
-    for inches, code in heads.items():
-        table.text(inches, count - 0.02, say(code, language), va="center", color=QUIET, fontsize=8.5)
-    table.text(
-        9.54, count - 0.02, say("head_target", language), va="center", ha="right", color=QUIET, fontsize=8.5
-    )
+    bars.set_xticks([])
+    how: dict[str, Any] = {"va": "center", "color": QUIET, "fontsize": 8.5}
+    for share in (0, 0.25, 0.5, 0.75, 1):
+        bars.text(share, count - 0.1, percent(share, language), ha="center", **how)
+    for inches, code in {_NAME: "head_series", _SHAPE - 0.07: "head_status", _MOVED: "head_values"}.items():
+        table.text(inches, count - 0.1, say(code, language), **how)
+    for inches, code in {_DONE: "head_progress", _TARGET: "head_target"}.items():
+        table.text(inches, count - 0.1, say(code, language), ha="right", **how)
+    table.axhline(count - 0.5, color=INK, linewidth=0.9)
     if elapsed.notna().any():
-        shares = sorted({percent(e, language) for e in elapsed.dropna()})
-        label = say("elapsed_tick", language, share="–".join([shares[0], shares[-1]][: len(shares)]))
-        bars.text(elapsed.median(), -0.62, label, ha="center", va="top", fontsize=8.5)
+        _elapsed_label(bars, elapsed.dropna(), language)
     return table, bars
+
+
+def _elapsed_label(bars: Axes, elapsed: pd.Series, language: str) -> None:
+    ends = dict.fromkeys(percent(e, language) for e in (elapsed.min(), elapsed.max()))
+    middle = elapsed.median()
+    bars.text(middle, -0.56, "▲", ha="center", va="top", fontsize=8)
+    side, place = ("left", middle + 0.03) if middle < 0.7 else ("right", middle - 0.03)
+    label = say("elapsed_tick", language, share="–".join(ends))
+    bars.text(place, -0.56, label, ha=side, va="top", fontsize=8.5)
 
 
 def _bullet_bar(axes: Axes, y: int, row: pd.Series, language: str) -> None:
@@ -155,8 +178,8 @@ def _bullet_bar(axes: Axes, y: int, row: pd.Series, language: str) -> None:
     axes.barh(y, 1.0, height=0.56, color="#F0F0F0")
     axes.barh(y, inside, height=0.26, color=mark.colour)
     if inside != progress:
-        axes.annotate("", (inside + 0.03 * (1 if progress > 0 else -1), y), (inside, y),
-                      arrowprops={"arrowstyle": "-|>", "color": mark.colour, "lw": 1.6}, annotation_clip=False)  # fmt: skip
+        arrow = ">" if progress > 0 else "<"
+        axes.plot([inside], [y], arrow, color=mark.colour, markersize=9, markeredgewidth=0, clip_on=False)
     if not is_missing(row["elapsed"]):
         axes.plot([row["elapsed"]] * 2, [y - 0.36, y + 0.36], color="black", linewidth=1.8, zorder=4)
 
@@ -173,22 +196,22 @@ def _reason(row: pd.Series) -> str:
 
 def _bullet_words(table: Axes, y: int, row: pd.Series, language: str) -> None:
     mark = STATUS[row["status"]]
-    table.axhline(y - 0.5, color="#ECECEC", linewidth=0.6, zorder=0)
+    table.axhline(y - 0.5, color="#E6E6E6", linewidth=0.6, zorder=0)
     table.text(0.34, y, str(row["number"]), va="center", ha="right", color=QUIET, fontsize=8)
     is_binding = row["attribute"] == "binding"
-    name = named_with_unit(row, language)
-    size = 9.0 if width_em(name) <= 20 else 8.0
-    table.text(0.42, y, wrap(name, 2.45 * 72 / size), va="center", fontsize=size, linespacing=1.1)
+    size = 9.0 if language == "zh" else 8.4
+    room = (_TAG - _NAME - (0.5 if is_binding else 0)) * 72 / size
+    table.text(_NAME, y, wrap(named_with_unit(row, language), room), va="center", fontsize=size, linespacing=1.1)
     if is_binding:
         tag = {"boxstyle": "round,pad=0.25", "facecolor": "#4A4A4A", "edgecolor": "none"}
         label = say("tag_binding", language)
-        table.text(3.32, y, label, va="center", ha="right", fontsize=6.5, color="white", bbox=tag)
+        table.text(_TAG, y, label, va="center", ha="right", fontsize=6.5, color="white", bbox=tag)
     share = percent(row["progress"], language) if _is_paced(row) else "—"
-    table.text(6.5, y, share, va="center", ha="right")
-    marks.draw(table, 6.8, y, mark)
-    table.text(6.93, y, word("status", row["status"], language), va="center")
-    table.text(7.85, y, _moved(row, language), va="center")
-    table.text(9.54, y, _figure_text(row, "target", language), va="center", ha="right")
+    table.text(_DONE, y, share, va="center", ha="right")
+    marks.draw(table, _SHAPE, y, mark)
+    table.text(_STATUS, y, word("status", row["status"], language), va="center")
+    table.text(_MOVED, y, _moved(row, language), va="center")
+    table.text(_TARGET, y, _printed(row, "target", language), va="center", ha="right")
 
 
 def _figure_text(row: pd.Series, column: str, language: str) -> str:
@@ -197,8 +220,14 @@ def _figure_text(row: pd.Series, column: str, language: str) -> str:
     return text if is_missing(sign) or sign in ("", "=") or text == "—" else f"{sign}{text}"
 
 
+def _printed(row: pd.Series, column: str, language: str) -> str:
+    """The plan's own print of a number where the frame has it: 0.3 is not 0.300 there; the unit is in the name."""
+    text = row.get(f"{column}_text")
+    return _figure_text(row, column, language) if is_missing(text) or not text else str(text).removesuffix("%")
+
+
 def _moved(row: pd.Series, language: str) -> str:
-    return f"{_figure_text(row, 'baseline', language)} → {_figure_text(row, 'value', language)}"
+    return f"{_printed(row, 'baseline', language)} → {_figure_text(row, 'value', language)}"
 
 
 def status_overview(
@@ -239,11 +268,12 @@ def status_overview(
     counts = counts[order]
     title = _overview_title(counts, language)
     with style():
-        page = sheet(9.7, 0.46 * len(counts) + 0.1, title, language, "", note, simulated, legend=0.34)
-        _status_legend(page, counts.loc["all"], language)
+        lines = _legend_lines([(c, f"{word('status', c, language)} {counts.loc['all', c]}") for c in order])
+        page = sheet(9.7, 0.46 * len(counts) + 0.1, title, language, "", note, simulated, legend=0.28 * len(lines))
+        _status_legend(page, lines)
         axes = page.figure.add_axes(page.rows(1.6, 0.2))
         labels = [_count_label(str(code), counts, language) for code in counts.index]
-        draw_stacked(axes, counts, STATUS, labels)
+        draw_stacked(axes, counts, STATUS, labels, with_shapes=True)
         words = [f"{word('status', c, language)} {counts.loc['all', c]}" for c in order]
         alt = say("sentence_join", language).join(
             [title, say("alt_counts", language, counts=listed(words, language, 99))]
@@ -258,7 +288,7 @@ def _overview_title(counts: pd.DataFrame, language: str) -> str:
         "late": int(late["all"]),
         "binding": int(late.get("binding", 0)),
     }
-    if any(code in counts for code in FINAL):
+    if _is_final(counts.columns):
         met = int(counts.loc["all", [c for c in counts if c in REACHED]].sum())
         return say("overview_title_end", language, met=met, **values)
     return say("overview_title" if values["late"] else "overview_title_none_late", language, **values)
@@ -266,37 +296,70 @@ def _overview_title(counts: pd.DataFrame, language: str) -> str:
 
 def _count_label(code: str, counts: pd.DataFrame, language: str) -> str:
     name = say("all_indicators", language) if code == "all" else word("attribute", code, language)
-    return f"{name} {counts.loc[code].sum()}"
+    return f"{capital(name)} {counts.loc[code].sum()}"
 
 
-def _status_legend(page: Sheet, counts: pd.Series, language: str) -> None:
-    """Write shape, word and count of each class in one line over the bars."""
-    table = page.strip(0.30)
-    x = 0.25
-    for code, count in counts.items():
-        label = f"{word('status', str(code), language)} {count}"
-        marks.draw(table, x, 0.5, STATUS[str(code)], 8.5)
-        table.text(x + 0.13, 0.5, label, va="center", fontsize=9.5)
-        x += 0.13 + width_em(label) * 9.5 / 72 + 0.3
+def _legend_lines(entries: list[tuple[str, str]]) -> list[list[tuple[float, str, str]]]:
+    """Set entries of code and label into lines of the page: (x in inches, code, label)."""
+    lines: list[list[tuple[float, str, str]]] = [[]]
+    x = 0.22
+    for code, label in entries:
+        width = 0.13 + width_em(label) * 9.5 / 72
+        if x + width > 9.6:
+            lines.append([])
+            x = 0.22
+        lines[-1].append((x, code, label))
+        x += width + 0.28
+    return lines
 
 
-def draw_stacked(axes: Axes, counts: pd.DataFrame, looks: dict[str, Mark], labels: list[str]) -> None:
-    """Draw horizontal bars of counts, first row on top, each segment with its number and hatch."""
+def _status_legend(page: Sheet, lines: list[list[tuple[float, str, str]]]) -> None:
+    """Write shape, word and count of each class over the bars."""
+    table = page.strip(0.28 * len(lines))
+    for place, line in enumerate(lines):
+        y = 1 - (place + 0.5) / len(lines)
+        for x, code, label in line:
+            marks.draw(table, x, y, STATUS[code], 8.5)
+            table.text(x + 0.13, y, label, va="center", fontsize=9.5)
+
+
+def draw_stacked(
+    axes: Axes, counts: pd.DataFrame, looks: dict[str, Mark], labels: list[str], with_shapes: bool = False
+) -> None:
+    """Draw horizontal bars of counts, first row on top; each segment has its number, and its hatch or shape."""
     left = pd.Series(0, index=counts.index)
     places = list(range(len(counts) - 1, -1, -1))
+    top = max(int(counts.sum(axis=1).max()), 1)
     for code in counts.columns:
         mark = looks[code]
-        axes.barh(places, counts[code], left=left, height=0.66, facecolor=mark.colour, hatch=mark.hatch,
-                  edgecolor="white", linewidth=1.0)  # fmt: skip
+        hatch = "" if with_shapes else mark.hatch
+        axes.barh(
+            places,
+            counts[code],
+            left=left,
+            height=0.66,
+            facecolor=mark.colour,
+            hatch=hatch,
+            edgecolor=mark.edge,
+            linewidth=0.7,
+        )
         for y, start, amount in zip(places, left, counts[code], strict=True):
             if amount:
-                box = {"facecolor": "white", "edgecolor": "none", "boxstyle": "round,pad=0.18", "alpha": 0.92}
-                axes.text(start + amount / 2, y, str(amount), ha="center", va="center", fontsize=8.5, bbox=box)
+                _segment_number(axes, start + amount / 2, y, int(amount), mark if with_shapes else None, top)
         left = left + counts[code]
-    axes.set(ylim=(-0.5, len(counts) - 0.5), xlim=(0, max(left.max(), 1)), xticks=[])
+    axes.set(ylim=(-0.5, len(counts) - 0.5), xlim=(0, top), xticks=[])
     axes.set_yticks(places, labels)
     axes.tick_params(axis="y", length=0, labelcolor=INK, labelsize=9)
     axes.spines[:].set_visible(False)
+
+
+def _segment_number(axes: Axes, x: float, y: float, amount: int, mark: Mark | None, top: int) -> None:
+    box = {"facecolor": "white", "edgecolor": "none", "boxstyle": "round,pad=0.18", "alpha": 0.94}
+    text = str(amount) if mark is None else f"    {amount}"
+    axes.text(x, y, text, ha="center", va="center", fontsize=8.5, bbox=box)
+    if mark is not None:
+        # beside the number, so that the bar reads without its colour
+        marks.draw(axes, x - top * 0.0062 * (1 + len(str(amount)) / 2), y, mark, 6.5)
 
 
 def promises_by_box(
@@ -338,22 +401,38 @@ def promises_by_box(
     boxes = frame[frame["kind"].eq("box")].sort_values("number").set_index("frame_id")
     counts = _box_counts(progress, boxes)
     title = _promise_title(counts, boxes, language)
-    labels = [_box_label(code, boxes, language) for code in counts.index]
+    labels = [_box_label(str(code), boxes, language) for code in counts.index]
+    inside = [bool(code) for code in counts.index]
     with style():
         page = sheet(9.7, 0.37 * len(counts) + 0.1, title, language, "", note, simulated, legend=0.34)
-        axes = page.figure.add_axes(page.rows(3.05, 0.35))
-        draw_stacked(axes, counts, PROMISE, labels)
-        totals = counts.sum(axis=1)
-        for y, total in zip(range(len(counts) - 1, -1, -1), totals, strict=True):
-            axes.text(total + totals.max() * 0.012, y, str(total), va="center", color=QUIET)
-        _patch_legend(page, counts, language)
+        handles = [
+            marks.patch(PROMISE[c], f"{word('commitment_status', c, language)} {counts[c].sum()}")
+            for c in counts.columns
+        ]
+        page.legend(handles, handlelength=1.6, handleheight=1.0, fontsize=9)
+        _, bottom, *_ = page.rows(3.05, 0.35)
+        split = bottom + (page.top - bottom) * (1 - sum(inside) / len(inside))
+        for part, low, high in ((inside, split, page.top), ([not i for i in inside], bottom, split)):
+            if any(part):
+                named = [label for label, is_in in zip(labels, part, strict=True) if is_in]
+                _box_bars(page, counts[part], named, low, high)
         return page.picture(_promise_alt(title, counts, labels, language), counts.reset_index(names="box"))
+
+
+def _box_bars(page: Sheet, counts: pd.DataFrame, labels: list[str], low: float, high: float) -> None:
+    """Draw one block of bars between two heights, on its own scale: what stands in no box would dwarf the boxes."""
+    left, _, width, _ = page.rows(3.05, 0.35)
+    axes = page.figure.add_axes((left, low, width, high - low))
+    draw_stacked(axes, counts, PROMISE, labels)
+    totals = counts.sum(axis=1)
+    for y, total in zip(range(len(counts) - 1, -1, -1), totals, strict=True):
+        axes.text(total + totals.max() * 0.012, y, str(total), va="center", color=QUIET)
 
 
 def _box_counts(progress: pd.DataFrame, boxes: pd.DataFrame) -> pd.DataFrame:
     """Count commitments by box (those outside every box last) and status, each in its house order."""
     box = progress["box"].where(progress["box"].isin(boxes.index), "")
-    table = progress.groupby([box, progress["status"]]).size().unstack(fill_value=0)
+    table = pd.crosstab(box.to_numpy(), progress["status"].to_numpy())
     order = [*boxes.index, *([""] if "" in table.index else [])]
     return table.reindex(index=order, columns=[c for c in PROMISE if c in table.columns], fill_value=0)
 
@@ -380,16 +459,6 @@ def _box_label(code: str, boxes: pd.DataFrame, language: str) -> str:
         return say("outside_boxes", language)
     label = say("box_label", language, number=boxes.loc[code, "number"], name=name_of(boxes.loc[code], language))
     return wrap(label, 22 if width_em(label) <= 22 else 24)
-
-
-def _patch_legend(page: Sheet, counts: pd.DataFrame, language: str) -> None:
-    handles = [
-        marks.patch(PROMISE[c], f"{word('commitment_status', c, language)} {counts[c].sum()}")
-        for c in counts.columns
-    ]
-    table = page.strip(0.30)
-    table.legend(handles=handles, loc="center left", ncols=len(handles), handlelength=1.6, handleheight=1.0,
-                 columnspacing=1.4, borderaxespad=0.2, fontsize=9)  # fmt: skip
 
 
 def _promise_alt(title: str, counts: pd.DataFrame, labels: list[str], language: str) -> str:

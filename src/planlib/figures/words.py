@@ -11,7 +11,7 @@ from matplotlib.axis import Axis
 from matplotlib.ticker import FuncFormatter
 
 from planlib.errors import DataError, UsageError, listing
-from planlib.registry.words import LANGUAGES, label, load_definitions
+from planlib.registry import LANGUAGES, label, load_definitions
 
 # A coefficient has no unit to print; its label names what it is.
 _UNPRINTED = {"coefficient"}
@@ -68,6 +68,20 @@ def resource_name(code: str, language: str, names: Mapping[str, str] | None = No
     if code == "composite":
         return say("composite", language)
     return str(_resources().get(code, {}).get("short", {}).get(language, code))
+
+
+def resource_unit(code: str, language: str) -> str:
+    """Return what a resource is counted in: per pupil or per hundred, as ``standards.yml`` says; empty if unknown.
+
+    Examples
+    --------
+    >>> resource_unit("backbone_teachers", "zh"), resource_unit("teaching_area_m2", "en"), resource_unit("bricks", "en")
+    ('人/百名学生', 'm² per pupil', '')
+    """
+    known = _resources().get(code)
+    if known is None:
+        return ""
+    return say("per_hundred" if known["per"] == 100 else "per_one", language, unit=known["unit"][language])
 
 
 @cache
@@ -217,22 +231,43 @@ def named_with_unit(row: Mapping[str, Any] | pd.Series, language: str) -> str:
     'Myopia (%)'
     """
     unit, name = unit_name(row["unit"], language), name_of(row, language)
-    return say("name_unit", language, name=name, unit=unit) if unit else name
+    # A line must not break inside the bracket.
+    return say("name_unit", language, name=name, unit=unit.replace(" ", "\u00a0")) if unit else name
+
+
+def _tick_scale(largest: float, language: str) -> tuple[float, str]:
+    if language == "zh" and largest >= 1e4:
+        return (1e8, "亿") if largest >= 1e8 else (1e4, "万")
+    return (1e6, " m") if largest >= 1e7 else (1.0, "")
 
 
 def axis_numbers(axis: Axis, language: str) -> None:
     """Write the ticks of an axis as the language writes numbers, all with the same digits."""
 
     def write(value: float, _: int | None = None) -> str:
-        step = np.diff(axis.get_majorticklocs())
-        digits = max(0, -math.floor(math.log10(abs(step[0])) + 1e-9)) if len(step) and step[0] else 0
-        return number(value, language, None if abs(value) >= 1e4 else digits)
+        ticks = np.asarray(axis.get_majorticklocs())
+        scale, sign = _tick_scale(float(np.abs(ticks).max(initial=0)), language)
+        digits = next(
+            (d for d in range(6) if np.allclose(np.round(ticks / scale, d), ticks / scale, atol=1e-9)), 6
+        )
+        return number(value / scale, language, digits) + (sign if value else "")
 
     axis.set_major_formatter(FuncFormatter(write))
 
 
-def listed(items: Iterable[str], language: str, most: int = 3) -> str:
-    """Join names as the language does; beyond ``most`` the rest is counted.
+def capital(text: str) -> str:
+    """Begin a heading with a capital letter; Chinese has none and stays as it is.
+
+    Examples
+    --------
+    >>> capital("junior secondary"), capital("小学段")
+    ('Junior secondary', '小学段')
+    """
+    return text[:1].upper() + text[1:]
+
+
+def listed(items: Iterable[str], language: str, most: int = 3, more: str = "list_more") -> str:
+    """Join names as the language does; beyond ``most`` the rest is counted (in the words of the label ``more``).
 
     Examples
     --------
@@ -241,7 +276,7 @@ def listed(items: Iterable[str], language: str, most: int = 3) -> str:
     """
     names = list(items)
     joined = say("list_separator", language).join(names[:most])
-    return joined if len(names) <= most else say("list_more", language, names=joined, count=len(names))
+    return joined if len(names) <= most else say(more, language, names=joined, count=len(names))
 
 
 def name_of(row: Mapping[str, Any] | pd.Series, language: str, fallback: str = "series_id") -> str:
