@@ -199,6 +199,12 @@ def test_an_alias_is_refused_so_that_it_cannot_blow_up(read):
         read("a: &a [*a]\n" + SMALL)
 
 
+@pytest.mark.parametrize("text", ["a: " + "[" * 100_000, "- " * 100_000 + "a", "a: " + "{b: " * 5000])
+def test_nesting_is_refused_before_the_stack_ends(read, text):
+    with pytest.raises(RegistryError, match=r"plan\.yml, line 1, column \d+: more than 50 levels"):
+        read(text + "\n")
+
+
 def test_files_that_are_no_text(tmp_path):
     path = tmp_path / "plan.yml"
     with pytest.raises(RegistryError, match=r"plan\.yml is missing"):

@@ -11,6 +11,8 @@ import yaml
 
 from planlib.errors import RegistryError, listing
 
+_DEEPEST = 50
+
 Where = tuple[str | int, ...]
 """The way from the top of a document to an entry: keys and positions."""
 
@@ -115,16 +117,16 @@ def read_document(path: Path, name: str | None = None) -> Document:
         If the file is missing, not UTF-8, empty, or not YAML (with line and column).
     """
     document = Document(name or path.name)
-    loader = _Loader(_text(path, document.name))
+    text = _text(path, document.name)
+    loader = _Loader(text)
     try:
+        _refuse_depth(text, document.name)
         node = loader.get_single_node()
         if node is None:
             raise RegistryError(f"{document.name} is empty: {path}\nTo do: fill it in, or restore it from git.")
         document.data = _Builder(document, loader).value(node, ())
     except yaml.MarkedYAMLError as error:
         raise RegistryError(_syntax(document.name, error)) from None
-    except RecursionError:
-        raise RegistryError(f"{document.name} is nested too deeply.\nTo do: write it flat.") from None
     finally:
         loader.dispose()
     return document
@@ -149,9 +151,24 @@ def _text(path: Path, name: str) -> str:
     return text
 
 
+def _refuse_depth(text: str, name: str) -> None:
+    """Refuse nesting that would overflow the stack when nodes are composed; events alone need no stack."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST:
+            place = _place(event.start_mark)
+            raise RegistryError(f"{name}, {place}: more than {_DEEPEST} levels.\nTo do: write it flat.")
+
+
+def _place(mark: Any) -> str:
+    return f"line {mark.line + 1}, column {mark.column + 1}" if mark else "somewhere"
+
+
 def _syntax(name: str, error: yaml.MarkedYAMLError) -> str:
     mark = error.problem_mark or error.context_mark
-    place = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "somewhere"
+    place = _place(mark)
     problem = " ".join(part for part in (error.context, error.problem) if part)
     return (
         f"{name}, {place}: this is not YAML that can be read ({problem}).\n"
