@@ -1,0 +1,271 @@
+"""Entry grades: children who come from outside the chain, by births, by a given number, or held."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from planlib.enrolment.cube import Array, Cube, columns, counts, whole_years
+from planlib.enrolment.ratios import Pairs, estimate, extreme, window
+from planlib.errors import DataError, listing
+
+BIRTH_AGE: dict[str, int] = {"K1": 3, "1": 6}
+"""Age that children must have reached by 31 August to enter a grade."""
+
+FIRST_YEAR_SHARE = 8 / 12
+"""Of those who turn six by 31 August t, the ones born January to August were born in t − 6, the others in t − 7."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Entry numbers of the years to come, area × entry grade × year ahead.
+
+    Attributes
+    ----------
+    middle, low, high : array
+        With the usual, the lowest and the highest factor of the years looked at.
+    is_given : array of bool
+        Numbers that were handed in: no doubt is added to them.
+    notes : dict of str to array of bool
+        Where the number is a fallback.
+    error, size : array, area × entry grade × year
+        How far the factor (or, where it is held, the number itself) moved from year to year, as a logarithm, and the
+        entrants behind it: from these the doubt is learnt.
+    """
+
+    middle: Array
+    low: Array
+    high: Array
+    is_given: Array
+    notes: dict[str, Array]
+    error: Array
+    size: Array
+
+
+def cohort(births: Mapping[int, float] | pd.Series, year: int, age: int) -> float:
+    """Return the births behind an entry year: ⅔·B(year − age) + ⅓·B(year − age − 1).
+
+    Parameters
+    ----------
+    births : Series
+        Births by calendar year.
+    year : int
+        School year in which the children enter (1 September).
+    age : int
+        Age by 31 August.
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> float(cohort(pd.Series({2016: 90.0, 2017: 120.0}), 2023, 6).round(9))
+    110.0
+    """
+    return FIRST_YEAR_SHARE * births[year - age] + (1 - FIRST_YEAR_SHARE) * births[year - age - 1]
+
+
+def births_table(births: pd.DataFrame, cube: Cube, until: int) -> tuple[pd.DataFrame, int]:
+    """Return births as areas × calendar years, the last year held up to `until`.
+
+    Parameters
+    ----------
+    births : DataFrame
+        ``year, births``, optional ``area``; without it every area is compared with the births of all.
+    cube : Cube
+        Enrolment.
+    until : int
+        Last calendar year needed.
+
+    Returns
+    -------
+    table : DataFrame
+        One row per area of the cube.
+    last : int
+        The last year that was really given.
+
+    Raises
+    ------
+    DataError
+        Births that are no finite counts, given twice, of an area without enrolment, or missing for a year in between.
+    """
+    columns(births, ["year", "births"], "births")
+    own = pd.DataFrame(
+        {
+            "area": births["area"].astype("str") if "area" in births else "",
+            "year": whole_years(births, "births"),
+            "births": counts(births, "births", "births"),
+        }
+    )
+    twice = own[own.duplicated(["area", "year"])]
+    if len(twice):
+        faults = [f"area {row.area or 'all'}, year {row.year}" for row in twice.itertuples()]
+        raise DataError(listing("births given twice", faults, "keep one row for each year"))
+    wide = own.pivot_table(index="area", columns="year", values="births", aggfunc="first")
+    wide = wide.reindex(columns=range(int(wide.columns.min()), int(wide.columns.max()) + 1))
+    _refuse_gaps(wide, cube, "area" in births)
+    last = int(wide.columns[-1])
+    wide = wide.reindex(columns=range(int(wide.columns[0]), max(until, last) + 1)).ffill(axis=1)
+    if "area" in births:
+        return wide.reindex(cube.areas), last
+    return pd.DataFrame(np.repeat(wide.to_numpy(), len(cube.areas), axis=0), cube.areas, wide.columns), last
+
+
+def _refuse_gaps(wide: pd.DataFrame, cube: Cube, by_area: bool) -> None:
+    """Raise on births that cannot be matched with enrolment."""
+    faults = [
+        f"area {area or 'all'}: no births for {year}"
+        for area, row in wide.isna().iterrows()
+        for year in row.index[row.to_numpy()]
+    ]
+    if by_area:
+        faults += [f"area {area}: births but no enrolment" for area in wide.index.difference(cube.areas)]
+        faults += [f"area {area}: enrolment but no births" for area in cube.areas.difference(wide.index)]
+    if faults:
+        hint = "complete births.csv, or pass births without the column area"
+        raise DataError(listing("births that do not fit the enrolment", faults, hint))
+
+
+def entries(
+    cube: Cube,
+    births: pd.DataFrame | None,
+    given: pd.DataFrame | None,
+    horizon: int,
+    method: str,
+    years: int | None,
+    birth_age: Mapping[str, int],
+) -> Entry:
+    """Work out the entry grades of the years ahead: given, else by births, else held at the last number.
+
+    Parameters
+    ----------
+    cube : Cube
+        Enrolment.
+    births, given : DataFrame or None
+        See :func:`planlib.enrolment.project.project`.
+    horizon, method, years, birth_age
+        As there.
+
+    Returns
+    -------
+    Entry
+    """
+    heads = [place for place, is_first in enumerate(cube.is_entry) if is_first]
+    shape = (len(cube.areas), len(heads), horizon)
+    last = np.nan_to_num(cube.students[:, heads, -1])
+    middle, low, high = (np.repeat(last[:, :, None], horizon, axis=2) for _ in range(3))
+    notes = {"entry_held": np.ones(shape, dtype=bool), "births_held": np.zeros(shape, dtype=bool)}
+    students = cube.students[:, heads]
+    error, size = _moves(students), students[:, :, :-1].copy()
+    recent = students[:, :, -(years or 0) :]
+    low = np.minimum(low, extreme(np.where(recent > 0, recent, np.nan), np.inf)[:, :, None])
+    high = np.maximum(high, -extreme(np.where(recent > 0, -recent, np.nan), np.inf)[:, :, None])
+    if births is not None:
+        table, known = births_table(births, cube, cube.last_year + horizon)
+        for place, head in enumerate(heads):
+            age = birth_age.get(cube.grades[head])
+            if age is not None:
+                by_births = _by_births(cube, head, table, known, age, horizon, method, years)
+                _put(by_births, place, (middle, low, high), notes, error)
+    is_given = np.zeros(shape, dtype=bool)
+    if given is not None:
+        _give(cube, heads, given, (middle, low, high), is_given, notes)
+    return Entry(middle, low, high, is_given, notes, error, size)
+
+
+def _moves(values: Array) -> Array:
+    """Return the logarithm of each value over the one a year before; missing where either is missing or zero."""
+    ok = (values[..., 1:] > 0) & (values[..., :-1] > 0)
+    return np.where(ok, np.log(np.where(ok, values[..., 1:], 1.0) / np.where(ok, values[..., :-1], 1.0)), np.nan)
+
+
+@dataclass(frozen=True)
+class _ByBirths:
+    """One entry grade worked out from births."""
+
+    middle: Array
+    low: Array
+    high: Array
+    held: Array
+    pair: Pairs
+
+
+def _by_births(
+    cube: Cube, head: int, table: pd.DataFrame, known: int, age: int, horizon: int, method: str, years: int | None
+) -> _ByBirths:
+    """Multiply the births of each cohort by the factor that past cohorts showed."""
+    ahead = cube.last_year + 1 + np.arange(horizon)
+    past = np.stack([_cohorts(table, int(year), age) for year in cube.years], axis=1)
+    future = np.stack([_cohorts(table, int(year), age) for year in ahead], axis=1)
+    entrants = cube.students[:, head]
+    valid = (past > 0) & (entrants > 0)
+    pair = Pairs(np.where(valid, past, np.nan)[:, None], np.where(valid, entrants, np.nan)[:, None])
+    factor = estimate(pair, method, years)
+    seen = window(pair, years).ratio
+    lowest, highest = extreme(seen), -extreme(-seen)
+    held = np.broadcast_to(ahead - age > known, future.shape)
+    return _ByBirths(factor * future, lowest * future, highest * future, held, pair)
+
+
+def _cohorts(table: pd.DataFrame, year: int, age: int) -> Array:
+    """Return the births behind an entry year for every area; missing where the table does not reach back."""
+    if year - age - 1 < table.columns[0]:
+        return np.full(len(table), np.nan)
+    own = table[year - age].to_numpy(dtype="float64")
+    return FIRST_YEAR_SHARE * own + (1 - FIRST_YEAR_SHARE) * table[year - age - 1].to_numpy(dtype="float64")
+
+
+def _put(
+    found: _ByBirths, place: int, paths: tuple[Array, Array, Array], notes: dict[str, Array], error: Array
+) -> None:
+    """Lay the numbers by births over the held ones, wherever a factor is known."""
+    known = np.isfinite(found.middle)
+    for target, values in zip(paths, (found.middle, found.low, found.high), strict=True):
+        target[:, place] = np.where(known, values, target[:, place])
+    notes["entry_held"][:, place] = ~known
+    notes["births_held"][:, place] = known & found.held
+    # the doubt about an entry by births is how its factor moved, not how the entrants moved
+    error[:, place] = np.where(known.any(axis=1)[:, None], _moves(found.pair.ratio[:, 0]), error[:, place])
+
+
+def _give(
+    cube: Cube,
+    heads: list[int],
+    given: pd.DataFrame,
+    paths: tuple[Array, Array, Array],
+    is_given: Array,
+    notes: dict[str, Array],
+) -> None:
+    """Lay given entry numbers over everything else."""
+    columns(given, ["year", "students"], "entry")
+    names = [cube.grades[head] for head in heads]
+    if "grade" not in given and len(heads) > 1:
+        raise DataError(f"entry has no column grade, but there are {len(heads)} entry grades: {', '.join(names)}.")
+    grade = given["grade"].astype("str") if "grade" in given else pd.Series(names[0], index=given.index)
+    area = given["area"].astype("str") if "area" in given else pd.Series(cube.areas[0], index=given.index)
+    step = whole_years(given, "entry") - cube.last_year - 1
+    places = (cube.areas.get_indexer(area), pd.Index(names).get_indexer(grade), step.to_numpy())
+    _refuse_astray(given, places, paths[0].shape, len(cube.areas) > 1 and "area" not in given)
+    inside = places[2] < paths[0].shape[2]
+    places = (places[0][inside], places[1][inside], places[2][inside])
+    students = counts(given, "students", "entry").to_numpy()[inside]
+    for path in paths:
+        path[places] = students
+    is_given[places] = True
+    notes["entry_held"][places] = notes["births_held"][places] = False
+
+
+def _refuse_astray(
+    given: pd.DataFrame, places: tuple[Array, Array, Array], shape: tuple[int, ...], vague: bool
+) -> None:
+    """Raise on given entries whose area, grade or year does not exist in this projection."""
+    if vague:
+        raise DataError(f"entry has no column area, but there are {shape[0]} areas. To do: add it.")
+    wrong = given[(places[0] < 0) | (places[1] < 0) | (places[2] < 0)]
+    if len(wrong):
+        keys = [key for key in ("area", "grade", "year") if key in given]
+        faults = [", ".join(f"{key} {row[key]}" for key in keys) for _, row in wrong.iterrows()]
+        hint = "use an area of the enrolment, the first grade of a chain, and a year after the last one counted"
+        raise DataError(listing("entry numbers that belong nowhere", faults, hint))

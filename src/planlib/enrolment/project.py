@@ -1,0 +1,364 @@
+"""Project enrolment grade by grade, with a low, a middle and a high path and intervals."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from planlib.enrolment.cube import (
+    CHAINS,
+    STAGE_OF_GRADE,
+    Array,
+    Chains,
+    Cube,
+    columns,
+    counts,
+    read_cube,
+    whole_years,
+)
+from planlib.enrolment.entry import BIRTH_AGE, Entry, entries
+from planlib.enrolment.noise import Noise, errors, learn, shocks
+from planlib.enrolment.ratios import Pairs, estimate, extreme, pairs, window
+from planlib.errors import DataError, listing
+
+LONGEST = 50
+"""Years ahead beyond which nobody should be told a number."""
+
+NOTES = ("zero_enrolment", "pooled_ratio", "no_history", "entry_held", "births_held", "scheduled_change")
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """Everything a path needs: start, yearly ratios, entries, scheduled changes."""
+
+    start: Array
+    ratio: Array
+    low: Array
+    high: Array
+    entry: Entry
+    change: Array
+    is_entry: Array
+    notes: dict[str, Array]
+
+
+def project(
+    enrolment: pd.DataFrame,
+    births: pd.DataFrame | None = None,
+    horizon: int = 5,
+    *,
+    entry: pd.DataFrame | None = None,
+    method: str = "mean",
+    years: int | None = 3,
+    changes: pd.DataFrame | None = None,
+    by: Sequence[str] = ("area", "grade"),
+    levels: Sequence[int] = (80, 95),
+    paths: int = 1000,
+    seed: int = 0,
+    chains: Chains = CHAINS,
+    stages: Mapping[str, str] = STAGE_OF_GRADE,
+    birth_age: Mapping[str, int] = BIRTH_AGE,
+) -> pd.DataFrame:
+    """Project enrolment of any number of areas at once.
+
+    ``E(g+1, t+1) = r(g) · E(g, t)`` along each chain of grades; a chain's first grade is fed from outside: by a given
+    number (`entry`), else by births ``k · (⅔·B(t − a) + ⅓·B(t − a − 1))`` with a factor k learnt from this very area's
+    past (movers make it differ far from 1), else held at its last number. Kindergarten is not chained to primary, nor
+    junior to senior, unless `chains` says so.
+
+    The low and high path take the lowest and highest ratio and factor of the years looked at, all at once: a plausible
+    corner, not an interval. Intervals come from `paths` simulated futures whose shocks are as large, as common to grades
+    and areas and as heavy-tailed as the errors that the same method made in the past.
+
+    Parameters
+    ----------
+    enrolment : DataFrame
+        Long: ``grade, year, students``; optional ``area``, ``school_id`` (schools are summed up).
+    births : DataFrame, optional
+        ``year, births``, optional ``area``. Years after the last one given are held at it, and said so.
+    horizon : int
+        Years ahead, 1 to 50.
+    entry : DataFrame, optional
+        ``year, students``, with ``grade`` where there are several chains and ``area`` where there are several areas.
+        Given numbers carry no doubt.
+    method, years
+        How yearly ratios become one, see :func:`planlib.enrolment.ratios.progression_ratios`.
+    changes : DataFrame, optional
+        ``area, grade, year, students``: pupils added (or taken) by a new school or a moved boundary in that year; they
+        move on with their grade afterwards.
+    by : sequence of str
+        Level of the result: any of ``area``, ``stage``, ``grade``; intervals of sums are those of the sum.
+    levels : sequence of int
+        Interval levels in per cent.
+    paths : int
+        Simulated futures; 0 leaves the intervals out.
+    seed : int
+        Same seed, same numbers.
+    chains, stages, birth_age
+        Which grade follows which, to which stage it belongs, and at which age its entrants enter.
+
+    Returns
+    -------
+    DataFrame
+        ``by…, year, students`` (middle), ``low, high, lower_80, upper_80, lower_95, upper_95, note``. `note` joins the
+        fallbacks used, by ``;``: zero_enrolment (the grade before was empty), pooled_ratio (no ratio of its own: that
+        of all areas), no_history (no ratio at all: 1), entry_held, births_held, scheduled_change.
+
+    Raises
+    ------
+    DataError
+        A table that cannot be read, an unknown method, a horizon outside 1 to 50, changes without a place.
+
+    Examples
+    --------
+    The vignette of the R package enrollcast:
+
+    >>> counted = {2021: [100, 90, 80], 2022: [110, 95, 88], 2023: [120, 99, 91]}
+    >>> rows = [(g, y, n) for y, row in counted.items() for g, n in zip(["K", "1", "2"], row)]
+    >>> table = pd.DataFrame(rows, columns=["grade", "year", "students"])
+    >>> new = pd.DataFrame({"year": [2024, 2025, 2026], "students": [125, 130, 128]})
+    >>> found = project(table, horizon=3, entry=new, chains=[["K", "1", "2"]], by=["grade"], paths=0)
+    >>> found.pivot(index="year", columns="grade", values="students")[["K", "1", "2"]].round(5).values.tolist()
+    [[125.0, 111.0, 95.81579], [130.0, 115.625, 107.42982], [128.0, 120.25, 111.90607]]
+    """
+    _check_call(horizon, by, levels, paths)
+    cube = read_cube(enrolment, chains, _areas_of(changes))
+    plan = _prepare(cube, births, entry, horizon, method, years, changes, birth_age)
+    group, keys = _groups(cube, by, stages)
+    table = _paths(plan, group, keys, cube.last_year)
+    if paths:
+        inner = learn(*errors(pairs(cube), method, years))
+        outer = learn(plan.entry.error, plan.entry.size)
+        table = table.join(
+            _intervals(_futures(plan, inner, outer, paths, seed), group, len(keys), horizon, levels)
+        )
+    return table.assign(note=_note_column(plan, group, len(keys)))
+
+
+def _check_call(horizon: int, by: Sequence[str], levels: Sequence[int], paths: int) -> None:
+    """Raise on arguments that make no sense."""
+    if isinstance(horizon, bool) or not isinstance(horizon, (int, np.integer)) or not 1 <= horizon <= LONGEST:
+        raise DataError(f"horizon is {horizon!r}. To do: use a whole number of years from 1 to {LONGEST}.")
+    if not by or set(by) - {"area", "stage", "grade"}:
+        raise DataError(f"by is {list(by)}. To do: use any of area, stage, grade.")
+    if any(not 0 < level < 100 for level in levels):
+        raise DataError(f"levels are {list(levels)}. To do: use percentages between 0 and 100, such as 80 and 95.")
+    if paths < 0:
+        raise DataError(f"paths is {paths}. To do: use 0 for no intervals, or some hundreds.")
+
+
+def _areas_of(changes: pd.DataFrame | None) -> list[str]:
+    """Return the areas that scheduled changes name: a new one may have no enrolment yet."""
+    if changes is None or changes.empty or "area" not in changes:
+        return []
+    return sorted(set(changes["area"].astype("str")))
+
+
+def _prepare(
+    cube: Cube,
+    births: pd.DataFrame | None,
+    entry: pd.DataFrame | None,
+    horizon: int,
+    method: str,
+    years: int | None,
+    changes: pd.DataFrame | None,
+    birth_age: Mapping[str, int],
+) -> _Plan:
+    """Estimate everything once; paths only multiply."""
+    pair = pairs(cube)
+    ratio, notes = _ratios(pair, method, years)
+    seen = window(pair, years).ratio
+    lowest, highest = extreme(seen), -extreme(-seen)
+    coming = entries(cube, births, entry, horizon, method, years, birth_age)
+    return _Plan(
+        start=np.nan_to_num(cube.students[:, :, -1]),
+        ratio=ratio,
+        low=np.where(np.isfinite(lowest), lowest, ratio),
+        high=np.where(np.isfinite(highest), highest, ratio),
+        entry=coming,
+        change=_changes(cube, changes, horizon),
+        is_entry=cube.is_entry,
+        notes=notes,
+    )
+
+
+def _ratios(pair: Pairs, method: str, years: int | None) -> tuple[Array, dict[str, Array]]:
+    """Return a ratio for every cell: its own, else that of all areas together, else 1."""
+    own = estimate(pair, method, years)
+    known = np.isfinite(pair.before)
+    together = Pairs(*(np.where(known, side, 0.0).sum(axis=0, keepdims=True) for side in pair))
+    empty = ~known.any(axis=0, keepdims=True)
+    pooled = estimate(Pairs(*(np.where(empty, np.nan, side) for side in together)), "weighted", years)
+    pooled = np.broadcast_to(pooled, own.shape)
+    lacks, lacks_all = ~np.isfinite(own), ~np.isfinite(pooled)
+    ratio = np.where(lacks, np.where(lacks_all, 1.0, pooled), own)
+    return ratio, {"pooled_ratio": lacks & ~lacks_all, "no_history": lacks & lacks_all}
+
+
+def _changes(cube: Cube, changes: pd.DataFrame | None, horizon: int) -> Array:
+    """Return scheduled changes as area × grade × year ahead."""
+    found = np.zeros((len(cube.areas), len(cube.grades), horizon))
+    if changes is None or changes.empty:
+        return found
+    columns(changes, ["grade", "year", "students"], "changes")
+    area = changes["area"].astype("str") if "area" in changes else pd.Series(cube.areas[0], index=changes.index)
+    step = (whole_years(changes, "changes") - cube.last_year - 1).to_numpy()
+    places = (
+        cube.areas.get_indexer(area),
+        pd.Index(cube.grades).get_indexer(changes["grade"].astype("str")),
+        step,
+    )
+    wrong = changes[(places[0] < 0) | (places[1] < 0) | (step < 0)]
+    if len(wrong):
+        faults = [
+            f"area {row.get('area', '')}, grade {row['grade']}, year {row['year']}" for _, row in wrong.iterrows()
+        ]
+        hint = "use a known grade and a year after the last one counted"
+        raise DataError(listing("scheduled changes that belong nowhere", faults, hint))
+    inside = step < horizon
+    students = counts(changes, "students", "changes", signed=True).to_numpy()
+    np.add.at(found, tuple(place[inside] for place in places), students[inside])
+    return found
+
+
+def step(before: Array, ratio: Array, coming: Array, change: Array, is_entry: Array) -> Array:
+    """Move every child up one year.
+
+    Parameters
+    ----------
+    before : array, … × area × grade
+        Enrolment of a year.
+    ratio : array, broadcastable to it
+        Progression from each grade to the next.
+    coming : array, … × area × entry grade
+        Entrants of the new year.
+    change : array, area × grade
+        Scheduled additions.
+    is_entry : array of bool, grade
+        First grades of the chains.
+
+    Returns
+    -------
+    array, like `before`
+    """
+    after = np.empty_like(before)
+    moved = before * ratio
+    inner = np.flatnonzero(~is_entry)
+    after[..., inner] = moved[..., inner - 1]
+    after[..., np.flatnonzero(is_entry)] = coming
+    return np.maximum(after + change.astype(before.dtype), 0)
+
+
+def _walk(plan: _Plan, ratio: Array, coming: Array) -> Array:
+    """Follow one path: area × grade × year ahead."""
+    state, found = plan.start, []
+    for ahead in range(coming.shape[-1]):
+        state = step(state, ratio, coming[:, :, ahead], plan.change[:, :, ahead], plan.is_entry)
+        found.append(state)
+    return np.stack(found, axis=-1)
+
+
+def _groups(cube: Cube, by: Sequence[str], stages: Mapping[str, str]) -> tuple[Array, pd.DataFrame]:
+    """Return the group of every area × grade cell (flattened), and the names of the groups in order."""
+    lacking = [grade for grade in cube.grades if grade not in stages]
+    if "stage" in by and lacking:
+        raise DataError(listing("grades without a stage", lacking, "pass stages={grade: stage, …}"))
+    cells = pd.DataFrame(
+        {
+            "area": np.repeat(cube.areas.to_numpy(), len(cube.grades)),
+            "grade": np.tile(cube.grades, len(cube.areas)),
+        }
+    )
+    cells["stage"] = cells["grade"].map(dict(stages))
+    group = cells.groupby(list(by), sort=False).ngroup().to_numpy()
+    keys = cells[list(by)].drop_duplicates().reset_index(drop=True)
+    return group, keys
+
+
+def _summed(values: Array, group: Array, number: int) -> Array:
+    """Sum area × grade × … cells to groups × …"""
+    flat = values.reshape(len(group), -1)
+    total = np.zeros((number, flat.shape[1]))
+    np.add.at(total, group, flat)
+    return total
+
+
+def _paths(plan: _Plan, group: Array, keys: pd.DataFrame, last_year: int) -> pd.DataFrame:
+    """Return the middle, low and high path by group and year."""
+    horizon = plan.change.shape[-1]
+    table = keys.loc[keys.index.repeat(horizon)].reset_index(drop=True)
+    table["year"] = np.tile(last_year + 1 + np.arange(horizon), len(keys))
+    for name, ratio, coming in (
+        ("students", plan.ratio, plan.entry.middle),
+        ("low", plan.low, plan.entry.low),
+        ("high", plan.high, plan.entry.high),
+    ):
+        table[name] = _summed(_walk(plan, ratio, coming), group, len(keys)).ravel()
+    # with a median or a single last ratio the middle can lie outside the corner by a rounding error
+    table["low"] = table[["low", "students"]].min(axis=1)
+    table["high"] = table[["high", "students"]].max(axis=1)
+    return table
+
+
+def _intervals(
+    futures: Iterator[Array], group: Array, number: int, horizon: int, levels: Sequence[int]
+) -> pd.DataFrame:
+    """Return the bounds of simulated futures by group and year."""
+    tails = np.array([tail for level in levels for tail in ((100 - level) / 200, (100 + level) / 200)])
+    found = np.empty((len(tails), number, horizon))
+    for ahead, state in enumerate(futures):
+        found[:, :, ahead] = np.quantile(_grouped_paths(state, group, number), tails, axis=0)
+    names = [f"{side}_{level}" for level in levels for side in ("lower", "upper")]
+    return pd.DataFrame({name: found[place].ravel() for place, name in enumerate(names)})
+
+
+def _grouped_paths(state: Array, group: Array, number: int) -> Array:
+    """Sum path × area × grade to path × group."""
+    flat = state.reshape(len(state), -1)
+    if number == flat.shape[1]:
+        return flat
+    order = np.argsort(group, kind="stable")
+    starts = np.searchsorted(group[order], np.arange(number))
+    return np.add.reduceat(flat[:, order], starts, axis=1)
+
+
+def _futures(plan: _Plan, inner: Noise, outer: Noise, paths: int, seed: int) -> Iterator[Array]:
+    """Yield path × area × grade, one year after the other.
+
+    Ratios stray anew each year; the factor of an entry grade stays where it has strayed to (a random walk).
+    """
+    generator = np.random.default_rng(seed)
+    areas, grades, horizon = plan.change.shape
+    state = np.broadcast_to(plan.start.astype(np.float32), (paths, areas, grades))
+    strayed = np.zeros((paths, areas, int(plan.is_entry.sum())), dtype=np.float32)
+    for ahead in range(horizon):
+        variance = inner.variance(plan.start if ahead == 0 else state.mean(axis=0)).astype(np.float32)
+        draw = shocks(inner, areas, grades, paths, generator) * np.sqrt(variance) - variance / 2
+        coming = plan.entry.middle[:, :, ahead].astype(np.float32)
+        spread = np.where(plan.entry.is_given[:, :, ahead], 0, outer.variance(coming)).astype(np.float32)
+        strayed = strayed + shocks(outer, areas, strayed.shape[2], paths, generator) * np.sqrt(spread)
+        entering = coming * np.exp(np.where(plan.entry.is_given[:, :, ahead], np.float32(0), strayed))
+        state = step(
+            state, plan.ratio.astype(np.float32) * np.exp(draw), entering, plan.change[:, :, ahead], plan.is_entry
+        )
+        yield state
+
+
+def _note_column(plan: _Plan, group: Array, number: int) -> Array:
+    """Join the fallbacks that stand behind each group and year."""
+    areas, grades, horizon = plan.change.shape
+    cells = {name: np.zeros((areas, grades, horizon), dtype=bool) for name in NOTES}
+    inner, heads = np.flatnonzero(~plan.is_entry), np.flatnonzero(plan.is_entry)
+    for name, where in plan.notes.items():
+        cells[name][:, inner] = where[:, inner - 1, None]
+    for name, where in plan.entry.notes.items():
+        cells[name][:, heads] = where
+    middle = _walk(plan, plan.ratio, plan.entry.middle)
+    empty = np.concatenate([plan.start[:, :, None], middle[:, :, :-1]], axis=-1) <= 0
+    cells["zero_enrolment"][:, inner] = empty[:, inner - 1]
+    cells["scheduled_change"] = plan.change != 0
+    notes = np.full(number * horizon, "", dtype=object)
+    for name in NOTES:
+        there = _summed(cells[name].astype("float64"), group, number).ravel() > 0
+        notes[there] = np.where(notes[there] == "", name, notes[there] + (";" + name))
+    return notes

@@ -1,0 +1,212 @@
+"""Grade progression ratios: which share of a grade is found in the next grade a year later."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from planlib.enrolment.cube import CHAINS, Array, Chains, Cube, read_cube
+from planlib.errors import DataError
+
+SMOOTHING = 0.4
+"""Weight of the newest ratio in single exponential smoothing (NCES, Projections of Education Statistics)."""
+
+
+class Pairs(NamedTuple):
+    """Students of a grade and of the next one a year later, area × grade × year; missing where there is no pair."""
+
+    before: Array
+    after: Array
+
+    @property
+    def ratio(self) -> Array:
+        """The yearly ratios."""
+        return self.after / self.before
+
+
+def pairs(cube: Cube) -> Pairs:
+    """Return every pair of neighbouring cells along the chains.
+
+    A pair counts only where both years were reported and neither grade is empty: a school that closes, merges or has
+    not filled a grade yet says nothing about how children move on.
+
+    Parameters
+    ----------
+    cube : Cube
+        Enrolment.
+
+    Returns
+    -------
+    Pairs
+        The last axis has one entry less than the years; the last grade of each chain has no pairs.
+    """
+    before = cube.students[:, :, :-1]
+    after = np.full_like(before, np.nan)
+    after[:, :-1] = cube.students[:, 1:, 1:]
+    ends = np.append(cube.is_entry[1:], True)
+    valid = (before > 0) & (after > 0) & ~ends[None, :, None]
+    return Pairs(np.where(valid, before, np.nan), np.where(valid, after, np.nan))
+
+
+def _mean(pair: Pairs) -> Array:
+    known = np.isfinite(pair.ratio)
+    number = known.sum(axis=-1)
+    return np.where(known, pair.ratio, 0.0).sum(axis=-1) / np.where(number > 0, number, np.nan)
+
+
+def _weighted(pair: Pairs) -> Array:
+    before = np.nansum(pair.before, axis=-1)
+    return np.nansum(pair.after, axis=-1) / np.where(before > 0, before, np.nan)
+
+
+def _median(pair: Pairs) -> Array:
+    known = np.isfinite(pair.ratio)
+    ordered = np.sort(np.where(known, pair.ratio, np.inf), axis=-1)
+    number = known.sum(axis=-1, keepdims=True)
+    low, high = (np.clip(place, 0, ordered.shape[-1] - 1) for place in ((number - 1) // 2, number // 2))
+    middle = [np.take_along_axis(ordered, place, axis=-1)[..., 0] for place in (low, high)]
+    return np.where(number[..., 0] > 0, sum(middle) / 2, np.nan)
+
+
+def _last(pair: Pairs) -> Array:
+    return _smooth(pair.ratio, 1.0)
+
+
+def _smoothed(pair: Pairs) -> Array:
+    return _smooth(pair.ratio, SMOOTHING)
+
+
+def _smooth(ratio: Array, weight: float) -> Array:
+    """Smooth along the years from the first ratio known; a missing year changes nothing."""
+    level = ratio[..., 0]
+    for year in range(1, ratio.shape[-1]):
+        new = ratio[..., year]
+        level = np.where(np.isnan(new), level, np.where(np.isnan(level), new, level + weight * (new - level)))
+    return level
+
+
+_ESTIMATORS: dict[str, Callable[[Pairs], Array]] = {
+    "mean": _mean,
+    "weighted": _weighted,
+    "median": _median,
+    "last": _last,
+    "smoothed": _smoothed,
+}
+
+METHODS = tuple(_ESTIMATORS)
+
+
+def window(pair: Pairs, years: int | None) -> Pairs:
+    """Return the last `years` pairs (all for None)."""
+    if years is None:
+        return pair
+    if years < 1:
+        raise DataError(f"years is {years}. To do: use the last 1, 2, 3, … ratios, or None for all.")
+    return Pairs(pair.before[..., -years:], pair.after[..., -years:])
+
+
+def estimate(pair: Pairs, method: str, years: int | None) -> Array:
+    """Return one ratio per area and grade; missing where no pair is known.
+
+    Parameters
+    ----------
+    pair : Pairs
+        From :func:`pairs`.
+    method : str
+        One of :data:`METHODS`.
+    years : int or None
+        How many of the last ratios are used.
+
+    Returns
+    -------
+    array, area × grade
+    """
+    if method not in _ESTIMATORS:
+        raise DataError(f"Unknown method {method!r}. To do: use one of {', '.join(METHODS)}.")
+    seen = window(pair, years)
+    if seen.before.shape[-1] == 0:
+        return np.full(seen.before.shape[:-1], np.nan)
+    return _ESTIMATORS[method](seen)
+
+
+def progression_ratios(
+    enrolment: pd.DataFrame,
+    method: str = "mean",
+    years: int | None = 3,
+    by: Sequence[str] | None = None,
+    chains: Chains = CHAINS,
+) -> pd.DataFrame:
+    """Estimate grade progression ratios r(g) = E(g+1, t+1) / E(g, t).
+
+    ``mean`` of the yearly ratios; ``weighted``: pupils of all years together, so large years count more; ``median``;
+    ``last``; ``smoothed``: single exponential smoothing with weight 0.4. A ratio holds everything that happens between
+    two counts: moving in and out, repeating, leaving for another sector. It may be above 1.
+
+    Parameters
+    ----------
+    enrolment : DataFrame
+        Long: ``grade, year, students``; optional ``area``, ``school_id``.
+    method : {"mean", "weighted", "median", "last", "smoothed"}
+        How the yearly ratios become one.
+    years : int or None
+        How many of the last yearly ratios are used; None for all.
+    by : sequence of str, optional
+        ``["area"]`` (the default where there is such a column) or ``[]`` for all areas together.
+    chains : sequence of sequences of str
+        Which grade follows which.
+
+    Returns
+    -------
+    DataFrame
+        ``area`` (if asked for), ``grade, next_grade, ratio, lowest, highest, ratios`` (how many yearly ratios were
+        used; 0 gives a missing ratio).
+
+    Raises
+    ------
+    DataError
+        On a table that :func:`planlib.enrolment.cube.read_cube` refuses, an unknown method or column.
+
+    References
+    ----------
+    .. [1] NCES, Projections of Education Statistics to 2019, appendix A.1 (grade retention method).
+    .. [2] R package enrollcast, vignette (the numbers of the example).
+
+    Examples
+    --------
+    >>> counted = {2021: [100, 90, 80], 2022: [110, 95, 88], 2023: [120, 99, 91]}
+    >>> rows = [(g, y, n) for y, row in counted.items() for g, n in zip(["K", "1", "2"], row)]
+    >>> table = pd.DataFrame(rows, columns=["grade", "year", "students"])
+    >>> progression_ratios(table, chains=[["K", "1", "2"]])["ratio"].round(7).tolist()
+    [0.925, 0.9678363]
+    """
+    by = ["area"] if by is None and "area" in enrolment else list(by or [])
+    if by not in ([], ["area"]):
+        raise DataError(f"by is {by}. To do: use ['area'] or [].")
+    cube = read_cube(enrolment, chains)
+    cube = cube if by else cube.pooled()
+    pair = pairs(cube)
+    inner = [place for place in range(len(cube.grades) - 1) if not cube.is_entry[place + 1]]
+    used = window(pair, years).ratio[:, inner]
+    number = np.isfinite(used).sum(axis=-1)
+    table = pd.DataFrame(
+        {
+            "area": np.repeat(cube.areas.to_numpy(), len(inner)),
+            "grade": np.tile([cube.grades[place] for place in inner], len(cube.areas)),
+            "next_grade": np.tile([cube.grades[place + 1] for place in inner], len(cube.areas)),
+            "ratio": estimate(pair, method, years)[:, inner].ravel(),
+            "lowest": extreme(used).ravel(),
+            "highest": -extreme(-used).ravel(),
+            "ratios": number.ravel(),
+        }
+    )
+    return table if by else table.drop(columns="area")
+
+
+def extreme(values: Array, none: float = np.nan) -> Array:
+    """Return the smallest known value along the years, `none` where there is none."""
+    if values.shape[-1] == 0:
+        return np.full(values.shape[:-1], none)
+    known = np.isfinite(values)
+    least = np.where(known, values, np.inf).min(axis=-1)
+    return np.where(known.any(axis=-1), least, none)

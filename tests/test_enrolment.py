@@ -1,0 +1,419 @@
+"""Enrolment: published numbers, invariants of the projection, seats, and the back-test on a real district."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from planlib import enrolment
+from planlib.errors import DataError
+
+KINDER = [["K", "1", "2"]]
+COUNTED = {2021: [100, 90, 80], 2022: [110, 95, 88], 2023: [120, 99, 91]}
+
+
+def table(counted=COUNTED, grades=("K", "1", "2"), **columns):
+    rows = [(g, y, n) for y, row in counted.items() for g, n in zip(grades, row, strict=True) if n is not None]
+    return pd.DataFrame(rows, columns=["grade", "year", "students"]).assign(**columns)
+
+
+def full(first=2018, last=2022, area="a", level=100.0, growth=1.0):
+    """One area with every grade, each as large as `level`, growing a little."""
+    grades = [grade for chain in enrolment.CHAINS for grade in chain]
+    rows = [(area, g, y, level * growth ** (y - first)) for y in range(first, last + 1) for g in grades]
+    return pd.DataFrame(rows, columns=["area", "grade", "year", "students"])
+
+
+# --- published numbers ---
+
+
+def test_enrollcast_vignette():
+    ratios = enrolment.progression_ratios(table(), chains=KINDER)
+    assert ratios["ratio"].round(7).tolist() == [0.925, 0.9678363]
+    assert ratios["ratios"].tolist() == [2, 2]
+    new = pd.DataFrame({"year": [2024, 2025, 2026], "students": [125, 130, 128]})
+    found = enrolment.project(table(), horizon=3, entry=new, chains=KINDER, by=["grade"], paths=0)
+    wide = found.pivot_table(index="year", columns="grade", values="students")[["K", "1", "2"]]
+    np.testing.assert_allclose(
+        wide, [[125, 111, 95.81579], [130, 115.625, 107.42982], [128, 120.25, 111.90607]], atol=5e-6
+    )
+
+
+def test_hangzhou_factor():
+    """154 500 entered primary in 2023; 86 600 resident births in 2017 give the published 1.78."""
+    births = pd.DataFrame({"year": range(2012, 2019), "births": 86600.0})
+    seen = full(2020, 2023).query("grade == '1'").assign(students=154500.0)
+    others = full(2020, 2023).query("grade != '1'")
+    found = enrolment.project(pd.concat([seen, others]), births, 1, by=["grade"], paths=0).set_index("grade")
+    assert found.loc["1", "students"] / 86600 == pytest.approx(1.784, abs=5e-4)
+    assert found.loc["1", "note"] == ""
+
+
+# --- ratios ---
+
+
+@pytest.mark.parametrize(
+    ("method", "years", "ratio"),
+    [
+        ("mean", 3, (0.95 + 0.9) / 2),
+        ("mean", 1, 0.9),
+        ("weighted", 3, (95 + 99) / (100 + 110)),
+        ("median", 3, (0.95 + 0.9) / 2),
+        ("last", None, 0.9),
+        ("smoothed", None, 0.95 + 0.4 * (0.9 - 0.95)),
+    ],
+)
+def test_methods(method, years, ratio):
+    found = enrolment.progression_ratios(table(), method, years, chains=KINDER)
+    assert found.loc[0, "ratio"] == pytest.approx(ratio, abs=1e-12)
+    assert found.loc[0, ["lowest", "highest"]].tolist() == pytest.approx([0.9, 0.9] if years == 1 else [0.9, 0.95])
+
+
+def test_a_closed_school_does_not_poison_a_ratio():
+    rows = [table(school_id="open"), table({2021: [50, 50, 50], 2022: [50, 50, 50]}, school_id="closes")]
+    closing = pd.concat(rows).assign(area=lambda frame: frame["school_id"])
+    found = enrolment.progression_ratios(closing, chains=KINDER).set_index(["area", "grade"])
+    assert found.loc[("open", "K"), "ratio"] == pytest.approx(0.925)
+    assert found.loc[("closes", "K"), ["ratio", "ratios"]].tolist() == [1.0, 1]
+
+
+def test_a_gap_in_the_years_is_a_gap():
+    gap = table({2020: [100, 90, 80], 2022: [110, 95, 88], 2023: [120, 99, 91]})
+    found = enrolment.progression_ratios(gap, chains=KINDER)
+    assert found["ratios"].tolist() == [1, 1]
+    assert found.loc[0, "ratio"] == pytest.approx(99 / 110)
+
+
+# --- projection: what must hold ---
+
+
+def test_steady_state_stays_where_it_is():
+    births = pd.DataFrame({"year": range(2010, 2023), "births": 80.0})
+    found = enrolment.project(full(), births, 6, paths=50)
+    np.testing.assert_allclose(found["students"], 100.0, rtol=1e-12)
+    np.testing.assert_allclose(found[["low", "high"]], 100.0, rtol=1e-12)
+    assert set(found["note"]) == {"", "entry_held", "births_held"}
+    assert found.query("grade == '10'")["note"].eq("entry_held").all()
+
+
+def test_cohorts_keep_to_their_chain():
+    """A bump in K3 leaves kindergarten and does not appear in grade 1, one in grade 6 reaches grade 9 and ends there."""
+    bump = full()
+    bump.loc[(bump["year"] == 2022) & bump["grade"].isin(["K3", "6"]), "students"] = 150.0
+    found = enrolment.project(bump, horizon=4, by=["grade", "area"], paths=0, method="median", years=None)
+    wide = found.pivot_table(index="grade", columns="year", values="students")
+    assert wide.loc["1"].tolist() == [100.0] * 4
+    assert wide.loc[["7", "8", "9"]].to_numpy().diagonal().tolist() == [150.0] * 3
+    assert wide.loc["10", 2026] == 100.0
+    chained = [["T"], ["K1", "K2", "K3", *map(str, range(1, 10))], ["10", "11", "12"]]
+    other = enrolment.project(bump, horizon=1, by=["grade"], paths=0, chains=chained, method="median", years=None)
+    assert other.set_index("grade").loc["1", "students"] == 150.0
+
+
+def test_births_move_entry_by_two_thirds_and_one_third():
+    births = pd.DataFrame({"year": range(2010, 2023), "births": 100.0})
+    births.loc[births["year"] == 2017, "births"] = 130.0
+    found = enrolment.project(full(), births, 3, by=["grade"], paths=0)
+    first = found[found["grade"] == "1"].set_index("year")["students"]
+    np.testing.assert_allclose(first, [120.0, 110.0, 100.0], rtol=1e-12)
+
+
+def test_districts_births_serve_every_area():
+    two = pd.concat([full(area="a"), full(area="b", level=50.0)])
+    births = pd.DataFrame({"year": range(2010, 2023), "births": 300.0})
+    found = enrolment.project(two, births, 2, paths=0).query("grade == '1'")
+    assert found.groupby("area")["students"].first().to_dict() == {
+        "a": pytest.approx(100.0),
+        "b": pytest.approx(50.0),
+    }
+
+
+def test_scheduled_changes_move_up_with_their_grade():
+    opened = pd.DataFrame({"area": ["new", "a"], "grade": ["1", "2"], "year": [2023, 2024], "students": [45, -30]})
+    found = enrolment.project(full(), horizon=3, changes=opened, paths=0).set_index(["area", "grade", "year"])
+    assert found.loc[("new", "2", 2024), "students"] == 45.0
+    assert found.loc[("new", "1", 2024), "students"] == 0.0  # one class of entrants, not one every year
+    assert found.loc[("a", "3", 2025), "students"] == 70.0
+    assert found.loc[("a", "2", 2024), "note"] == "scheduled_change"
+    assert "pooled_ratio" in found.loc[("new", "2", 2024), "note"]
+
+
+def test_empty_grades_and_unknown_ratios_are_named_fallbacks():
+    filling = full(area="a")
+    young = full(2022, 2022, area="b").query("grade in ['1', '2']")
+    found = enrolment.project(pd.concat([filling, young]), horizon=1, paths=0).set_index(["area", "grade"])
+    assert found.loc[("b", "2"), "note"] == "pooled_ratio"
+    assert found.loc[("b", "4"), ["students", "note"]].tolist() == [0.0, "zero_enrolment;pooled_ratio"]
+    alone = enrolment.project(full(2022, 2022), horizon=1, paths=0).set_index("grade")
+    assert alone.loc["2", ["students", "note"]].tolist() == [100.0, "no_history"]
+
+
+def test_low_and_high_enclose_the_middle_and_sums_are_sums():
+    births = pd.DataFrame({"year": range(2008, 2023), "births": np.linspace(80, 120, 15)})
+    generator = np.random.default_rng(1)
+    noisy = pd.concat([full(area=name) for name in "abc"], ignore_index=True)
+    noisy["students"] = (noisy["students"] * generator.uniform(0.9, 1.1, len(noisy))).round()
+    cells = enrolment.project(noisy, births, 4, paths=0)
+    assert (cells["low"] <= cells["students"]).all()
+    assert (cells["students"] <= cells["high"]).all()
+    stage = (
+        cells.assign(stage=cells["grade"].map(enrolment.STAGE_OF_GRADE))
+        .groupby(["stage", "year"])["students"]
+        .sum()
+    )
+    summed = enrolment.project(noisy, births, 4, by=["stage"], paths=0).set_index(["stage", "year"])["students"]
+    pd.testing.assert_series_equal(summed.sort_index(), stage.sort_index())
+
+
+def test_intervals_are_seeded_nested_and_narrower_for_sums():
+    noisy = pd.concat([full(area=name) for name in "abcd"], ignore_index=True)
+    noisy["students"] = (noisy["students"] * np.random.default_rng(2).uniform(0.9, 1.1, len(noisy))).round()
+    once, twice = (enrolment.project(noisy, horizon=3, paths=400, seed=seed) for seed in (7, 7))
+    pd.testing.assert_frame_equal(once, twice)
+    assert (once["lower_95"] <= once["lower_80"]).all()
+    assert (once["lower_80"] <= once["upper_80"]).all()
+    assert (once["upper_80"] <= once["upper_95"]).all()
+    whole = enrolment.project(noisy, horizon=3, by=["stage"], paths=400)
+    cells = once.assign(stage=once["grade"].map(enrolment.STAGE_OF_GRADE)).groupby(["stage", "year"], sort=False)
+    width = (cells["upper_80"].sum() - cells["lower_80"].sum()).reset_index(drop=True)
+    assert (whole["upper_80"] - whole["lower_80"] < width).all()
+
+
+def test_given_entries_carry_no_doubt():
+    new = pd.DataFrame({"year": [2024, 2025], "students": [125, 130]})
+    found = enrolment.project(table(), horizon=2, entry=new, chains=KINDER, by=["grade"], paths=100)
+    entry = found[found["grade"] == "K"]
+    np.testing.assert_allclose(entry[["lower_95", "upper_95"]], entry[["students", "students"]], rtol=1e-6)
+
+
+sizes = st.integers(20, 400)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.lists(sizes, min_size=3, max_size=3), min_size=2, max_size=5), st.floats(0.5, 20))
+def test_projection_scales_and_keeps_children(years, scale):
+    """Twice the children give twice the projection; children are neither lost nor made where every ratio is 1."""
+    counted = table({2015 + n: row for n, row in enumerate(years)})
+    plain = enrolment.project(counted, horizon=3, chains=KINDER, by=["grade"], paths=0)
+    larger = enrolment.project(
+        counted.assign(students=counted["students"] * scale), horizon=3, chains=KINDER, by=["grade"], paths=0
+    )
+    np.testing.assert_allclose(larger["students"], plain["students"] * scale, rtol=1e-9)
+    alone = counted[counted["year"] == counted["year"].max()]
+    kept = enrolment.project(alone, horizon=2, chains=KINDER, by=["grade"], paths=0).set_index(["grade", "year"])
+    last = alone.set_index("grade")["students"]
+    first_year = int(counted["year"].max()) + 1
+    assert kept.loc[("1", first_year), "students"] == last["K"]
+    assert kept.loc[("2", first_year + 1), "students"] == last["K"]
+
+
+# --- bad input ---
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"students": -1}, r"students must be a finite number[\s\S]*grade K, year 2021: -1"),
+        ({"students": np.inf}, "must be a finite number"),
+        ({"students": np.nan}, "must be a finite number"),
+        ({"students": "viele"}, "'viele'"),
+        ({"year": 2021.5}, "no whole numbers"),
+        ({"grade": "K9"}, "belong to no chain[\\s\\S]*K9"),
+        ({"year": 2022}, r"enrolment given twice[\s\S]*grade K, year 2022"),
+    ],
+)
+def test_bad_enrolment_is_named(change, message):
+    bad = table().astype(object)
+    for column, value in change.items():
+        bad.loc[0, column] = value
+    with pytest.raises(DataError, match=message):
+        enrolment.project(bad, horizon=1, chains=KINDER)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"horizon": 0}, "horizon is 0"),
+        ({"horizon": 200}, "horizon is 200"),
+        ({"horizon": 1.5}, r"horizon is 1\.5"),
+        ({"by": ["school"]}, "by is"),
+        ({"levels": [0.8, 120]}, "levels are"),
+        ({"paths": -1}, "paths is -1"),
+        ({"method": "magic"}, "'magic'"),
+        ({"years": 0}, "years is 0"),
+        ({"by": ["stage"]}, r"grades without a stage \(1\):\s*K"),
+        ({"entry": pd.DataFrame({"year": [2023], "students": [9]})}, "belong nowhere"),
+        ({"changes": pd.DataFrame({"grade": ["9"], "year": [2024], "students": [9]})}, "belong nowhere"),
+    ],
+)
+def test_bad_calls_are_named(arguments, message):
+    with pytest.raises(DataError, match=message):
+        enrolment.project(table(), **{"horizon": 2, "chains": KINDER, "by": ["grade"], **arguments})
+
+
+def test_bad_births_are_named():
+    births = pd.DataFrame({"year": [2010, 2011, 2013], "births": 100.0})
+    with pytest.raises(DataError, match="no births for 2012"):
+        enrolment.project(full(), births, 1)
+    with pytest.raises(DataError, match="b: births but no enrolment"):
+        enrolment.project(full(), births.assign(area="b"), 1)
+    with pytest.raises(DataError, match="births given twice"):
+        enrolment.project(full(), pd.concat([births, births]), 1)
+
+
+def test_short_births_fall_back_and_say_so():
+    births = pd.DataFrame({"year": [2019, 2020], "births": 100.0})  # too short to have a factor for grade 1
+    found = enrolment.project(full(), births, 2, by=["grade"], paths=0).set_index(["grade", "year"])["note"]
+    assert found[("1", 2023)] == "entry_held"
+    with_none = enrolment.project(full(), None, 1, by=["grade"], paths=0).set_index("grade")["note"]
+    assert with_none["K1"] == "entry_held"
+
+
+# --- seats ---
+
+
+SIZES = {"T": 20, "K1": 25, "K2": 30, "K3": 35, "primary": 45, "junior": 50, "senior": 50}
+
+
+def coming(**students):
+    rows = [("north", grade.strip("g"), 2026, number) for grade, number in students.items()]
+    return pd.DataFrame(rows, columns=["area", "grade", "year", "students"])
+
+
+def test_ceilings_are_taken_where_the_children_are():
+    each = pd.concat([coming(g1=46.0), coming(g1=46.0).assign(area="south")])
+    there = pd.DataFrame({"area": ["north", "south"], "stage": "primary", "seats": [90, 90]})
+    assert enrolment.seats(each, there, SIZES)["classes"].tolist() == [
+        2.0,
+        2.0,
+    ]  # 92 children in all are 3 classes
+    schools = coming(g1=46.0).merge(pd.DataFrame({"school_id": ["s1", "s2"]}), how="cross")
+    assert enrolment.seats(schools, there, SIZES)["classes"].tolist() == [4.0]
+
+
+def test_a_grades_own_class_size_goes_first():
+    kindergarten = coming(K1=26, K2=30, K3=35, T=21)
+    there = pd.DataFrame({"area": "north", "stage": ["preschool", "nursery"], "seats": [100, 20]})
+    found = enrolment.seats(kindergarten, there, SIZES).set_index("stage")
+    assert found.loc["preschool", ["classes", "seats_needed", "surplus"]].tolist() == [4.0, 115.0, 9.0]
+    assert found.loc["nursery", ["classes", "shortage", "classes_short"]].tolist() == [2.0, 1.0, 1.0]
+
+
+def test_capacity_holds_on_and_missing_capacity_is_said():
+    years = pd.concat([coming(g7=100).assign(year=year) for year in (2024, 2025, 2026)])
+    there = pd.DataFrame({"area": "north", "stage": "junior", "seats": [50, 150], "year": [2023, 2025]})
+    assert enrolment.seats(years, there, SIZES)["seats"].tolist() == [50.0, 150.0, 150.0]
+    none = enrolment.seats(years, there.assign(area="east"), SIZES)
+    assert none["note"].eq("no_capacity").all()
+    assert none["shortage"].isna().all()
+    with pytest.raises(DataError, match="capacity given twice"):
+        enrolment.seats(years, pd.concat([there, there]), SIZES)
+    with pytest.raises(DataError, match=r"class size[\s\S]*7"):
+        enrolment.seats(years, there, {"primary": 45})
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.integers(0, 500), min_size=1, max_size=8), st.integers(10, 60), st.integers(0, 3000))
+def test_seats_add_up(students, size, capacity):
+    rows = [(f"a{n}", "1", 2026, number) for n, number in enumerate(students)]
+    projection = pd.DataFrame(rows, columns=["area", "grade", "year", "students"])
+    there = pd.DataFrame({"area": projection["area"], "stage": "primary", "seats": capacity})
+    found = enrolment.seats(projection, there, {"primary": size})
+    assert (found["seats_needed"] >= found["students"]).all()
+    assert (found["seats_needed"] - found["students"] < size).all()
+    assert (found["shortage"] * found["surplus"] == 0).all()
+    assert (found["surplus"] - found["shortage"] == capacity - found["students"]).all()
+    whole = np.ceil(sum(students) / size)
+    assert found["classes"].sum() >= whole
+
+
+def test_new_schools_fill_one_grade_a_year():
+    ledger = pd.DataFrame(
+        {
+            "project_id": ["n", "k", "r", "later"],
+            "kind": ["nine_year", "kindergarten", "renewal", "primary"],
+            "area": "north",
+            "stage": ["", "", "primary", ""],
+            "opened": ["2023-09-01", "2024-02-20", "2024-09-02", ""],
+            "seats": [1620, 360, 90, 1080],
+        }
+    )
+    found = enrolment.new_seats(ledger, range(2023, 2033)).set_index(["project_id", "stage", "year"])
+    assert found.loc[("n", "primary", 2023), ["grades_open", "seats"]].tolist() == [1, 180.0]
+    assert found.loc[("n", "junior", 2025), ["grades_open", "seats"]].tolist() == [3, 540.0]
+    assert found.loc[("n", "junior", 2032), "seats"] == 540.0
+    assert found.loc[("n", "primary", 2028), "seats"] == 1080.0
+    assert found.loc[("k", "preschool", 2024), "seats"] == 120.0  # opened in spring: first counted in September
+    assert ("r", "primary", 2024) not in found.index  # opened a day after the count
+    assert found.loc[("r", "primary", 2025), "seats"] == 90.0
+    assert "later" not in found.index
+    with pytest.raises(DataError, match="kind 'castle'"):
+        enrolment.new_seats(ledger.assign(kind="castle"), [2025])
+
+
+def test_staff_posts_are_rounded_up_per_area():
+    two = pd.concat([coming(g1=20.0), coming(g1=20.0).assign(area="south")])
+    assert enrolment.staff_posts(two, {"primary": 19})["posts"].tolist() == [2.0, 2.0]
+
+
+# --- a real district: Baltimore City, 2003–2025 (CC0) ---
+
+REAL = os.environ.get("PLANLIB_REAL_DATA")
+BALTIMORE = [["PK"], ["K", *map(str, range(1, 9))], ["9", "10", "11", "12"]]
+MIDDLE = {
+    grade: "one_to_eight" if grade in list("12345678") else "other" for chain in BALTIMORE for grade in chain
+}
+ORIGINS = range(2006, 2025)
+
+
+@pytest.fixture(scope="module")
+def baltimore():
+    if not REAL:
+        pytest.skip("PLANLIB_REAL_DATA is not set")
+    raw = pd.read_csv(Path(REAL) / "baltimore_bcpss_enrollment.csv.gz", dtype={"school_number": str, "grade": str})
+    cells = raw[(raw["race"] == "All") & (raw["school_number"] != "0") & raw["grade"].notna()]
+    cells = cells[cells["enrolled_count"].notna()]
+    return cells.rename(columns={"school_number": "school_id", "enrolled_count": "students"})[
+        ["school_id", "grade", "year", "students"]
+    ]
+
+
+def backtest(cells, by, **options):
+    """Project from every origin and lay the truth beside it."""
+    keys = [*by, "year"]
+    truth = cells.assign(stage=cells["grade"].map(MIDDLE)).groupby(keys)["students"].sum().rename("truth")
+    last = truth.rename("naive").reset_index().rename(columns={"year": "origin"})
+    found = []
+    for origin in ORIGINS:
+        known = cells[cells["year"] <= origin]
+        table = enrolment.project(
+            known, horizon=min(5, 2025 - origin), by=by, chains=BALTIMORE, stages=MIDDLE, **options
+        )
+        found.append(table.assign(origin=origin, h=table["year"] - origin))
+    together = pd.concat(found).merge(truth.reset_index(), on=keys).merge(last, on=[*by, "origin"])
+    return together
+
+
+def test_backtest_reproduces_the_published_error(baltimore):
+    found = backtest(baltimore, ["stage"], paths=0).query("stage == 'one_to_eight'")
+    error = 100 * (found["students"] / found["truth"] - 1).abs().groupby(found["h"]).mean()
+    naive = 100 * (found["naive"] / found["truth"] - 1).abs().groupby(found["h"]).mean()
+    assert error.round(2).tolist() == [1.00, 2.04, 2.96, 4.08, 5.45]
+    assert naive.round(2).tolist() == [1.72, 3.14, 4.13, 4.99, 5.50]
+
+
+def test_intervals_cover_what_they_say_by_grade(baltimore):
+    found = backtest(baltimore, ["grade"], paths=300)
+    inside_80 = found["truth"].between(found["lower_80"], found["upper_80"])
+    inside_95 = found["truth"].between(found["lower_95"], found["upper_95"])
+    assert 0.72 <= inside_80.mean() <= 0.88
+    assert 0.90 <= inside_95.mean() <= 0.99
+    # pre-kindergarten fell by 37 % in 2021: nobody could foresee it, but the interval a year later knows that it can be
+    first = found[(found["grade"] == "PK") & (found["h"] == 1)].set_index("origin")
+    width = (first["upper_80"] - first["lower_80"]) / first["students"]
+    assert width[2021] > 1.3 * width[2020]
+    assert np.isfinite(found[["lower_95", "upper_95"]]).all(axis=None)
