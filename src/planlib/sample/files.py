@@ -70,23 +70,26 @@ def _dated(entry: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _corrections(slips: list[Slip]) -> dict[str, Any]:
-    """One entry for each slip: what stands in the cell, and what it is read as."""
-    words = definition("sample_layout")["corrections"]
-    entries = [
-        {
-            "what": f"{slip.school_id} {slip.rule['field']} {slip.rule['year']}",
-            "where": {"file": f"returns/{slip.file}", "sheet": slip.sheet, "cell": slip.cell},
-            "action": "override",
-            "value": slip.rule["becomes"],
-            "expect": slip.found,
-            "reason": words["reasons"][slip.rule["slip"]],
-            "who": words["by"],
-            "date": words["date"].isoformat(),
-            "evidence": words["evidence"].format(number=number),
-        }
-        for number, slip in enumerate(slips, 1)
-    ]
+    """One entry for each slip: what stands in the cell, and what is done about it."""
+    entries = [_correction(slip, number) for number, slip in enumerate(slips, 1)]
     return {"schema_version": 1, "corrections": entries}
+
+
+def _correction(slip: Slip, number: int) -> dict[str, Any]:
+    words = definition("sample_layout")["corrections"]
+    action = words["actions"][slip.rule["slip"]]
+    entry = {
+        "what": f"{slip.school_id} {slip.rule.get('field', slip.sheet)} {slip.rule['year']}",
+        "where": {"file": f"returns/{slip.file}", "sheet": slip.sheet, "cell": slip.cell},
+        "action": action,
+        **({"value": slip.rule["becomes"]} if action == "override" else {}),
+        "expect": slip.found,
+        "reason": words["reasons"][slip.rule["slip"]],
+        "who": words["by"],
+    }
+    year = slip.rule["year"]
+    evidence = words["evidence"].format(year=year + 1, number=number)
+    return {**entry, "date": f"{year + 1}-{words['month_day']}", "evidence": evidence}
 
 
 def _sources(folder: Path, files: list[Path], words: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -133,11 +133,11 @@ def _write_sheet(page: Any, sheet: Mapping[str, Any], book: Book, formats: Mappi
     width = len(columns)
     _write_titles(page, sheet, book, formats, width)
     _write_header(page, columns, formats)
-    schools = book.schools
+    schools = book.schools + _sent_twice(sheet, book)
     for number, school in enumerate(schools):
         _write_school(page, sheet, book, columns, school, number, formats)
     last = FIRST_ROW + len(schools)
-    _write_totals(page, sheet, book, columns, schools, last, formats)
+    _write_totals(page, sheet, book, columns, last, formats)
     page.write_string(last + 1, 0, book.layout["note"])
     page.write_string(last + 2, 0, book.layout["signed"].format(year=book.year))
     page.set_column(0, 0, 6)
@@ -252,9 +252,8 @@ def _write_school(
         slip = _slip(column, book, number)
         if slip is not None:
             shown = _slipped(shown, slip)
-            code = str(next(iter(school.values()))["school_id"])
             cell = xl_rowcol_to_cell(row, at)
-            book.slips.append(Slip(book.file, sheet["name"], cell, str(shown), slip, code))
+            book.slips.append(Slip(book.file, sheet["name"], cell, str(shown), slip, _code(school)))
         _write_cell(page, row, at, shown, formats["cell"])
 
 
@@ -305,16 +304,18 @@ def _spaced_name(name: str, number: int, book: Book) -> str:
     return f"{name[:2]}　{name[2:]} " if number % every == book.year % every else name
 
 
-def _slip(column: Column, book: Book, number: int) -> Mapping[str, Any] | None:
+def _slip(column: Column, book: Book, number: int) -> dict[str, Any] | None:
     for slip in book.layout["slips"]:
-        same = (slip["year"], slip["type"], slip["nth"]) == (book.year, book.school_type, number)
-        if same and column.name == slip["field"] and column.stage in ("", slip["stage"]):
+        same = (slip["year"], slip["type"], slip.get("nth")) == (book.year, book.school_type, number)
+        if same and column.name == slip.get("field") and column.stage in ("", slip["stage"]):
             return dict(slip)
     return None
 
 
-def _slipped(shown: Any, slip: dict[str, Any]) -> str:
+def _slipped(shown: Any, slip: dict[str, Any]) -> Any:
     """The slip as text; what should have stood there is kept with the rule."""
+    if slip["slip"] == "doubtful":
+        return shown
     slip["becomes"] = str(shown)
     if slip["slip"] == "times_10000":
         return str(round(float(shown) * 10000))
@@ -331,20 +332,39 @@ def _write_cell(page: Any, row: int, at: int, shown: Any, form: Any) -> None:
 
 
 def _write_totals(
-    page: Any,
-    sheet: Mapping[str, Any],
-    book: Book,
-    columns: list[Column],
-    schools: list[School],
-    row: int,
-    formats: Mapping[str, Any],
+    page: Any, sheet: Mapping[str, Any], book: Book, columns: list[Column], row: int, formats: Mapping[str, Any]
 ) -> None:
     """Sums of counts and quantities, of the true values: a slip shows as a total that does not agree."""
     page.write_string(row, 0, book.layout["total"], formats["cell"])
     for at, column in enumerate(columns[1:], 1):
-        rule = book.form["fields"][column.name]
-        if rule["type"] not in ("count", "quantity"):
+        if book.form["fields"][column.name]["type"] not in ("count", "quantity"):
             page.write_blank(row, at, None, formats["cell"])
             continue
-        values = [value for school in schools if (value := _value(column, school, book)) is not None]
-        page.write_number(row, at, round(sum(values), 6), formats["cell"])
+        values = [value for school in book.schools if (value := _value(column, school, book)) is not None]
+        total = round(sum(values), 6)
+        for slip in _slips(book, "total_off"):
+            if slip["sheet"] == sheet["name"] and slip["field"] == column.name:
+                rule = {**slip, "becomes": str(total)}
+                total += 90
+                cell = xl_rowcol_to_cell(row, at)
+                book.slips.append(Slip(book.file, sheet["name"], cell, str(total), rule, book.layout["total"]))
+        page.write_number(row, at, total, formats["cell"])
+
+
+def _slips(book: Book, kind: str) -> list[Mapping[str, Any]]:
+    here = (book.year, book.school_type, kind)
+    return [s for s in book.layout["slips"] if (s["year"], s["type"], s["slip"]) == here]
+
+
+def _sent_twice(sheet: Mapping[str, Any], book: Book) -> list[School]:
+    """Schools that stand a second time at the end of the sheet."""
+    again = [slip for slip in _slips(book, "row_twice") if slip["sheet"] == sheet["name"]]
+    for number, slip in enumerate(again):
+        code = _code(book.schools[slip["nth"]])
+        cell = xl_rowcol_to_cell(FIRST_ROW + len(book.schools) + number, 1)
+        book.slips.append(Slip(book.file, sheet["name"], cell, code, slip, code))
+    return [book.schools[slip["nth"]] for slip in again]
+
+
+def _code(school: School) -> str:
+    return str(next(iter(school.values()))["school_id"])
