@@ -293,6 +293,7 @@ def test_targets_refuse_what_is_no_date_or_table(read, wrong):
         ("date: 2023-06-30", "date: 2024-06-30", "amended a second time on one day"),
         ("target: \">58\"", "target: \"<58\"", "is to rise"),
         ("target: \">58\"", "target: \">158\"", "out of bounds"),
+        ("target: \">58\"", "target: \">40\"", "to rise from 50.5, expected a target above the baseline"),
         ("target: \"1\", date", "target: \"one\", date", "target 'one'"),
         (", approval: {zh: 区政府二, en: District again}", "", "has no approval"),
     ],

@@ -17,6 +17,13 @@ _ALLOWED = {  # direction → relations a target may be printed with
     "hold": ("=", ">", "≥", "<", "≤", "≈"),
     "volume": ("=", ">", "≥", "<", "≤", "≈"),
 }
+_NEEDS = {  # way of judging → what else the series must say
+    "pace": ("direction", ("rise", "fall")),
+    "met_only": ("direction", ("rise", "fall")),
+    "hold": ("direction", ("hold",)),
+    "volume": ("direction", ("volume",)),
+    "batch": ("kind", ("cumulative",)),
+}
 _FIXED = {"milestone": 1.0, "coverage": 100.0, "never_falls": 0.0}  # kind of commitment → its only target
 
 
@@ -139,13 +146,19 @@ def _check_tracked(document: Document, entries: Entries) -> None:
                 )
 
 
+def _read(text: object) -> Target | None:
+    """Return a printed number, or None where there is none to read."""
+    with suppress(RegistryError):
+        return parse_target(text) if isinstance(text, str) else None
+    return None
+
+
 def _printed(document: Document, entry: Entry, key: str) -> Target | None:
     """Return a printed number, or note that it cannot be read."""
     text = entry.data.get(key)
-    if not isinstance(text, str):
-        return None
-    with suppress(RegistryError):
-        return parse_target(text)
+    found = _read(text)
+    if found is not None or not isinstance(text, str):
+        return found
     document.fault(
         (*entry.where, key),
         f"{key} {text!r}",
@@ -160,7 +173,11 @@ def _check_series(document: Document, entry: Entry) -> None:
     if not entry.is_whole or baseline is None or target is None:
         return
     _check_direction(document, entry, baseline, target)
+    if entry.data["direction"] == "hold" and target.value != baseline.value:
+        what = f"the target {entry.data['target']} of a series that is to hold from {entry.data['baseline']}"
+        document.fault((*entry.where, "target"), what, "the baseline itself", "mend the number, or the direction")
     _check_judged(document, entry)
+    _check_source(document, entry)
     _check_bounds(document, entry, {"baseline": baseline, "target": target})
     if entry.data["baseline_as_of"] >= entry.data["target_as_of"]:
         document.fault(
@@ -174,17 +191,16 @@ def _check_series(document: Document, entry: Entry) -> None:
 def _check_direction(document: Document, entry: Entry, baseline: Target, target: Target) -> None:
     direction = entry.data["direction"]
     _check_relation(document, entry, target, direction)
-    text = f"the target {entry.data['target']} of a series that is to {direction} from {entry.data['baseline']}"
     # 98 to >98 has no room but a direction; 98 to 98 is to be held
     is_strict = target.relation in "><"
     gain = {"rise": target.value - baseline.value, "fall": baseline.value - target.value}.get(direction)
     if gain is not None and (gain < 0 or (gain == 0 and not is_strict)):
-        side = "above" if direction == "rise" else "below"
         document.fault(
-            (*entry.where, "target"), text, f"a target {side} the baseline", "mend the number, or the direction"
+            (*entry.where, "target"),
+            f"the target {entry.data['target']} of a series that is to {direction} from {entry.data['baseline']}",
+            f"a target {'above' if direction == 'rise' else 'below'} the baseline",
+            "mend the number, or the direction",
         )
-    if direction == "hold" and target.value != baseline.value:
-        document.fault((*entry.where, "target"), text, "the baseline itself", "mend the number, or the direction")
 
 
 def _check_relation(document: Document, entry: Entry, target: Target, direction: str) -> None:
@@ -199,28 +215,19 @@ def _check_relation(document: Document, entry: Entry, target: Target, direction:
 
 
 def _check_judged(document: Document, entry: Entry) -> None:
-    direction, judged = entry.data["direction"], entry.data["judged"]
-    pairs = {"hold": "direction: hold", "volume": "direction: volume", "batch": "kind: cumulative"}
-    held = {
-        "hold": direction == "hold",
-        "volume": direction == "volume",
-        "batch": entry.data["kind"] == "cumulative",
-    }
-    if not held.get(judged, True):
-        document.fault((*entry.where, "judged"), f"judged: {judged}", pairs[judged], "mend one of the two")
-    if judged in ("pace", "met_only") and direction in ("hold", "volume"):
-        document.fault((*entry.where, "judged"), f"judged: {judged}", f"{direction}", "mend one of the two")
-    is_measured = "measure" in entry.data
-    if is_measured != (entry.data["source"] == "returns"):
-        todo = (
-            "remove the measure" if is_measured else "say how the returns give it, or write source: observations"
-        )
+    judged = entry.data["judged"]
+    key, wanted = _NEEDS.get(judged, ("judged", (judged,)))
+    if entry.data[key] not in wanted:
         document.fault(
-            (*entry.where, "source"),
-            f"source: {entry.data['source']}",
-            "a measure with source: returns only",
-            todo,
+            (*entry.where, "judged"), f"judged: {judged}", f"{key}: {' or '.join(wanted)}", "mend one of the two"
         )
+
+
+def _check_source(document: Document, entry: Entry) -> None:
+    source, is_measured = entry.data["source"], "measure" in entry.data
+    if is_measured != (source == "returns"):
+        todo = "remove the measure" if is_measured else "add one, or write source: observations"
+        document.fault((*entry.where, "source"), f"source: {source}", "a measure with source: returns only", todo)
 
 
 def _check_bounds(document: Document, entry: Entry, printed: dict[str, Target]) -> None:
@@ -280,8 +287,9 @@ def first_day(document: Document) -> str:
 def _check_sums(document: Document, entries: Entries) -> None:
     values: dict[str, float] = {entry.id: entry.data["value"] for entry in entries.base_counts if entry.is_whole}
     for entry in entries.commitments:
-        with suppress(RegistryError, KeyError, AttributeError):
-            values[entry.id] = parse_target(entry.data["target"]).value
+        target = _read(entry.data.get("target"))
+        if target is not None:
+            values[entry.id] = target.value
     for entry in entries.sums:
         if entry.is_whole:
             _check_sum(document, entry, values)
@@ -344,11 +352,12 @@ def _check_amendment(document: Document, entry: Entry, key: str, subjects: dict[
         )
         return
     target = _printed(document, entry, "target")
-    if target is not None and key == "series" and subject.is_whole:
-        _check_relation(document, entry, target, subject.data["direction"])
-        if bounds_of(subject.data) != (None, None):
-            bounded = Entry(entry.where, {**subject.data, "target": entry.data["target"]}, True)
-            _check_bounds(document, bounded, {"target": target})
+    baseline = _read(subject.data.get("baseline"))
+    if target is not None and baseline is not None and subject.is_whole:
+        # judged as the series would be with this target; what was to be held may be amended to less
+        amended = Entry(entry.where, {**subject.data, "target": entry.data["target"]}, True)
+        _check_direction(document, amended, baseline, target)
+        _check_bounds(document, amended, {"target": target})
     if entry.data["date"] < first_day(document):
         document.fault(
             (*entry.where, "date"), f"amended {entry.data['date']}", f"from {first_day(document)}", "mend the date"
