@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from planlib import evaluate, freshness, measures
+from planlib import enrolment, evaluate, freshness, measures
+from planlib import forecast as forecasting
 from planlib.errors import RegistryError, listing
 from planlib.params import NOTEBOOKS
 
 if TYPE_CHECKING:
     from planlib.district.opened import District
 
+PLAN_YEARS = 5
+STAGES = ("preschool", "primary", "junior", "senior")
 LATE = ("behind", "far_behind", "below_baseline", "not_held", "not_met")
 UNFINISHED = ("late", "not_kept", "no_record", "on_schedule")
 _EXPLANATION_KEYS = {
@@ -42,6 +45,16 @@ class Evaluation:
     def is_simulated(self) -> bool:
         """Whether any file of the district is registered as synthetic."""
         return freshness.is_simulated(self.district.name)
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """The years of the plan's baseline and of its targets."""
+        return int(self.plan.period["baseline_year"]), int(self.plan.period["last_year"])
+
+    @property
+    def years(self) -> tuple[int, int]:
+        """The first and the last year of the plan."""
+        return int(self.plan.period["first_year"]), int(self.plan.period["last_year"])
 
     @cached_property
     def scorecard(self) -> pd.DataFrame:
@@ -163,6 +176,135 @@ class Evaluation:
         """Forecast of every series to the year of its target; empty at the end of the plan."""
         return self.district.forecast()
 
+    @property
+    def fan_series(self) -> pd.DataFrame:
+        """The series a fan chart shows: those with a forecast that are not simply held."""
+        card = self.scorecard.drop(columns=["lower_80", "upper_80"])  # the chart reads them from the forecast
+        return card[card["series_id"].isin(self.forecast["series_id"]) & (card["direction"] != "hold")]
+
+    @cached_property
+    def feasible(self) -> pd.DataFrame:
+        """Cautious, likely and ambitious levels at the end of the next plan, for series that still can move."""
+        series = self.plan.series[~self.plan.series["direction"].isin(["hold"])]
+        history = self.history.merge(series[["series_id", "direction"]], on="series_id")
+        found = forecasting.feasible_targets(history, self.plan.period["last_year"] + PLAN_YEARS)
+        told = self.scorecard[["series_id", "number", "name_zh", "name_en", "unit", "precision", "value"]]
+        return found.merge(told, on="series_id").sort_values("number", ignore_index=True)
+
+    @property
+    def seats_year(self) -> int:
+        """The last year enrolment is projected to: the plan's end, or at its end five years on."""
+        last = int(self.plan.period["last_year"])
+        return last if self.phase == "midterm" else last + PLAN_YEARS
+
+    @cached_property
+    def enrolment_history(self) -> pd.DataFrame:
+        """Pupils by stage and year, as counted."""
+        counted = self.district.tables["enrolment"]
+        return counted.groupby(["stage", "year"], as_index=False)["students"].sum()
+
+    def _projected(self, by: tuple[str, ...]) -> pd.DataFrame:
+        counted = self.district.tables["enrolment"]
+        births = self.district.tables["births"]
+        horizon = self.seats_year - int(counted["year"].max())
+        sums = counted.groupby(["area", "grade", "year"], as_index=False)["students"].sum()
+        return enrolment.project(sums, births if len(births) else None, horizon, by=by)
+
+    @cached_property
+    def enrolment_paths(self) -> pd.DataFrame:
+        """Pupils by stage and year, projected: middle path and 80 % interval."""
+        if self.district.tables["enrolment"].empty:
+            return pd.DataFrame(columns=["stage", "year", "students", "lower", "upper"])
+        table = self._projected(("stage",))
+        return table.rename(columns={"lower_80": "lower", "upper_80": "upper"})
+
+    @cached_property
+    def enrolment_outlook(self) -> pd.DataFrame:
+        """For each stage the pupils of now and of the last projected year."""
+        end = self.enrolment_paths[self.enrolment_paths["year"] == self.seats_year]
+        now = self.enrolment_history[self.enrolment_history["year"] == self.district.last_year]
+        table = end.rename(columns={"students": "median"}).merge(
+            now.rename(columns={"students": "now"})[["stage", "now"]], on="stage"
+        )
+        return table[table["stage"].isin(STAGES)].reset_index(drop=True)
+
+    @cached_property
+    def capacity(self) -> pd.DataFrame:
+        """Places by area, stage and year: those of the last return, and what projects will add.
+
+        A school's planned places are shared among its stages by their number of grades.
+        """
+        grades = pd.Series(enrolment.STAGE_OF_GRADE).value_counts()
+        rows = self.district.schools
+        rows = rows[(rows["year"] == self.district.last_year) & rows["capacity_students"].notna()]
+        weight = rows["stage"].map(grades)
+        share = weight / weight.groupby(rows["school_id"]).transform("sum")
+        own = rows.assign(seats=rows["capacity_students"].astype("float64") * share)
+        own = own.groupby(["area", "stage"], as_index=False)["seats"].sum()
+        years = range(self.district.last_year, self.seats_year + 1)
+        table = own.merge(pd.DataFrame({"year": list(years)}), how="cross")
+        added = enrolment.new_seats(self._coming(), years)
+        added = added.groupby(["area", "stage", "year"], as_index=False)["seats"].sum()
+        both = table.merge(added, on=["area", "stage", "year"], how="outer", suffixes=("", "_added"))
+        both["seats"] = both["seats"].fillna(0) + both["seats_added"].fillna(0)
+        return both[["area", "stage", "year", "seats"]]
+
+    def _coming(self) -> pd.DataFrame:
+        """Return the projects not in the returns yet, each opening in the term after it is expected to be ready."""
+        ledger = self.projects
+        known = ledger["opened"].notna() & (ledger["opened"] <= f"{self.district.last_year}-09-01")
+        coming = ledger[~known & (ledger["kind"] != "renewal")]
+        opened = coming["opened"].where(coming["opened"].notna(), coming["expected_done"])
+        return coming.assign(opened=opened)[["project_id", "kind", "area", "opened", "seats"]]
+
+    @cached_property
+    def seats_by_area(self) -> pd.DataFrame:
+        """Children against places by area, stage and year (`planlib.enrolment.seats`)."""
+        if self.district.tables["enrolment"].empty:
+            return pd.DataFrame(columns=["area", "stage", "year", "students", "seats_needed", "seats", "balance"])
+        projected = self._projected(("area", "grade"))
+        projected = projected[projected["grade"].map(enrolment.STAGE_OF_GRADE).isin(STAGES)]
+        return enrolment.seats(projected, self.capacity, self.district.class_sizes)
+
+    @cached_property
+    def seats(self) -> pd.DataFrame:
+        """The district's total by stage and year; shortages are counted by area before they are added."""
+        columns = ["students", "seats_needed", "seats", "shortage"]
+        return self.seats_by_area.groupby(["stage", "year"], as_index=False)[columns].sum()
+
+    @cached_property
+    def project_targets(self) -> dict[str, int]:
+        """How many projects of each kind the plan promises, read off the promises that count them."""
+        found: dict[str, int] = {}
+        for row in self.plan.commitments.itertuples():
+            where = row.measure.get("where", {}) if isinstance(row.measure, dict) else {}
+            if isinstance(where.get("kind"), str) and "sum" not in row.measure:
+                found[where["kind"]] = int(row.target)
+        return found
+
+    @cached_property
+    def composite_targets(self) -> dict[str, float]:
+        """The plan's targets of the composite coefficient, by stage."""
+        rows = self.plan.series.itertuples()
+        return {
+            r.measure["composite"]: float(r.target)
+            for r in rows
+            if isinstance(r.measure, dict) and "composite" in r.measure
+        }
+
+    @cached_property
+    def issues(self) -> pd.DataFrame:
+        """What cleaning mended or set aside, of the years this report may know."""
+        rows = self.district.issues
+        year = pd.to_numeric(rows["year"], errors="coerce")
+        return rows[year.isna() | (year <= self.cutoff.year)].reset_index(drop=True)
+
+    @cached_property
+    def files_read(self) -> int:
+        """How many raw files the report rests on: workbooks of the years known, and the tables beside them."""
+        tables = [t for t in self.district.tables.values() if "file" in t and len(t)]
+        return self.district.lineage["file"].nunique() + len(tables)
+
     @cached_property
     def earlier(self) -> Evaluation:
         """The mid-term as it stood: the same district, opened at the mid-term's own cutoff."""
@@ -181,7 +323,9 @@ class Evaluation:
         actual, is_inside_80, is_inside_95, error, naive_error``, for the target year of every series.
         """
         ahead = self.earlier.forecast
-        last = self.district.plan.series[["series_id", "number", "name_zh", "name_en", "unit", "target_as_of"]]
+        last = self.district.plan.series[
+            ["series_id", "number", "name_zh", "name_en", "unit", "precision", "target_as_of"]
+        ]
         table = ahead.merge(last, on="series_id")
         table = table[table["year"] == table["target_as_of"].str[:4].astype(int)]
         came = self.history.rename(columns={"value": "actual"})[["series_id", "year", "actual"]]

@@ -10,11 +10,12 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from planlib import balance, evaluate, freshness, measures, paths, schema, standard
+from planlib import balance, evaluate, freshness, measures, paths, schema
 from planlib import forecast as forecasting
 from planlib.district.evaluation import Evaluation
 from planlib.errors import DataError, RegistryError, UsageError
 from planlib.registry import Plan, load_definitions, load_plan
+from planlib.standard import Standard, StandardCheck, check_standard, stage_resources, standard_from
 
 TABLES = ("schools", "observations", "enrolment", "births", "milestones", "projects", "finance")
 PROJECT_DATES = ("approved", "started", "completed", "handed_over", "opened")
@@ -106,15 +107,21 @@ class District:
         return load_definitions("evaluation")
 
     @cached_property
-    def standard(self) -> standard.Standard:
+    def standard(self) -> Standard:
         """The standard of compulsory education in force at the last return."""
         day = min(self.cutoff, dt.date(self.plan.period["last_year"], 12, 31))
-        return standard.standard_from(load_definitions("standards"), "compulsory_2017", day)
+        return standard_from(load_definitions("standards"), "compulsory_2017", day)
+
+    @cached_property
+    def class_sizes(self) -> dict[str, float]:
+        """Children a class for counting places, by stage or grade."""
+        places = standard_from(load_definitions("standards"), "class_size_places", self.standard.on)
+        return {**places.rules["class_size"], **self.standard.rules["class_size"]}
 
     @cached_property
     def stage_resources(self) -> pd.DataFrame:
         """One row per school, stage and year that counts, with the resources of the standard."""
-        return standard.stage_resources(self.schools, self.standard)
+        return stage_resources(self.schools, self.standard)
 
     @cached_property
     def balance(self) -> pd.DataFrame:
@@ -127,10 +134,10 @@ class District:
         )
 
     @cached_property
-    def check(self) -> standard.StandardCheck:
+    def check(self) -> StandardCheck:
         """Every school of the last year against the thresholds."""
         rows = self.stage_resources
-        return standard.check_standard(rows[rows["year"] == self.last_year], self.standard)
+        return check_standard(rows[rows["year"] == self.last_year], self.standard)
 
     @cached_property
     def observations(self) -> pd.DataFrame:
@@ -170,7 +177,8 @@ class District:
         ahead = self._outlook(known)
         card = card.merge(ahead, on="series_id", how="left", validate="one_to_one")
         card["outlook"] = evaluate.outlook(card["probability"], self.rules)
-        return card
+        told = ["series_id", *self.plan.series.columns.difference(card.columns)]
+        return card.merge(self.plan.series[told], on="series_id", validate="one_to_one")
 
     def _amended(self, day: dt.date) -> pd.DataFrame:
         """Return the plan's series with the targets amended up to a day beside the original ones."""
@@ -212,7 +220,7 @@ class District:
         if ahead.empty:
             return pd.DataFrame(columns=columns)
         end = ahead[ahead["year"] == ahead["series_id"].map(self._target_years())]
-        targets = self._thresholds().merge(end[["series_id", "year"]], on="series_id")
+        targets = self._targets().merge(end[["series_id", "year"]], on="series_id")
         chance = forecasting.probability(self.forecastable(known), targets)
         table = end[["series_id", "median", "lower_80", "upper_80", "naive"]].merge(
             chance[["series_id", "probability"]], on="series_id", how="left"
@@ -220,21 +228,26 @@ class District:
         names = {"median": "median_target_year", "naive": "naive_target_year"}
         return table.rename(columns=names)[columns]
 
-    def _thresholds(self) -> pd.DataFrame:
-        """Return the numbers an unrounded value must reach so that its rounded form meets the printed target.
+    def _targets(self) -> pd.DataFrame:
+        """Return the plan's targets as a probability reads them: a bare number is a floor, or a ceiling to fall to.
 
-        The plan's targets hold at the precision it prints: a coefficient of 0.3004 meets "0.300", and "over 95"
-        with one decimal needs 95.05.
+        They hold at the precision the plan prints: 0.3004 meets 0.3 printed to three decimals.
         """
         series = self.plan.series
-        half = 0.5 * 10.0 ** -series["precision"].astype(float)
-        is_strict = series["target_relation"].isin([">", "<"])
-        falls = (series["direction"] == "fall") | series["target_relation"].isin(["<", "≤"])
-        relation = pd.Series(np.where(falls, "≤", "≥"), index=series.index)
-        shift = np.where(falls, 1.0, -1.0) * np.where(is_strict, -1.0, 1.0) * half
-        return pd.DataFrame(
-            {"series_id": series["series_id"], "target": series["target"] + shift, "relation": relation}
-        )
+        bare = np.where(series["direction"] == "fall", "≤", "≥")
+        relation = series["target_relation"].where(series["target_relation"] != "=", pd.Series(bare, series.index))
+        return series[["series_id", "target", "precision"]].assign(relation=relation)
+
+    @cached_property
+    def issues(self) -> pd.DataFrame:
+        """What cleaning mended or set aside, by file, sheet and cell (``issues.csv``)."""
+        return pd.read_csv(paths.processed(self.name) / "issues.csv", dtype="str", keep_default_na=False)
+
+    @cached_property
+    def lineage(self) -> pd.DataFrame:
+        """The birthplace of every value: file, sheet, cell, raw text, step."""
+        frame = schema.read_table(paths.processed(self.name) / "lineage.parquet", "lineage")
+        return _known(frame, "lineage", None if self.cutoff == dt.date.max else self.cutoff)
 
     @cached_property
     def commitment_records(self) -> pd.DataFrame:
@@ -284,7 +297,7 @@ class District:
         UsageError
             If there is no such value; says what there is.
         """
-        lineage = schema.read_table(paths.processed(self.name) / "lineage.parquet", "lineage")
+        lineage = self.lineage
         chosen = lineage[
             (lineage["table"] == table)
             & (lineage["year"] == year)

@@ -207,6 +207,8 @@ def balance_table(evaluation: Evaluation, language: str) -> Table:
 
 def resource_name(evaluation: Evaluation, resource: str, language: str) -> str:
     """Return a resource's name as the standard prints it, or the composite's."""
+    if resource == "composite":
+        return say("word.composite", language)
     return evaluation.district.standard.labels[resource][language]
 
 
@@ -254,15 +256,15 @@ def places(evaluation: Evaluation, language: str) -> Text:
 
 def short_items(evaluation: Evaluation, language: str) -> list[str]:
     """Return the areas and stages that are short of places in the last projected year."""
-    seats = evaluation.seats
-    short = seats[(seats["year"] == evaluation.seats_year) & (seats["surplus"] < 0)]
+    seats = evaluation.seats_by_area
+    short = seats[(seats["year"] == evaluation.seats_year) & (seats["shortage"] > 0)]
     return [
         say(
             "section.seats_item",
             language,
             area=row.area,
             stage=label(row.stage, language, "stage"),
-            count=number(-row.surplus, language, 0),
+            count=number(row.shortage, language, 0),
         )
         for row in short.itertuples()
     ]
@@ -278,14 +280,15 @@ def short_places(evaluation: Evaluation, language: str) -> str:
 
 def seats_table(evaluation: Evaluation, language: str) -> Table:
     """Return places needed and available by area and stage in the last projected year."""
-    seats = evaluation.seats[evaluation.seats["year"] == evaluation.seats_year]
+    seats = evaluation.seats_by_area
+    seats = seats[seats["year"] == evaluation.seats_year]
     columns = [
         Column("area", "area"),
         Column("stage", "stage", "label:stage"),
         Column("year", "year", "year"),
-        Column("needed", "needed", "number", 0),
-        Column("available", "available", "number", 0),
-        Column("surplus", "balance", "number", 0),
+        Column("students", "students", "number", 0),
+        Column("seats", "available", "number", 0),
+        Column("balance", "balance", "number", 0),
     ]
     return Table(seats, columns, say("caption.seats", language), language, [say("note.seats", language)])
 

@@ -228,7 +228,7 @@ def probability_table(evaluation: Evaluation, language: str) -> Table:
 def sensitivity_table(evaluation: Evaluation, language: str) -> Table:
     """Return how many indicators would stand in each class under other cut points."""
     rows = evaluation.sensitivity
-    named = {"chosen": label("chosen", language, "alternative")}
+    named = {"chosen": say("word.chosen", language)}
     named |= {a["id"]: a[language] for a in evaluation.district.rules.get("alternatives", [])}
     shown = [c for c in rows.columns if c.startswith("n_") and rows[c].any()][::-1]
     frame = rows.assign(alternative=rows["alternative"].map(named))
