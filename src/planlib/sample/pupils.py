@@ -1,6 +1,7 @@
 """How many children there are: births, entry, progression from grade to grade, shared out over schools."""
 
 from collections.abc import Iterable
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,6 @@ from planlib.sample.story import (
     stages_of_type,
 )
 
-Matrix = pd.DataFrame  # one row per institution, one column per grade
 MAINSTREAM = ("primary", "junior", "nine_year", "twelve_year")
 
 
@@ -56,7 +56,7 @@ def make_enrolment(story: Story, roster: pd.DataFrame, seed: int) -> pd.DataFram
     return pd.concat([_long(matrix, year) for year, matrix in sorted(years.items())], ignore_index=True)
 
 
-def _long(matrix: Matrix, year: int) -> pd.DataFrame:
+def _long(matrix: pd.DataFrame, year: int) -> pd.DataFrame:
     long = matrix.rename_axis("index").reset_index().melt("index", var_name="grade", value_name="students")
     long = long[long["students"] > 0]
     return long.assign(year=year, stage=long["grade"].map(STAGE_OF_GRADE))
@@ -72,7 +72,10 @@ def sizes(story: Story, roster: pd.DataFrame, seed: int) -> pd.Series:
 
 
 class _Enrolment:
-    """The cohorts of one run: weights that stay with a school, and the steps from year to year."""
+    """The cohorts of one run: weights that stay with a school, and the steps from year to year.
+
+    A matrix has one row per institution and one column per grade.
+    """
 
     def __init__(self, story: Story, roster: pd.DataFrame, seed: int) -> None:
         self.story, self.roster, self.base = story, roster, story["base_year"]
@@ -98,7 +101,7 @@ class _Enrolment:
 
     # --- the base year ---------------------------------------------------------------------------------------
 
-    def base_year(self) -> Matrix:
+    def base_year(self) -> pd.DataFrame:
         """Return the base year with the plan's totals."""
         matrix = pd.DataFrame(0, index=self.roster.index, columns=list(STAGE_OF_GRADE))
         self._fixed_schools(matrix, self.base)
@@ -107,7 +110,7 @@ class _Enrolment:
         self._base_kindergartens(matrix)
         return matrix
 
-    def _fixed_schools(self, matrix: Matrix, year: int) -> None:
+    def _fixed_schools(self, matrix: pd.DataFrame, year: int) -> None:
         """Special and foreign schools: a few a grade, whatever the births."""
         for kind in ("special", "foreign"):
             rows = self.roster.index[self.roster["school_type"] == kind]
@@ -123,7 +126,7 @@ class _Enrolment:
             ratio *= self.story["progression"][str(below)]
         return entries(self.story, "primary", year - number + 1) * ratio
 
-    def _base_mainstream(self, matrix: Matrix) -> None:
+    def _base_mainstream(self, matrix: pd.DataFrame) -> None:
         grades = (*STAGE_GRADES["primary"], *STAGE_GRADES["junior"])
         fixed = int(matrix[list(grades)].to_numpy().sum())
         cohorts = np.array([self._cohort(grade, self.base) for grade in grades])
@@ -139,18 +142,17 @@ class _Enrolment:
         if stage != "junior":
             return self.weight
         shared = self.roster["school_type"].isin(["nine_year", "twelve_year"])
-        return self.weight.where(~shared, self.weight * 0.62)
+        return self.weight.where(~shared, self.weight * self.story["sizes"]["shared_junior"])
 
-    def _base_seniors(self, matrix: Matrix) -> None:
+    def _base_seniors(self, matrix: pd.DataFrame) -> None:
         who = self._with("senior", self.stages)
-        # seniors: 普高 largest, then 职高, then the sections of the twelve-year schools
-        weight = self.roster["school_type"].map({"senior": 2.0, "vocational": 1.1, "twelve_year": 0.9}).fillna(0.0)
+        weight = self.roster["school_type"].map(self.story["sizes"]["senior"]).fillna(0.0)
         grades = STAGE_GRADES["senior"]
         totals = apportion([1.005, 1.0, 0.995], self.story["totals"]["senior"])
         for grade, total in zip(grades, totals, strict=True):
             matrix[grade] += self._share(who, int(total), weight)
 
-    def _base_kindergartens(self, matrix: Matrix) -> None:
+    def _base_kindergartens(self, matrix: pd.DataFrame) -> None:
         matrix["T"] = self._toddlers(self.base)
         pattern = [self._kindergarten_cohort(step, self.base) for step in range(3)]
         for index, cell in enumerate(self.story["kindergartens"]):
@@ -193,7 +195,7 @@ class _Enrolment:
 
     # --- along the cohorts -----------------------------------------------------------------------------------
 
-    def backward(self, after: Matrix, year: int) -> Matrix:
+    def backward(self, after: pd.DataFrame, year: int) -> pd.DataFrame:
         """Return the year before a known one."""
         matrix = pd.DataFrame(0, index=after.index, columns=after.columns)
         self._fixed_schools(matrix, year)
@@ -201,10 +203,10 @@ class _Enrolment:
             self._stage_backward(matrix, after, stage, year)
         return matrix
 
-    def _stage_backward(self, matrix: Matrix, after: Matrix, stage: str, year: int) -> None:
+    def _stage_backward(self, matrix: pd.DataFrame, after: pd.DataFrame, stage: str, year: int) -> None:
         grades = [g for g in STAGE_GRADES[stage] if g != "T"]
         who = self._with(stage, [k for k in self.stages if k not in ("special", "foreign")])
-        for grade, above in zip(grades[:-1], grades[1:], strict=True):
+        for grade, above in pairwise(grades):
             ratio = self.story["progression"][grade] + self._noise()
             here = np.floor(after[above] / ratio + 0.5).astype("int64")
             matrix[grade] += here.where(self._open(grade, year, who), 0)
@@ -215,22 +217,22 @@ class _Enrolment:
         if stage == "preschool":
             matrix["T"] = self._toddlers(year)
 
-    def _like(self, after: Matrix, grades: list[str], who: pd.Series) -> pd.Series:
+    def _like(self, after: pd.DataFrame, grades: list[str], who: pd.Series) -> pd.Series:
         """Weights of the leaving cohort: the school's own mean grade a year later."""
         return after[grades].mean(axis=1).where(who, 0.0)
 
-    def _last_total(self, after: Matrix, stage: str, year: int) -> int:
+    def _last_total(self, after: pd.DataFrame, stage: str, year: int) -> int:
         if stage == "senior":
-            return int(round(after["12"].sum() * 0.99))
+            return round(after["12"].sum() * 0.99)
         if stage == "preschool":
-            return int(round(self._kindergarten_cohort(2, year)))
-        return int(round(self._cohort(STAGE_GRADES[stage][-1], year) * self.scale))
+            return round(self._kindergarten_cohort(2, year))
+        return round(self._cohort(STAGE_GRADES[stage][-1], year) * self.scale)
 
     def _noise(self) -> Floats:
         spread = self.story["progression"]["noise"]
         return np.clip(self.rng.normal(0.0, spread, len(self.roster)), -2.2 * spread, 2.2 * spread)
 
-    def forward(self, before: Matrix, year: int) -> Matrix:
+    def forward(self, before: pd.DataFrame, year: int) -> pd.DataFrame:
         """Return the year after a known one."""
         matrix = pd.DataFrame(0, index=before.index, columns=before.columns)
         self._fixed_schools(matrix, year)
@@ -242,25 +244,25 @@ class _Enrolment:
         self._enter_kindergarten(matrix, year)
         return matrix
 
-    def _progress(self, matrix: Matrix, before: Matrix, stage: str, year: int) -> None:
+    def _progress(self, matrix: pd.DataFrame, before: pd.DataFrame, stage: str, year: int) -> None:
         grades = [g for g in STAGE_GRADES[stage] if g != "T"]
         who = self._with(stage, [k for k in self.stages if k not in ("special", "foreign")])
         here = who & exists(self.roster, year)
-        for grade, above in zip(grades[:-1], grades[1:], strict=True):
+        for grade, above in pairwise(grades):
             ratio = self.story["progression"][grade] + self._noise()
             moved = np.floor(before[grade] * ratio + 0.5).astype("int64")
             matrix[above] += moved.where(here, 0)
         gone = who & exists(self.roster, year - 1) & ~exists(self.roster, year)
-        for grade, above in zip(grades[:-1], grades[1:], strict=True):
+        for grade, above in pairwise(grades):
             left = int(before.loc[gone, grade].sum())
             matrix[above] += self._share(self._open(above, year, here), left, matrix[above].astype(float))
 
-    def _enter_primary(self, matrix: Matrix, year: int) -> None:
+    def _enter_primary(self, matrix: pd.DataFrame, year: int) -> None:
         total = round(entries(self.story, "primary", year) * self.scale)
         who = self._open("1", year, self._with("primary", MAINSTREAM))
         matrix["1"] += self._share(who, total, self.weight, self._places("primary"))
 
-    def _enter_junior(self, matrix: Matrix, before: Matrix, year: int) -> None:
+    def _enter_junior(self, matrix: pd.DataFrame, before: pd.DataFrame, year: int) -> None:
         who = self._open("7", year, self._with("junior", MAINSTREAM))
         ordinary = self._with("primary", MAINSTREAM)
         total = round(int(before.loc[ordinary, "6"].sum()) * self.story["progression"]["6"])
@@ -271,12 +273,12 @@ class _Enrolment:
         )
         matrix["7"] += own + rest
 
-    def _enter_senior(self, matrix: Matrix, year: int) -> None:
+    def _enter_senior(self, matrix: pd.DataFrame, year: int) -> None:
         who = self._with("senior", self.stages)
-        weight = self.roster["school_type"].map({"senior": 2.0, "vocational": 1.1, "twelve_year": 0.9}).fillna(0.0)
+        weight = self.roster["school_type"].map(self.story["sizes"]["senior"]).fillna(0.0)
         matrix["10"] += self._share(who, self.story["senior_entry"][year], weight)
 
-    def _enter_kindergarten(self, matrix: Matrix, year: int) -> None:
+    def _enter_kindergarten(self, matrix: pd.DataFrame, year: int) -> None:
         """The youngest are shared out so that the share of public kindergartens comes out as the story has it."""
         matrix["T"] = self._toddlers(year)
         total = round(entries(self.story, "kindergarten", year))

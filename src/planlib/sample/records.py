@@ -9,14 +9,12 @@ import pandas as pd
 
 from planlib.sample.pupils import tracks
 from planlib.sample.resources import choose_renewals
-from planlib.sample.story import STAGE_GRADES, Story, apportion, generator
+from planlib.sample.story import STAGE_GRADES, Story, apportion, between, generator, stages_of_type
 
 PROJECT_COLUMNS = [
     "project_id", "name", "kind", "area", "approved", "started", "completed", "handed_over", "opened", "classes",
     "seats", "investment_yuan", "floor_area_m2", "site_area_m2",
 ]  # fmt: skip
-STAGES_BUILT = {"kindergarten": ["preschool"], "primary": ["primary"], "junior": ["junior"],
-                "nine_year": ["primary", "junior"]}  # fmt: skip
 DATES = ("approved", "started", "completed", "handed_over")
 
 
@@ -37,7 +35,7 @@ def make_projects(
     new["site_area_m2"] = apportion(sites, story["sites_m2"])
     new["floor_area_m2"] = np.floor(new["floor_area_m2"] * rng.uniform(0.9, 1.1, len(new)) / 10) * 10
     frame = pd.concat([new, _renewed(story, records, roster, rng)], ignore_index=True)
-    price = rng.uniform(*story["yuan_per_floor_m2"], len(frame))
+    price = between(rng, story["yuan_per_floor_m2"], len(frame))
     frame["investment_yuan"] = np.floor(frame["floor_area_m2"] * price / 10000) * 10000
     frame["project_id"] = [f"P{number:03d}" for number in range(1, len(frame) + 1)]
     whole = ["classes", "seats", "investment_yuan", "floor_area_m2", "site_area_m2"]
@@ -59,7 +57,7 @@ def _opened(story: Story, records: Mapping[str, Any], roster: pd.DataFrame, weig
 
 def _size(story: Story, roster: pd.DataFrame, weight: pd.Series, index: int, kind: str) -> tuple[int, int]:
     classes = seats = 0
-    for stage in STAGES_BUILT[kind]:
+    for stage in stages_of_type()[kind]:
         grades = len([grade for grade in STAGE_GRADES[stage] if grade != "T"])
         number = int(tracks(story, roster, weight, stage)[index]) * grades
         classes, seats = classes + number, seats + number * story["design_size"][stage]
@@ -91,7 +89,7 @@ def _unopened(
         paused = spec.get("paused", 0)
         for number in range(missing):
             is_paused = number < paused
-            grades = sum(len([g for g in STAGE_GRADES[s] if g != "T"]) for s in STAGES_BUILT[kind])
+            grades = sum(len([g for g in STAGE_GRADES[s] if g != "T"]) for s in stages_of_type()[kind])
             classes = spec["tracks"][0] * grades
             name = _spare_name(story, roster, kind, number)
             row = _row(
@@ -106,7 +104,7 @@ def _unopened(
 
 def _seats(story: Story, kind: str, classes: int) -> int:
     """Seats of a number of classes; those of a nine-year school stand two to one."""
-    sizes = [story["design_size"][stage] for stage in STAGES_BUILT[kind]]
+    sizes = [story["design_size"][stage] for stage in stages_of_type()[kind]]
     return classes * sizes[0] if len(sizes) == 1 else classes // 3 * (2 * sizes[0] + sizes[1])
 
 
@@ -180,7 +178,7 @@ def _done(spec: Mapping[str, Any]) -> list[Row]:
 
 def _counts(spec: Mapping[str, Any], pace: Mapping[str, Any], seed: int) -> list[Row]:
     """Stocks along a pace, shaken a little, never falling; small targets move in whole steps."""
-    rng, rows = generator(seed, 14), []
+    rng, rows = generator(seed, 14), list[Row]()
     for name, (target, style) in spec["counts"].items():
         shaken = np.array(pace[style]) * (1 + rng.uniform(-0.05, 0.05, 5) * (np.array(pace[style]) < 1))
         stock = np.maximum.accumulate(np.floor(np.round(shaken * target + 0.35, 9)))

@@ -7,7 +7,7 @@ import pandas as pd
 
 from planlib.balance import coefficient_of_variation
 from planlib.sample.pupils import MAINSTREAM, tracks
-from planlib.sample.story import STAGE_GRADES, Floats, Story, compulsory_standard, generator
+from planlib.sample.story import Floats, Story, between, compulsory_standard, generator
 from planlib.standard import Standard
 
 TEACHERS = ("teachers_above_required_degree", "backbone_teachers", "sports_arts_teachers")
@@ -111,11 +111,10 @@ class Plant:
 
     def _needed(self, schools: pd.DataFrame, resource: str) -> Floats:
         """Area that keeps the threshold with the most pupils to come, from the year of the works."""
-        floors, thresholds = self.story["floors"], self.units.standard.thresholds
+        floors = self.story["floors"]
         per = school_threshold(self.units.standard, resource)
         least = schools["kind"].map(per).to_numpy(float) * floors["margin"]
         least = least * np.where(self._exceptions(schools, resource), floors["exception"]["share"], 1.0)
-        assert thresholds
         ahead = schools[schools["year"] >= floors["since"]].groupby("index")["weighted"].max()
         need = least * schools["index"].map(ahead).fillna(0.0).to_numpy()
         return np.where(schools["year"] >= floors["works"], need, 0.0)
@@ -244,7 +243,7 @@ def gym_areas(story: Story, roster: pd.DataFrame, areas: pd.DataFrame, seed: int
     """Split sports area into ground and gym, and count the gym among the teaching rooms as the forms do."""
     rng = generator(seed, 6)
     has = rng.random(len(roster)) < story["gym"]["share"]
-    part = np.where(has, rng.uniform(*story["gym"]["of_sports"], len(roster)), 0.0)
+    part = np.where(has, between(rng, story["gym"]["of_sports"], len(roster)), 0.0)
     base = areas.groupby("index")["sports_area_m2"].transform("min")
     gym = np.floor(base * part[areas["index"]] / 10) * 10
     return pd.DataFrame({
@@ -266,8 +265,3 @@ def choose_renewals(story: Story, roster: pd.DataFrame) -> pd.Series:
     step = max(1, len(old) // story["renewals"]["planned"])
     chosen = old.index[::step][: len(years)]
     return pd.Series(years, index=chosen, dtype="int64")
-
-
-def grades_of(stage: str) -> tuple[str, ...]:
-    """Return the grades of a stage without the nursery class."""
-    return tuple(grade for grade in STAGE_GRADES[stage] if grade != "T")

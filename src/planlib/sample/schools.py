@@ -14,7 +14,17 @@ from planlib.sample.resources import (
     staff_levels,
 )
 from planlib.sample.roster import NEVER
-from planlib.sample.story import ENTRY_GRADE, STAGE_GRADES, Floats, Story, apportion, definition, generator
+from planlib.sample.story import (
+    ENTRY_GRADE,
+    STAGE_GRADES,
+    Floats,
+    Story,
+    apportion,
+    between,
+    definition,
+    generator,
+    stages_of_type,
+)
 
 HEALTH = ("primary", "junior", "senior")
 
@@ -48,7 +58,7 @@ def make_schools(
     table = _health(table, story, seed)
     table = _plant_of_others(table, story, roster, seed)
     table = _goods_in_number(table, story, roster, seed)
-    table = _school_facts(table, story, roster, weight, seed)
+    table = _school_facts(table, story, roster, weight)
     return _typed(table).sort_values(["year", "school_id", "stage"], ignore_index=True)
 
 
@@ -107,7 +117,7 @@ def _other_sections(table: pd.DataFrame, story: Story, roster: pd.DataFrame, see
     own = table["teachers"].isna() & (table["stage"] != "preschool")
     teachers = np.ceil(table["students"] * ratio.to_numpy() * noise / 100)
     table.loc[own, "teachers"] = teachers[own]
-    for column, share in zip(TEACHERS, (0.96, 0.24, 0.16), strict=True):
+    for column, share in zip(TEACHERS, story["other_teachers"]["school"], strict=True):
         table.loc[own, column] = np.floor(table.loc[own, "teachers"] * share)
     return table
 
@@ -124,7 +134,7 @@ def _kindergarten_teachers(table: pd.DataFrame, story: Story, roster: pd.DataFra
     per_class = total / load[base].sum()
     table.loc[preschool, "teachers"] = np.floor(load[preschool] * per_class + 0.5)
     table.loc[base, "teachers"] = apportion(load[base], total)
-    for column, share in zip(TEACHERS, (0.93, 0.22, 0.10), strict=True):
+    for column, share in zip(TEACHERS, story["other_teachers"]["kindergarten"], strict=True):
         table.loc[preschool, column] = np.floor(table.loc[preschool, "teachers"] * share)
     return table
 
@@ -179,7 +189,7 @@ def _health(table: pd.DataFrame, story: Story, seed: int) -> pd.DataFrame:
     rng = generator(seed, 10)
     asked = table["stage"].isin(HEALTH)
     for column in ("students_vision_tested", "students_fitness_tested"):
-        part = rng.uniform(*story["shares"]["tested"], len(table))
+        part = between(rng, story["shares"]["tested"], len(table))
         table[column] = np.floor(table["students"] * part).where(asked)
     odds = table["stage"].map(story["shares"]["myopia_odds"]).fillna(0.0)
     standing = odds * np.exp(rng.normal(0, 0.09, len(table)))
@@ -203,22 +213,17 @@ def _plant_of_others(table: pd.DataFrame, story: Story, roster: pd.DataFrame, se
     preschool = table["stage"] == "preschool"
     for column, bounds in story["kindergarten_plant"].items():
         if isinstance(bounds, list) and column.endswith("_m2"):
-            per = rng.uniform(*bounds, len(roster))[table["index"]]
+            per = between(rng, bounds, len(roster))[table["index"]]
             table[column] = np.ceil(largest * per).where(preschool)
     other = table["teaching_area_m2"].isna() & ~preschool
-    means = {
-        "teaching_area_m2": 11.0,
-        "gym_area_m2": 1.2,
-        "sports_ground_m2": 13.0,
-        "equipment_value_yuan": 7200.0,
-    }
+    means = story["other_plant"]
     for column, mean in means.items():
         per = mean * np.exp(rng.normal(0, 0.12, len(roster)))[table["index"]]
         table.loc[other, column] = (np.ceil(largest * per / 100) * 100)[other]
-    table.loc[other, "multimedia_rooms"] = np.ceil(largest * 0.034)[other]
-    per = rng.uniform(*story["kindergarten_plant"]["equipment_value_yuan"], len(roster))[table["index"]]
+    table.loc[other, "multimedia_rooms"] = np.ceil(largest * story["rooms"]["per_student"])[other]
+    per = between(rng, story["kindergarten_plant"]["equipment_value_yuan"], len(roster))[table["index"]]
     table.loc[preschool, "equipment_value_yuan"] = (np.floor(largest * per / 100) * 100)[preschool]
-    rooms = np.ceil(table["classes"] * 0.85)
+    rooms = np.ceil(table["classes"] * story["rooms"]["per_kindergarten_class"])
     table.loc[preschool, "multimedia_rooms"] = rooms[preschool]
     return table
 
@@ -229,23 +234,21 @@ def _goods_in_number(table: pd.DataFrame, story: Story, roster: pd.DataFrame, se
     largest = school.groupby(table["index"]).transform("max") * 0.6 + school * 0.4
     small = table["school_type"] == "kindergarten"
     spec, own = story["per_pupil"], story["kindergarten_plant"]
-    books = np.where(small, rng.uniform(*own["books"], len(roster))[table["index"]],
-                     rng.uniform(*spec["books"], len(roster))[table["index"]])  # fmt: skip
-    machines = np.where(small, own["computers"], rng.uniform(*spec["computers"], len(roster))[table["index"]])
+    books = np.where(small, between(rng, own["books"], len(roster))[table["index"]],
+                     between(rng, spec["books"], len(roster))[table["index"]])  # fmt: skip
+    machines = np.where(small, own["computers"], between(rng, spec["computers"], len(roster))[table["index"]])
     table["books"] = np.floor(largest * books)
     table["computers"] = np.floor(largest * machines)
     return table
 
 
-def _school_facts(
-    table: pd.DataFrame, story: Story, roster: pd.DataFrame, weight: pd.Series, seed: int
-) -> pd.DataFrame:
+def _school_facts(table: pd.DataFrame, story: Story, roster: pd.DataFrame, weight: pd.Series) -> pd.DataFrame:
     for column in ("school_id", "school_name", "area", "education_group", "opened_year"):
         table[column] = table["index"].map(roster[column])
     public = table["year"] >= table["index"].map(roster["public_year"])
     table["ownership"] = np.where(public, "public", "private")
     table["capacity_students"] = table["index"].map(_capacity(story, roster, weight))
-    table = _grades(table, roster, story)
+    table = _grades(table, roster)
     table = _modern(table, roster, story)
     table["brand_count"] = _brands(table, roster, story)
     table = _clinics(table, roster, story)
@@ -255,19 +258,17 @@ def _school_facts(
 
 def _capacity(story: Story, roster: pd.DataFrame, weight: pd.Series) -> pd.Series:
     """规划学位: places of a grade times the grades of the stage, over the stages of the school."""
-    stages = {"kindergarten": ["preschool"], "nine_year": ["primary", "junior"], "primary": ["primary"],
-              "junior": ["junior"], "twelve_year": ["primary", "junior", "senior"], "senior": ["senior"],
-              "vocational": ["senior"], "special": ["primary", "junior"], "foreign": ["primary", "junior"]}  # fmt: skip
+    stages = stages_of_type()
     total = pd.Series(0, index=roster.index)
     for stage, grades in STAGE_GRADES.items():
         has = roster["school_type"].map(lambda kind, stage=stage: stage in stages[kind])
         years = len([g for g in grades if g != "T"])
         total += np.where(has, places(story, roster, weight, stage) * years, 0)
-    small = roster["school_type"].isin(["special", "foreign"])
-    return total.where(~small, np.where(roster["school_type"] == "special", 120, 450))
+    fixed = roster["school_type"].map(story["fixed_places"])
+    return fixed.fillna(total).astype("int64")
 
 
-def _grades(table: pd.DataFrame, roster: pd.DataFrame, story: Story) -> pd.DataFrame:
+def _grades(table: pd.DataFrame, roster: pd.DataFrame) -> pd.DataFrame:
     kindergarten = table["school_type"] == "kindergarten"
     inclusive = table["year"] >= table["index"].map(roster["inclusive_year"])
     table["is_inclusive"] = inclusive.astype("boolean").where(kindergarten)

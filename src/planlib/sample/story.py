@@ -1,6 +1,6 @@
 """What the simulated district is made to show, and the tools every room of the sample shares."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -50,6 +50,12 @@ def compulsory_standard(story: Story, year: int) -> Standard:
 def generator(seed: int, part: int) -> np.random.Generator:
     """Return a generator of its own for each part, so that a change in one leaves the others alone."""
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, part])))
+
+
+def between(rng: np.random.Generator, bounds: Sequence[float], size: int) -> Floats:
+    """Return draws between a lowest and a highest value."""
+    low, high = bounds
+    return rng.uniform(float(low), float(high), size)
 
 
 def apportion(weights: npt.ArrayLike, total: int, caps: npt.ArrayLike | None = None) -> Ints:
