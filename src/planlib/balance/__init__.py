@@ -4,6 +4,7 @@ Pure functions over arrays and DataFrames: no files, no districts, no plans. Cap
 arguments.
 """
 
+from planlib.balance.decide import Decision, additions, transfer_bounds, transfers
 from planlib.balance.doubt import bootstrap_change, sensitivity
 from planlib.balance.explain import Decomposition, contributions, decompose, explain_change
 from planlib.balance.measure import (
@@ -15,7 +16,9 @@ from planlib.balance.measure import (
 )
 
 __all__ = [
+    "Decision",
     "Decomposition",
+    "additions",
     "balance_table",
     "bootstrap_change",
     "check_caps",
@@ -26,4 +29,6 @@ __all__ = [
     "decompose",
     "explain_change",
     "sensitivity",
+    "transfer_bounds",
+    "transfers",
 ]
