@@ -426,7 +426,20 @@ def track(kind, records, cutoff="2022-12-31", rules=None, **changes):
         ("floor", [("2022-09-01", 2.5)], {"target": 3.0, "relation": "≤"}, "kept", "every_record"),
         ("never_falls", [("2020-12-31", 5), ("2021-12-31", 5)], {"target": np.nan}, "kept", "every_record"),
         ("never_falls", [("2020-12-31", 5), ("2021-12-31", 4.9)], {"target": np.nan}, "not_kept", "lapsed"),
-        ("never_falls", [("2019-12-31", 9), ("2020-06-30", 5), ("2021-12-31", 6)], {}, "kept", "every_record"),
+        (
+            "never_falls",
+            [("2019-12-31", 9), ("2020-06-30", 5), ("2021-12-31", 6)],
+            {"target": 1.0},
+            "kept",
+            "every_record",
+        ),
+        (
+            "never_falls",
+            [("2020-12-31", 5), ("2021-12-31", 5)],
+            {"target": 0.0, "relation": ">"},
+            "not_kept",
+            "lapsed",
+        ),
         ("never_falls", [("2021-12-31", 5)], {}, "no_record", "single_record"),
     ],
 )

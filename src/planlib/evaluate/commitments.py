@@ -32,8 +32,9 @@ def commitment_progress(
 
     By kind: *count*, *coverage*: the last stock known over the target, against the share of time that is over at
     the cutoff. *milestone*: done, or late once its date is past. *per_period*: kept if every recorded period is.
-    *floor*: kept if the last value is. *never_falls*: kept if no record is below the one before it (records before
-    `period_start` serve as its base). A dated promise whose date is past without a record is late, not unknown.
+    *floor*: kept if the last value is. *never_falls*: kept if every change from one record to the next reaches the
+    target (0 if none; the last record before `period_start` is the base). A dated promise whose date is past without
+    a record is late, not unknown.
 
     Parameters
     ----------
@@ -130,7 +131,8 @@ def _reached(achieved: pd.Series, relation: pd.Series, target: pd.Series, rules:
 def _record_summary(table: pd.DataFrame, records: pd.DataFrame, start: str, rules: Rules | None) -> pd.DataFrame:
     """Boil the records of each commitment down to the last one, their number and the lapses among them."""
     each = records.merge(table[["commitment_id", "kind", "target", "relation"]], on="commitment_id")
-    each["fell"] = each.groupby("commitment_id")["achieved"].diff() < -TOLERANCE
+    change = each.groupby("commitment_id")["achieved"].diff()
+    each["fell"] = ~_reached(change, each["relation"], each["target"].fillna(0.0), None) & change.notna()
     each["missed"] = ~_reached(each["achieved"], each["relation"], each["target"], rules)
     inside = each["stamp"] >= day(start, "period_start")
     keep = inside | (each["kind"] == "never_falls")
