@@ -100,7 +100,13 @@ class Plant:
         area = per_pupil * schools["built_for"] * in_use
         done = schools["index"].map(self.renewals).fillna(9999)
         area = area * np.where(schools["year"] >= done, self.story["renewals"]["growth"], 1.0)
+        crowded = self._exceptions(schools, resource).to_numpy()
+        most = self.story["floors"]["exception"]["most"] * self._least(schools, resource) * schools["built_for"]
+        area = np.where(crowded, np.minimum(area, most), area)
         return np.ceil(np.maximum(area, self._needed(schools, resource)))
+
+    def _least(self, schools: pd.DataFrame, resource: str) -> Floats:
+        return schools["kind"].map(school_threshold(self.units.standard, resource)).to_numpy(float)
 
     def _per_pupil(self, schools: pd.DataFrame, resource: str) -> Floats:
         spec = self.story["resources"][resource]
@@ -112,8 +118,7 @@ class Plant:
     def _needed(self, schools: pd.DataFrame, resource: str) -> Floats:
         """Area that keeps the threshold with the most pupils to come, from the year of the works."""
         floors = self.story["floors"]
-        per = school_threshold(self.units.standard, resource)
-        least = schools["kind"].map(per).to_numpy(float) * floors["margin"]
+        least = self._least(schools, resource) * floors["margin"]
         least = least * np.where(self._exceptions(schools, resource), floors["exception"]["share"], 1.0)
         ahead = schools[schools["year"] >= floors["since"]].groupby("index")["weighted"].max()
         need = least * schools["index"].map(ahead).fillna(0.0).to_numpy()
