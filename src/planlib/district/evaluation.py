@@ -176,11 +176,11 @@ class Evaluation:
         """Forecast of every series to the year of its target; empty at the end of the plan."""
         return self.district.forecast()
 
-    @property
-    def fan_series(self) -> pd.DataFrame:
-        """The series a fan chart shows: those with a forecast that are not simply held."""
+    def fan_series(self, attribute: str) -> pd.DataFrame:
+        """Return the binding or anticipatory series a fan chart shows: with a forecast, not simply held."""
         card = self.scorecard.drop(columns=["lower_80", "upper_80"])  # the chart reads them from the forecast
-        return card[card["series_id"].isin(self.forecast["series_id"]) & (card["direction"] != "hold")]
+        is_shown = card["series_id"].isin(self.forecast["series_id"]) & (card["direction"] != "hold")
+        return card[is_shown & (card["attribute"] == attribute)]
 
     @cached_property
     def feasible(self) -> pd.DataFrame:
@@ -264,7 +264,8 @@ class Evaluation:
             return pd.DataFrame(columns=["area", "stage", "year", "students", "seats_needed", "seats", "balance"])
         projected = self._projected(("area", "grade"))
         projected = projected[projected["grade"].map(enrolment.STAGE_OF_GRADE).isin(STAGES)]
-        return enrolment.seats(projected, self.capacity, self.district.class_sizes)
+        table = enrolment.seats(projected, self.capacity, self.district.class_sizes)
+        return table[(table["students"] > 0) | (table["seats"] > 0)].reset_index(drop=True)
 
     @cached_property
     def seats(self) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 import pandas as pd
 
 from planlib.district import Evaluation
+from planlib.figures.marks import STATUS
 from planlib.figures.words import number
 from planlib.narrative.opening import amount, lead, over_cap, printed
 from planlib.narrative.parts import Column, Table, Text, join, say, write_date
@@ -39,7 +40,8 @@ def indicator_table(evaluation: Evaluation, language: str) -> Table:
 
 def count_table(evaluation: Evaluation, language: str) -> Table:
     """Return how many of the 20 indicators stand in each class, binding and anticipatory."""
-    frame = evaluation.counts[evaluation.counts["total"] > 0].iloc[::-1]
+    counts = evaluation.counts.set_index("status").reindex(list(STATUS)).reset_index()
+    frame = counts[counts["total"] > 0]
     columns = [
         Column("status", "status", "label:status"),
         Column("binding", "binding", "number"),

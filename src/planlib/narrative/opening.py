@@ -3,6 +3,7 @@
 import pandas as pd
 
 from planlib.district import Evaluation
+from planlib.figures.marks import STATUS
 from planlib.figures.words import number, percent, with_unit
 from planlib.narrative.parts import Column, Table, Text, join, say, write_date
 from planlib.registry import label
@@ -73,8 +74,10 @@ _PROJECTS = {"total": "projects", "done": "done", "late": "late"}
 
 
 def _classes(evaluation: Evaluation, language: str) -> str:
-    counts = evaluation.counts.set_index("status")["total"]
-    counts = counts[counts > 0][::-1]  # best first
+    counts = evaluation.counts.set_index("status")["total"].reindex(
+        list(STATUS)
+    )  # good to bad, then what is unknown
+    counts = counts[counts > 0]
     indicators = evaluation.indicators
     is_binding = indicators["attribute"] == "binding"
     words = {

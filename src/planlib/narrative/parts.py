@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from planlib.errors import RegistryError
+from planlib.figures.marks import OUTLOOK, PROMISE, STATUS, Mark
 from planlib.figures.words import is_missing, number, percent
 from planlib.registry import label, load_definitions
 
@@ -112,11 +113,15 @@ class Table:
             f'<th scope="col"{_css(c)}>{html.escape(h)}</th>'
             for c, h in zip(self.columns, self.headers(), strict=True)
         )
+        marks = [[_mark(value, c) for value in self.frame[c.name]] for c in self.columns]
         rows = "\n".join(
             "<tr>"
-            + "".join(f"<td{_css(c)}>{html.escape(t)}</td>" for c, t in zip(self.columns, row, strict=True))
+            + "".join(
+                f"<td{_css(c)}>{mark}{html.escape(text)}</td>"
+                for c, text, mark in zip(self.columns, row, looks, strict=True)
+            )
             + "</tr>"
-            for row in self.cells()
+            for row, looks in zip(self.cells(), zip(*marks, strict=True), strict=True)
         )
         if self.frame.empty:
             rows = f'<tr><td colspan="{len(self.columns)}">{html.escape(say("no_rows", self.language))}</td></tr>'
@@ -131,8 +136,27 @@ class Table:
         return "\n".join([*lines, *self.notes])
 
 
+# The figures' marks as type: a status has the same shape and colour in a table as in a figure.
+_MARKS: Mapping[str, Mapping[str, Mark]] = {"status": STATUS, "commitment_status": PROMISE, "outlook": OUTLOOK}
+_SHAPES = {"*": "★", "^": "▲", "o": "●", "s": "■", "v": "▼", "X": "✖", "P": "✚", "D": "◆"}
+_HOLLOW = {"●": "○", "◆": "◇"}
+
+
+def _mark(value: Any, column: Column) -> str:
+    """Return the coloured shape before a status, for the eye only: the word follows it."""
+    marks = _MARKS.get(column.form.removeprefix("label:"), {})
+    if is_missing(value) or value not in marks:
+        return ""
+    mark = marks[value]
+    shape = _SHAPES.get(mark.shape, "▼▼") if isinstance(mark.shape, str) else "▼▼"
+    shape = shape if mark.is_filled else _HOLLOW[shape]
+    return f'<span class="mark" style="color:{mark.colour}" aria-hidden="true">{shape}</span>'
+
+
 def _css(column: Column) -> str:
-    return ' class="number"' if column.is_number else ' class="nowrap"' if column.form.startswith("label:") else ""
+    if column.is_number:
+        return ' class="number"'
+    return ' class="nowrap"' if column.form == "date" or column.form.startswith("label:") else ""
 
 
 def show(value: Any, column: Column, language: str) -> str:

@@ -65,6 +65,7 @@ def execute(
                 progress_bar=False,
                 execution_timeout=CELL_SECONDS,
                 start_timeout=180,
+                extra_arguments=["--IPKernelApp.log_level=50"],  # it warns about plain TCP at every start
             )
     except PapermillExecutionError as error:
         raise _failure(source, error, target) from None

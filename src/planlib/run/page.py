@@ -58,29 +58,44 @@ def render(notebook: Any, language: str, is_simulated: bool) -> str:
         HTML with a table of contents made from its headings.
     """
     body, contents = _with_contents(_body(notebook, language))
-    title = re.search(r"<h1[^>]*>(.*?)</h1>", body, re.DOTALL)
-    notice = html.escape(label("simulated_notice", language, "page")) if is_simulated else ""
+    opening, body = _split_at_first_chapter(body)
+    title = re.search(r"<h1[^>]*>(.*?)</h1>", opening, re.DOTALL)
+    notice = label("simulated_notice", language, "page") if is_simulated else ""
     folder = paths.PACKAGE / "run"
+    css = (folder / "page.css").read_text(encoding="utf-8")
     return Template((folder / "page.html").read_text(encoding="utf-8")).substitute(
         lang={"zh": "zh-CN", "en": "en"}[language],
         title=re.sub(r"<[^>]+>", " ", title.group(1)).strip() if title else "planlib",
-        css=(folder / "page.css").read_text(encoding="utf-8"),
+        css=Template(css).substitute(foot=notice.replace('"', "'")),
         contents_label=html.escape(label("contents", language, "page")),
         contents=contents,
-        notice=f'<p class="notice" role="note">{notice}</p>' if notice else "",
-        foot=f'<div class="foot" aria-hidden="true">{notice}</div>' if notice else "",
+        notice=f'<p class="notice" role="note">{html.escape(notice)}</p>' if notice else "",
+        opening=opening,
         body=body,
     )
 
 
+def _split_at_first_chapter(body: str) -> tuple[str, str]:
+    """Split before the first h2: title and verdict come before the table of contents, as on a first page."""
+    at = body.find("<h2")
+    if at < 0:
+        return body, ""
+    # nbconvert wraps each cell in a div: cut before the wrapper of the cell that holds the heading
+    start = body.rfind('<div class="cell', 0, at)
+    return (body[:start], body[start:]) if start >= 0 else (body[:at], body[at:])
+
+
 def _body(notebook: Any, language: str) -> str:
-    """Return what a reader sees: prose in one language and outputs, by nbconvert's plainest template."""
+    """Return what a reader sees: prose in one language and outputs, by nbconvert's plainest template.
+
+    Hints say in JupyterLab what to look for; a report that is handed in goes without them.
+    """
     import copy
 
     from nbconvert import HTMLExporter
 
     shown = copy.deepcopy(notebook)
-    hidden = {"parameters", "injected-parameters", "setup"}
+    hidden = {"parameters", "injected-parameters", "setup", "hint"}
     shown.cells = [c for c in shown.cells if not hidden & set(c.metadata.get("tags", []))]
     for cell in shown.cells:
         if cell.cell_type == "markdown":
