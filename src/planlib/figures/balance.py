@@ -18,6 +18,7 @@ from planlib.figures.words import (
     listed,
     need,
     number,
+    percent,
     resource_name,
     resource_unit,
     say,
@@ -85,7 +86,7 @@ def balance_by_year(
     if rows.empty:
         return no_data("balance_by_year", language, simulated, balance_table)
     title = _balance_title(rows, caps, language)
-    stages = [s for s in STAGE if s in set(rows["stage"])]
+    stages = marks.known(rows["stage"], STAGE, "stages")
     resources = _composite_last(rows["resource"])
     with style():
         lines = -(-len(resources) // 4)
@@ -265,12 +266,11 @@ def school_strip(
         "under": int(len(rows) - total.get("above", 0)),
     }
     title = say("strip_title" if values["under"] else "strip_title_all", language, **values)
-    stages = [s for s in STAGE if s in set(rows["stage"])]
+    how = say("strip_how", language, floor=percent((rows["floor"] / rows["threshold"]).median(), language))
+    stages = marks.known(rows["stage"], STAGE, "stages")
     resources = list(dict.fromkeys(rows["resource"]))
     with style():
-        page = sheet(
-            9.7, 0.5 * len(resources) + 0.75, title, language, say("strip_how", language), note, simulated, 0.3
-        )
+        page = sheet(9.7, 0.5 * len(resources) + 0.75, title, language, how, note, simulated, 0.3)
         _school_legend(page, total, language)
         page.constrain(wspace=0.04)
         grid = page.figure.subplots(1, len(stages), sharey=True, squeeze=False)[0]
@@ -330,7 +330,7 @@ def _strip_words(axes: Axes, y: int, mine: pd.DataFrame, language: str) -> None:
     value = number(threshold, language, None if threshold == round(threshold) else 1)
     unit = resource_unit(str(mine["resource"].iloc[0]), language)
     label = say("strip_threshold", language, value=value, unit=unit)
-    axes.text(_CLIP + 0.05, y + 0.36, label, ha="right", va="center", fontsize=7.5, color=QUIET)
+    axes.text(_CLIP + 0.05, y - 0.34, label, ha="right", va="center", fontsize=7.5, color=QUIET)
     below = mine[mine["class"].eq("below")]
     if len(below):
         column = "school_name" if "school_name" in below else "school_id"

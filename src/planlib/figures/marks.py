@@ -4,12 +4,15 @@ Colours are Okabe and Ito's (2008), which people with any colour-blindness can t
 the same meaning without colour.
 """
 
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 from matplotlib.path import Path as Shape
 from matplotlib.patheffects import withStroke
+
+from planlib.errors import DataError, listing
 
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
 YELLOW, BLUE, VERMILION, PURPLE = "#F0E442", "#0072B2", "#D55E00", "#CC79A7"
@@ -76,6 +79,27 @@ STAGE: dict[str, Mark] = {
 LINES: list[Any] = ["-", (0, (5, 1.6)), (0, (1.2, 1.4)), (0, (5, 1.4, 1.2, 1.4))]
 
 
+def known(codes: Iterable[Any], looks: Mapping[str, Mark], what: str) -> list[str]:
+    """Return the codes that occur, in house order.
+
+    Raises
+    ------
+    DataError
+        If a code has no look: leaving it out would drop rows silently.
+
+    Examples
+    --------
+    >>> known(["junior", "primary", "junior"], STAGE, "stages")
+    ['primary', 'junior']
+    """
+    found = set(codes)
+    strange = sorted(str(code) for code in found - set(looks))
+    if strange:
+        hint = f"use {', '.join(looks)}"
+        raise DataError(listing(f"unknown {what}", [repr(code) for code in strange], hint))
+    return [code for code in looks if code in found]
+
+
 def draw(axes: Axes, x: float, y: float, mark: Mark, size: float = 8.0, **extra: Any) -> None:
     """Draw one marker, hollow where the mark is not filled."""
     axes.plot(
@@ -83,7 +107,7 @@ def draw(axes: Axes, x: float, y: float, mark: Mark, size: float = 8.0, **extra:
         [y],
         linestyle="none",
         marker=mark.shape,
-        markersize=size * (1.35 if mark.shape == "*" else 1.0),
+        markersize=size * {"*": 1.35, "D": 0.8}.get(mark.shape if isinstance(mark.shape, str) else "", 1.0),
         markerfacecolor=mark.colour if mark.is_filled else "white",
         markeredgecolor="white" if mark.is_filled else mark.colour,
         markeredgewidth=0.6 if mark.is_filled else 1.4,

@@ -111,6 +111,9 @@ def fan_chart(
     shown = series[series["series_id"].isin(forecast["series_id"])].reset_index(drop=True)
     if shown.empty:
         return no_data("fan_chart", language, simulated, forecast)
+    if "outlook" in shown:
+        marks.known(shown["outlook"].dropna(), marks.OUTLOOK, "outlooks")
+    note = _with_left_out(note, "fan_left_out", len(series) - len(shown), language)
     ends = _ends(shown, forecast, target_year)
     title = _fan_title(ends, target_year, language)
     columns = min(columns, max(len(shown), 2))
@@ -127,6 +130,11 @@ def fan_chart(
             axes.set_visible(False)
         data = pd.concat([history.assign(part="history"), forecast.assign(part="forecast")])
         return page.picture(_fan_alt(title, ends, language), data[data["series_id"].isin(shown["series_id"])])
+
+
+def _with_left_out(note: str, code: str, count: int, language: str) -> str:
+    """Say in the foot how many rows could not be drawn."""
+    return " ".join(filter(None, [note, say(code, language, count=count) if count else ""]))
 
 
 def _ends(series: pd.DataFrame, forecast: pd.DataFrame, year: int) -> pd.DataFrame:
@@ -290,6 +298,7 @@ def forecast_review(
     rows = comparison[comparison["actual"].notna() & comparison["median"].notna()].reset_index(drop=True)
     if rows.empty:
         return no_data("forecast_review", language, simulated, comparison)
+    note = _with_left_out(note, "review_left_out", len(comparison) - len(rows), language)
     rows["hit"] = [_hit(r) for _, r in rows.iterrows()]
     title = say("review_title", language, total=len(rows), inside=int(rows["hit"].eq("inside_80").sum()))
     with style():
@@ -306,6 +315,7 @@ def forecast_review(
             8.75: "head_hit",
         }.items():
             table.text(inches, len(rows) - 0.02, say(code, language), va="center", color=QUIET, fontsize=8.5)
+        table.axhline(len(rows) - 0.5, color=INK, linewidth=0.9)
         for y, (_, row) in zip(range(len(rows) - 1, -1, -1), rows.iterrows(), strict=True):
             _review_row(table, bars, y, row, language)
         return page.picture(_review_alt(title, rows, language), rows)

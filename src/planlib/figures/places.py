@@ -41,7 +41,7 @@ def seats_chart(
     Parameters
     ----------
     seats : DataFrame
-        ``stage, year, students, seats``, optionally ``lower, upper`` (low and high projection).
+        ``stage, year, students, seats``, optionally ``lower, upper`` (low and high projection); areas are added up.
     language, simulated, note
         As in :func:`planlib.figures.progress_bullets`.
     known_until : int, optional
@@ -65,7 +65,7 @@ def seats_chart(
     """
     check_language(language)
     need(seats, ["stage", "year", "students", "seats"], "seats_chart")
-    rows = seats[seats["students"].notna() & seats["seats"].notna()]
+    rows = _whole_district(seats[seats["students"].notna() & seats["seats"].notna()])
     if rows.empty:
         return no_data("seats_chart", language, simulated, seats)
     worst = _worst_shortage(rows, language)
@@ -75,7 +75,7 @@ def seats_chart(
         worst=listed(worst, language, 9),
         year=int(rows["year"].max()),
     )
-    stages = [s for s in STAGE if s in set(rows["stage"])]
+    stages = marks.known(rows["stage"], STAGE, "stages")
     with style():
         page = sheet(9.7, 2.6, title, language, "", note, simulated, legend=0.32)
         _seats_legend(page, "lower" in rows, known_until, language)
@@ -84,6 +84,12 @@ def seats_chart(
             _seats_panel(axes, rows[rows["stage"].eq(stage)].sort_values("year"), known_until, language)
             axes.set_title(_stage_people(stage, language))
         return page.picture(_seats_alt(title, rows, stages, language), rows)
+
+
+def _whole_district(seats: pd.DataFrame) -> pd.DataFrame:
+    """Add areas up to one row per stage and year."""
+    columns = [c for c in ("students", "seats", "lower", "upper") if c in seats]
+    return seats.groupby(["stage", "year"], sort=False, as_index=False)[columns].sum()
 
 
 def _worst_shortage(rows: pd.DataFrame, language: str) -> list[str]:
@@ -231,7 +237,7 @@ def seats_by_area(
         return no_data("seats_by_area", language, simulated, seats)
     rows["gap"] = rows["seats"] - rows["students"]
     title = _area_title(rows, year, language)
-    stages = [s for s in STAGE if s in set(rows["stage"])]
+    stages = marks.known(rows["stage"], STAGE, "stages")
     areas = sorted(rows["area"].unique(), key=lambda a: rows.loc[rows["area"].eq(a), "gap"].sum())
     with style():
         page = sheet(9.7, 0.34 * len(areas) + 0.85, title, language, "", note, simulated, legend=0.32)
@@ -357,7 +363,7 @@ def enrolment_chart(
     check_language(language)
     need(history, ["stage", "year", "students"], "enrolment_chart (history)")
     need(projection, ["stage", "year", "students", "lower", "upper"], "enrolment_chart (projection)")
-    stages = [s for s in STAGE if s in set(history["stage"]) & set(projection["stage"])]
+    stages = marks.known(set(history["stage"]) & set(projection["stage"]), STAGE, "stages")
     if not stages:
         return no_data("enrolment_chart", language, simulated, projection)
     changes = [_change(history, projection, s) for s in stages]
@@ -404,7 +410,9 @@ def _enrolment_panel(axes: Axes, seen: pd.DataFrame, ahead: pd.DataFrame, langua
     axes.fill_between(fan["year"], fan["lower"], fan["upper"], color="#CFE2F2", linewidth=0)
     axes.plot(fan["year"], fan["students"], color=BLUE, linestyle=LINES[1], linewidth=1.8)
     axes.plot(seen["year"], seen["students"], color=INK, marker="o", markersize=4, linewidth=1.5)
-    for row, place in ((last, -9), (fan.iloc[-1], 7)):
+    # Numbers stand on the outer side of the bend, where no line runs through them.
+    side = 1 if fan["students"].iloc[-1] < last["students"] else -1
+    for row, place in ((last, 8 * side), (fan.iloc[-1], -8 * side)):
         marks.near(axes, row["year"], row["students"], number(round(row["students"]), language), place)
     _people_axis(axes, [*seen["year"], *ahead["year"]], max(finite([*seen["students"], *fan["upper"]])), language)
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.transforms import offset_copy
 
 from planlib.figures import marks
 from planlib.figures.lettering import INK, QUIET, RULE, style, width_em, wrap
@@ -83,6 +84,7 @@ def progress_bullets(
     need(scorecard, [*columns, "value", "progress", "elapsed", "status"], "progress_bullets")
     if scorecard.empty:
         return no_data("progress_bullets", language, simulated, scorecard)
+    marks.known(scorecard["status"], STATUS, "statuses of series")
     rows = scorecard.sort_values("number", kind="stable").reset_index(drop=True)
     title = _progress_title(rows, language)
     with style():
@@ -160,7 +162,7 @@ def _elapsed_label(bars: Axes, elapsed: pd.Series, language: str) -> None:
     ends = dict.fromkeys(percent(e, language) for e in (elapsed.min(), elapsed.max()))
     middle = elapsed.median()
     bars.text(middle, -0.56, "▲", ha="center", va="top", fontsize=8)
-    side, place = ("left", middle + 0.03) if middle < 0.7 else ("right", middle - 0.03)
+    side, place = ("left", middle + 0.035) if middle < 0.7 else ("right", middle - 0.035)
     label = say("elapsed_tick", language, share="–".join(ends))
     bars.text(place, -0.56, label, ha=side, va="top", fontsize=8.5)
 
@@ -260,6 +262,7 @@ def status_overview(
     """
     check_language(language)
     need(status_counts, ["status", "binding", "anticipatory"], "status_overview")
+    marks.known(status_counts["status"], STATUS, "statuses of indicators")
     counts = status_counts.set_index("status")[["binding", "anticipatory"]].T.astype(int)
     counts = pd.concat([counts.sum().to_frame("all").T, counts])
     order = [code for code in STATUS if code in counts.columns and counts.loc["all", code]]
@@ -345,21 +348,24 @@ def draw_stacked(
         )
         for y, start, amount in zip(places, left, counts[code], strict=True):
             if amount:
-                _segment_number(axes, start + amount / 2, y, int(amount), mark if with_shapes else None, top)
+                _segment_number(axes, start + amount / 2, y, int(amount), mark if with_shapes else None)
         left = left + counts[code]
-    axes.set(ylim=(-0.5, len(counts) - 0.5), xlim=(0, top), xticks=[])
+    axes.set(ylim=(-0.5, len(counts) - 0.5), xlim=(0, top * 1.004), xticks=[])
     axes.set_yticks(places, labels)
     axes.tick_params(axis="y", length=0, labelcolor=INK, labelsize=9)
     axes.spines[:].set_visible(False)
 
 
-def _segment_number(axes: Axes, x: float, y: float, amount: int, mark: Mark | None, top: int) -> None:
-    box = {"facecolor": "white", "edgecolor": "none", "boxstyle": "round,pad=0.18", "alpha": 0.94}
+def _segment_number(axes: Axes, x: float, y: float, amount: int, mark: Mark | None) -> None:
+    """Write a number on a segment; with a mark its shape stands before it, so that the bar reads without colour."""
+    box = {"facecolor": "white", "edgecolor": "none", "boxstyle": "round,pad=0.25"}
+    size = 8.5
     text = str(amount) if mark is None else f"    {amount}"
-    axes.text(x, y, text, ha="center", va="center", fontsize=8.5, bbox=box)
+    axes.text(x, y, text, ha="center", va="center", fontsize=size, bbox=box)
     if mark is not None:
-        # beside the number, so that the bar reads without its colour
-        marks.draw(axes, x - top * 0.0062 * (1 + len(str(amount)) / 2), y, mark, 6.5)
+        aside = 3.2 - width_em(text) * size / 2
+        moved = offset_copy(axes.transData, axes.get_figure(root=True), x=aside, units="points")
+        marks.draw(axes, x, y, mark, 6.0, transform=moved)
 
 
 def promises_by_box(
@@ -398,6 +404,7 @@ def promises_by_box(
     need(frame, ["frame_id", "kind", "number", f"name_{language}"], "promises_by_box")
     if progress.empty:
         return no_data("promises_by_box", language, simulated, progress)
+    marks.known(progress["status"], PROMISE, "statuses of commitments")
     boxes = frame[frame["kind"].eq("box")].sort_values("number").set_index("frame_id")
     counts = _box_counts(progress, boxes)
     title = _promise_title(counts, boxes, language)
@@ -415,11 +422,12 @@ def promises_by_box(
         for part, low, high in ((inside, split, page.top), ([not i for i in inside], bottom, split)):
             if any(part):
                 named = [label for label, is_in in zip(labels, part, strict=True) if is_in]
-                _box_bars(page, counts[part], named, low, high)
+                axes = _box_bars(page, counts[part], named, low, high)
+                axes.spines["top"].set(visible=part is not inside, color=QUIET)
         return page.picture(_promise_alt(title, counts, labels, language), counts.reset_index(names="box"))
 
 
-def _box_bars(page: Sheet, counts: pd.DataFrame, labels: list[str], low: float, high: float) -> None:
+def _box_bars(page: Sheet, counts: pd.DataFrame, labels: list[str], low: float, high: float) -> Axes:
     """Draw one block of bars between two heights, on its own scale: what stands in no box would dwarf the boxes."""
     left, _, width, _ = page.rows(3.05, 0.35)
     axes = page.figure.add_axes((left, low, width, high - low))
@@ -427,6 +435,7 @@ def _box_bars(page: Sheet, counts: pd.DataFrame, labels: list[str], low: float, 
     totals = counts.sum(axis=1)
     for y, total in zip(range(len(counts) - 1, -1, -1), totals, strict=True):
         axes.text(total + totals.max() * 0.012, y, str(total), va="center", color=QUIET)
+    return axes
 
 
 def _box_counts(progress: pd.DataFrame, boxes: pd.DataFrame) -> pd.DataFrame:

@@ -223,16 +223,19 @@ def date_text(date: str, language: str) -> str:
 
 
 def named_with_unit(row: Mapping[str, Any] | pd.Series, language: str) -> str:
-    """Return a series' name with its unit in brackets, as the plan's own table prints it.
+    r"""Return a series' name with its unit in brackets, as the plan's own table prints it.
 
     Examples
     --------
     >>> named_with_unit({"name_en": "Myopia", "unit": "percent"}, "en")
-    'Myopia (%)'
+    'Myopia\xa0(%)'
     """
     unit, name = unit_name(row["unit"], language), name_of(row, language)
-    # A line must not break inside the bracket.
-    return say("name_unit", language, name=name, unit=unit.replace(" ", "\u00a0")) if unit else name
+    if not unit:
+        return name
+    # A line must break neither inside the bracket nor before it, which would leave a lonely "(%)".
+    bracket = say("name_unit", language, name="", unit=unit).replace(" ", "\u00a0")
+    return name + bracket
 
 
 def _tick_scale(largest: float, language: str) -> tuple[float, str]:
@@ -250,7 +253,7 @@ def axis_numbers(axis: Axis, language: str) -> None:
         digits = next(
             (d for d in range(6) if np.allclose(np.round(ticks / scale, d), ticks / scale, atol=1e-9)), 6
         )
-        return number(value / scale, language, digits) + (sign if value else "")
+        return number(value / scale, language, digits) + sign if value else "0"
 
     axis.set_major_formatter(FuncFormatter(write))
 
