@@ -240,12 +240,21 @@ def empty(table: str) -> pd.DataFrame:
     return conform(pd.DataFrame({name: pd.Series(dtype=object) for name in declared.columns}), table)
 
 
-def write_table(frame: pd.DataFrame, table: str, path: Path) -> None:
+def write_table(frame: pd.DataFrame, table: str, path: Path, *, conformed: bool = False) -> None:
     """Conform `frame` to `table` and write it as parquet, with the schema version in the file's metadata.
 
     The same rows give the same bytes.
+
+    Parameters
+    ----------
+    frame : DataFrame
+    table : str
+        A key of `TABLES`.
+    path : Path
+    conformed : bool
+        True for a frame that `conform` returned just now: it is not checked twice.
     """
-    arrow = pa.Table.from_pandas(conform(frame, table), preserve_index=False)
+    arrow = pa.Table.from_pandas(frame if conformed else conform(frame, table), preserve_index=False)
     metadata = {
         **(arrow.schema.metadata or {}),
         _VERSION_KEY: str(SCHEMA_VERSION).encode(),
@@ -339,7 +348,8 @@ def _converted(frame: pd.DataFrame, declared: Table, name: str, faults: list[str
         return pd.Series("" if _is_text(field) else pd.NA, index=frame.index, dtype=dtype)
     source = frame[name]
     if _is_text(field):
-        return source.astype("str").where(source.notna(), "").astype("str")
+        texts = source if source.dtype == "str" else source.astype("str")
+        return texts.mask(source.isna(), "").astype("str") if source.hasnans else texts
     numbers = _numbers(source)
     unread = source.notna() & (source.astype("str") != "") & numbers.isna()
     if field.type != "number":
@@ -365,6 +375,11 @@ def _shown(value: Any) -> str:
     return repr(value) if isinstance(value, str) else f"{value}"
 
 
+def _plain(value: Any) -> str:
+    """Write a key without the ``.0`` that a column with gaps gives to whole numbers."""
+    return f"{value:.0f}" if isinstance(value, float) and value.is_integer() else f"{value}"
+
+
 def _is_text(field: Field) -> bool:
     return field.type in ("string", "date")
 
@@ -375,9 +390,10 @@ def _rows(mask: pd.Series) -> list[int]:
 
 def _value_faults(column: pd.Series, declared: Table, name: str, frame: pd.DataFrame) -> list[str]:
     """Return the faults of a converted column: missing, not allowed, out of range, no date."""
-    field, is_empty = fields()[name], column.isna() | (column.astype("str") == "")
+    field = fields()[name]
+    is_empty = column == "" if _is_text(field) else column.isna()
     faults = []
-    if name in declared.required:
+    if name in declared.required and is_empty.any():
         # a value that could not be read was said already
         absent = is_empty & (frame[name].isna() | (frame[name].astype("str") == ""))
         faults += [_at(frame, declared, i, name, "is empty, expected a value") for i in _rows(absent)]
@@ -425,7 +441,7 @@ def _at(frame: pd.DataFrame, declared: Table, row: int, name: str, what: str) ->
     """Say where a fault stands: file and line if the row knows them, and its key."""
     record = frame.iloc[row]
     place = f"{record['file']} line {record['line']}: " if {"file", "line"} <= set(frame.columns) else ""
-    key = ", ".join(f"{k} {record[k]}" for k in declared.key if k in frame.columns)
+    key = ", ".join(f"{k} {_plain(record[k])}" for k in declared.key if k in frame.columns)
     return f"{place}{name} {what} ({key or f'row {row + 1}'})"
 
 

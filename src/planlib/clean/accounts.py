@@ -1,17 +1,26 @@
 """The account of cells: where every cell that holds something went. None may be missing."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 
 from planlib.clean.issues import Issue
 from planlib.clean.recognise import KINDS
 
 _AT = ["file", "sheet", "cell"]
+_MOVED = ["value", "repeated", "not_applicable", "issue"]
 
 
-def accounts_of_sheets(
-    sheets: pd.DataFrame, cells: pd.DataFrame, lineage: pd.DataFrame, form_zero: pd.DataFrame
+def account_frame(sheets: pd.DataFrame) -> pd.DataFrame:
+    """Return counts as the account has them: file, sheet, year, schools, and one column for each kind of cell."""
+    frame = sheets.reindex(columns=["file", "sheet", "year", "schools", *KINDS])
+    counted = frame[["schools", *KINDS]].fillna(0).astype("int64")
+    return frame[["file", "sheet"]].join(frame["year"].astype("Int64")).join(counted)
+
+
+def account_of_returns(
+    sheets: pd.DataFrame, cells: pd.DataFrame, lineage: pd.DataFrame
 ) -> tuple[pd.DataFrame, list[Issue]]:
     """Return one row per sheet with its cells by kind, and an error for each cell that went nowhere.
 
@@ -23,26 +32,44 @@ def accounts_of_sheets(
         Cells of schools and totals after corrections.
     lineage : DataFrame
         The birthplaces of the values that reached the table of schools.
-    form_zero : DataFrame
-        Cells with 0 for a stage that the school does not have.
 
     Returns
     -------
     (DataFrame, list of Issue)
-        ``file, sheet, year, schools`` and a column for each of `planlib.clean.recognise.KINDS`.
+        The issues are faults of planlib itself; there is none unless its rules contradict each other.
     """
-    held = cells[(cells["kind"] == "value") & (cells["raw"].str.strip() != "")].copy()
-    held["went"] = _went(held, lineage, form_zero)
-    lost = held[held["went"] == ""]
-    issues = [
+    held = cells[(cells["kind"] == "value") & (cells["raw"].str.strip() != "")].drop_duplicates(_AT)
+    held = held.assign(went=_went(held, lineage))
+    lost = [
         Issue("error", "lost cell", row.file, row.sheet, row.cell, row.school_id, found=repr(row.raw))
-        for row in lost.itertuples()
+        for row in held[held["went"] == ""].itertuples()
     ]
-    counts = held.drop_duplicates(_AT).groupby(["file", "sheet", "went"]).size().unstack(fill_value=0)  # noqa: PD010
-    counts = counts.reindex(columns=["value", "repeated", "not_applicable", "issue"], fill_value=0)
+    counts = pd.crosstab([held["file"], held["sheet"]], held["went"]).reindex(columns=_MOVED, fill_value=0)
     frame = account_frame(sheets).set_index(["file", "sheet"])
-    moved = counts.reindex(frame.index, fill_value=0)
-    frame["value"] = moved["value"] + frame["value"] - moved.sum(axis=1)
-    for kind in ("repeated", "not_applicable", "issue"):
-        frame[kind] += moved[kind]
-    return frame.reset_index(), issues
+    counts = counts.reindex(frame.index, fill_value=0)
+    counts["value"] += frame["value"] - counts.sum(axis=1)
+    for kind in _MOVED:
+        frame[kind] = counts[kind] + (0 if kind == "value" else frame[kind])
+    return frame.reset_index(), lost
+
+
+def account_of_csv(file: str, cells: int, header: int) -> dict[str, object]:
+    """Return the account of a CSV file whose rows all stand in a table."""
+    return {"file": file, "sheet": "", "value": cells - header, "header": header}
+
+
+def _went(held: pd.DataFrame, lineage: pd.DataFrame) -> np.ndarray:
+    """Return the kind of each cell of a school, ``""`` for one that went nowhere."""
+    is_born = _in(held, lineage, _AT)
+    is_known = _in(held, lineage, ["file", "school_id", "column"])
+    is_idle = (held["number"] == 0) & ~_in(held, lineage, ["file", "school_id", "stage"])
+    return np.select(
+        [is_born, held["is_dropped"], (held["state"] == "not_applicable") | is_idle, is_known],
+        ["value", "issue", "not_applicable", "repeated"],
+        default="",
+    )
+
+
+def _in(held: pd.DataFrame, lineage: pd.DataFrame, keys: Sequence[str]) -> np.ndarray:
+    known = pd.MultiIndex.from_frame(lineage[list(keys)].drop_duplicates())
+    return pd.MultiIndex.from_frame(held[list(keys)]).isin(known)

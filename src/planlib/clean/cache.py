@@ -39,7 +39,9 @@ def load(folder: Path, code: str, wanted: Mapping[str, str]) -> dict[str, pd.Dat
         if json.loads((folder / "code.json").read_text(encoding="utf-8")) != code:
             return {}
         kept = {part: feather.read_feather(folder / f"{part}.feather") for part in _PARTS}
-        return {part: frame[frame["file"].map(wanted) == frame["sha256"]] for part, frame in kept.items()}
+        same = {part: frame[frame["file"].map(wanted) == frame["sha256"]] for part, frame in kept.items()}
+        # A file that could not be read has no sheet: it is read again, so its issue is not kept.
+        return {part: frame[frame["file"].isin(set(same["sheets"]["file"]))] for part, frame in same.items()}
     except (OSError, ValueError, KeyError, pa.ArrowException):
         return {}
 

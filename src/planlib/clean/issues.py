@@ -137,6 +137,7 @@ def sentence(issue: dict[str, str]) -> str:
         ("year", ""),
     )
     where = [issue["file"], *(f"{words}{issue[key]}" for key, words in names if issue[key])]
+    where = [text.removeprefix("cell ") if text.startswith("cell line ") else text for text in where]
     said = f"found {issue['found']}" if issue["found"] else "nothing found"
     expected = f"; expected {issue['expected']}" if issue["expected"] else ""
     return f"{', '.join(filter(None, where))}: {said}{expected}"

@@ -1,5 +1,6 @@
 """From a district's folder to its processed set, in order: files, cells, values, tables, one swap."""
 
+import hashlib
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import pandas as pd
 from planlib import freshness, paths, schema, store
 from planlib.clean import cache, correct, resolve, tables
 from planlib.clean import issues as issue_list
+from planlib.clean.accounts import account_frame, account_of_csv, account_of_returns
 from planlib.clean.check import check_tables
 from planlib.clean.correct import Corrections
 from planlib.clean.digests import slices
@@ -93,24 +95,21 @@ def clean_district(district: str, progress: Progress | None = None) -> CleanResu
     form = load_form()
     folder = _Folder(district, paths.raw(district), **freshness.tables_inputs(district))
     corrections = correct.load_corrections(folder.path / correct.FILE, form)
-    found = list(_folder_issues(folder, corrections))
     parts = _read_workbooks(folder, form, progress or _bar())
-    made, cell_issues = _schools(parts, form, corrections)
-    collected, csv_issues, csv_accounts = _collected(folder, corrections)
-    issues = pd.concat(
-        [
-            issue_list.frame(found),
-            _of_files(parts["issues"], corrections),
-            issue_list.frame(cell_issues + csv_issues),
-        ],
-        ignore_index=True,
-    )
+    made, met, account = tables_of_returns(parts, form, corrections)
+    collected, of_lines, lines_account = _collected(folder, corrections)
+    found = [*_folder_issues(folder, corrections), *met, *of_lines]
+    issues = _joined(_of_files(parts["issues"], corrections), found)
     issue_list.refuse_faults(issues, district)
     every = {**made, **collected}
-    issues = pd.concat([issues, issue_list.frame(check_tables(every))], ignore_index=True)
+    issues = _joined(issues, check_tables(every))
     issue_list.refuse_faults(issues, district)
-    accounts = pd.concat([_accounts(parts["sheets"]), csv_accounts], ignore_index=True)
-    return _written(folder, every, issues, accounts, parts)
+    accounts = pd.concat([account, lines_account], ignore_index=True)
+    return _written(folder, every, issues, accounts, len(parts["read"]))
+
+
+def _joined(issues: pd.DataFrame, more: list[Issue]) -> pd.DataFrame:
+    return pd.concat([issues, issue_list.frame(more)], ignore_index=True)
 
 
 def _is_return(file: str) -> bool:
@@ -195,8 +194,6 @@ def _no_text(names: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _read_one(folder: _Folder, file: str, digest: str, form: Form) -> dict[str, pd.DataFrame]:
-    import hashlib
-
     content = (folder.path / file).read_bytes()
     parsed = cache.labelled(parse_workbook(content, form), file, digest)
     if hashlib.sha256(content).hexdigest() != digest:
@@ -217,31 +214,54 @@ def _of_files(found: pd.DataFrame, corrections: Corrections) -> pd.DataFrame:
     return found.assign(level=level).drop(columns="sha256")
 
 
-def _schools(
+def tables_of_returns(
     parts: Mapping[str, pd.DataFrame], form: Form, corrections: Corrections
-) -> tuple[dict[str, pd.DataFrame], list[Issue]]:
-    """Return the tables of schools and of birthplaces, and every issue met on the way to them."""
+) -> tuple[dict[str, pd.DataFrame], list[Issue], pd.DataFrame]:
+    """Return the tables of schools and of birthplaces, every issue met on the way, and the account of cells.
+
+    Parameters
+    ----------
+    parts : mapping
+        ``cells``, ``sheets`` and ``issues`` of all workbooks, with ``file`` (`planlib.clean.cache.joined`).
+    form : Form
+    corrections : Corrections
+
+    Returns
+    -------
+    (dict of DataFrame, list of Issue, DataFrame)
+        If an issue is an error, the tables are empty.
+    """
     cells, issues = resolve.with_years(parts["cells"], parts["sheets"])
     cells, corrected = correct.correct_cells(cells, corrections, form)
     issues += corrected + resolve.unreadable(cells, form) + resolve.totals(cells, form)
-    values, staged = resolve.with_stages(cells, form)
-    issues += staged + resolve.missing_columns(values, form, corrections)
-    values, repeated = resolve.duplicates(resolve.with_blanks(values, form))
-    values, idle = resolve.without_idle_stages(values)
-    issues += repeated + idle + resolve.names_twice(values)
+    values, met = _values(cells, form, corrections)
+    issues += met
     if any(issue.level == "error" for issue in issues) or values.empty:
-        return {"schools": schema.empty("schools"), "lineage": schema.empty("lineage")}, issues
+        nothing = {"schools": schema.empty("schools"), "lineage": schema.empty("lineage")}
+        return nothing, issues, account_frame(parts["sheets"])
     rows = tables.stage_rows(values)
     every = tables.every_value(values, rows)
     lineage = tables.lineage_table(every, rows, parts["sheets"], form)
-    return {"schools": tables.schools_table(every, form), "lineage": lineage}, issues
+    account, lost = account_of_returns(parts["sheets"], cells, lineage)
+    return {"schools": tables.schools_table(every, form), "lineage": lineage}, issues + lost, account
+
+
+def _values(cells: pd.DataFrame, form: Form, corrections: Corrections) -> tuple[pd.DataFrame, list[Issue]]:
+    """Return one value for each school, year, stage and column, and what spoke against it."""
+    values, issues = resolve.with_stages(cells, form)
+    issues += resolve.missing_columns(cells, values, form, corrections)
+    values, repeated = resolve.duplicates(resolve.with_blanks(values, form))
+    values, idle = resolve.without_idle_stages(values)
+    return values, issues + repeated + idle + resolve.names_twice(values)
 
 
 def _collected(
     folder: _Folder, corrections: Corrections
 ) -> tuple[dict[str, pd.DataFrame], list[Issue], pd.DataFrame]:
     """Return the typed CSV files, their issues, and how many of their cells hold something."""
-    made, issues, accounts = {}, [], []
+    made: dict[str, pd.DataFrame] = {}
+    issues: list[Issue] = []
+    accounts = []
     for name in COLLECTED:
         file = f"{name}.csv"
         if file not in folder.inputs:
@@ -250,17 +270,8 @@ def _collected(
         frame, found, cells = tables.collected_table(name, content, corrections)
         issues += found
         made[name] = schema.empty(name) if frame is None else frame
-        header = len(schema.TABLES[name].columns) - 2
-        accounts.append({"file": file, "sheet": "", "value": cells - header, "header": header})
-    return made, issues, _accounts(pd.DataFrame(accounts))
-
-
-def _accounts(sheets: pd.DataFrame) -> pd.DataFrame:
-    """Return the account of cells: one row per sheet, the cells that hold something by kind."""
-    names = ["file", "sheet", "year", "schools", *KINDS]
-    frame = sheets.reindex(columns=names)
-    counted = frame[["schools", *KINDS]].fillna(0).astype("int64")
-    return frame[["file", "sheet"]].join(frame["year"].astype("Int64")).join(counted)
+        accounts.append(account_of_csv(file, cells, len(schema.TABLES[name].columns) - 2))
+    return made, issues, account_frame(pd.DataFrame(accounts, columns=["file", "sheet", "value", "header"]))
 
 
 def _written(
@@ -268,7 +279,7 @@ def _written(
     every: Mapping[str, pd.DataFrame],
     issues: pd.DataFrame,
     accounts: pd.DataFrame,
-    parts: Mapping[str, pd.DataFrame],
+    workbooks_read: int,
 ) -> CleanResult:
     """Write the set and swap it in."""
     target = paths.processed(folder.district)
@@ -277,11 +288,11 @@ def _written(
     shown = shown.sort_values(["_order", "file", "sheet"], kind="stable", ignore_index=True).drop(columns="_order")
     with store.staged_set(target) as staging:
         for name, frame in every.items():
-            schema.write_table(frame, name, staging / f"{name}.parquet")
+            schema.write_table(frame, name, staging / f"{name}.parquet", conformed=True)
         shown.to_csv(staging / "issues.csv", index=False, lineterminator="\n")
         accounts.to_csv(staging / "accounts.csv", index=False, lineterminator="\n")
         store.write_json(staging / "digests.json", _digests(folder, every, shown))
-    counts = _counts(folder, every, accounts, parts)
+    counts = _counts(folder, every, accounts, workbooks_read)
     return CleanResult(folder.district, target, counts, shown, accounts, _by_type(every["schools"]))
 
 
@@ -298,12 +309,12 @@ def _counts(
     folder: _Folder,
     every: Mapping[str, pd.DataFrame],
     accounts: pd.DataFrame,
-    parts: Mapping[str, pd.DataFrame],
+    workbooks_read: int,
 ) -> dict[str, int]:
     return {
         "files": len(folder.inputs),
         "workbooks": len(folder.workbooks()),
-        "workbooks_read": len(parts["read"]),
+        "workbooks_read": workbooks_read,
         "cells": int(accounts[list(KINDS)].to_numpy().sum()),
         "values": len(every["lineage"]),
         **{f"rows_{name}": len(frame) for name, frame in every.items()},

@@ -28,26 +28,26 @@ def with_years(cells: pd.DataFrame, sheets: pd.DataFrame) -> tuple[pd.DataFrame,
     (DataFrame, list of Issue)
         Cells with ``year`` (0 where there is none: then there is an error too).
     """
-    issues: list[Issue] = []
-    years: dict[str, int] = {}
-    for file, group in sheets[sheets["schools"] > 0].groupby("file", sort=False):
-        said = group["year"].dropna().unique()
-        if len(said) == 1:
-            years[str(file)] = int(said[0])
-            issues += _untitled(group[group["year"].isna()], int(said[0]))
-            continue
-        found = " and ".join(map(str, said)) or "no school year above the header"
-        where = {"file": str(file), "sheet": group["sheet"].iloc[0], "cell": group["title_cell"].iloc[0]}
-        issues.append(Issue("error", "title", **where, found=found, expected="one school year in the workbook"))
+    tables = sheets[sheets["schools"] > 0]
+    said = tables.groupby("file", sort=False)["year"].agg(["min", "max"])
+    clear = said["min"] == said["max"]
+    years = said["min"][clear.fillna(False)].astype("int64")
+    issues = [_without_year(tables[tables["file"] == file]) for file in said.index.difference(years.index)]
+    untitled = tables[tables["year"].isna() & tables["file"].isin(years.index)]
+    issues += [
+        _issue("warning", "title", row, found="no school year in the sheet", done="year of the other sheets taken")
+        for row in untitled.assign(cell="", school_id="", column="", year=untitled["file"].map(years)).to_dict(
+            "records"
+        )
+    ]
     return cells.assign(year=cells["file"].map(years).fillna(0).astype("int64")), issues
 
 
-def _untitled(sheets: pd.DataFrame, year: int) -> Iterator[Issue]:
-    for row in sheets.itertuples():
-        where = {"file": str(row.file), "sheet": str(row.sheet), "year": str(year)}
-        yield Issue(
-            "warning", "title", **where, found="no school year", done=f"{year} taken from the other sheets"
-        )
+def _without_year(sheets: pd.DataFrame) -> Issue:
+    first = sheets.iloc[0]
+    found = " and ".join(map(str, sheets["year"].dropna().unique())) or "no school year above the header"
+    where = {"file": first["file"], "sheet": first["sheet"], "cell": first["title_cell"]}
+    return Issue("error", "title", **where, found=found, expected="one school year in the workbook")
 
 
 def unreadable(cells: pd.DataFrame, form: Form) -> list[Issue]:
@@ -97,7 +97,7 @@ def with_stages(cells: pd.DataFrame, form: Form) -> tuple[pd.DataFrame, list[Iss
     keys = pd.MultiIndex.from_frame(values[["file", "school_id"]])
     values["school_type"] = type_of.reindex(keys).fillna("").to_numpy()
     issues = list(_untyped(values))
-    by_stage = values["column"].map({name: c.level == "stage" for name, c in form.columns.items()})
+    by_stage = values["column"].isin([name for name, c in form.columns.items() if c.level == "stage"])
     single = {t: stages[0] for t, stages in form.stages_of_type.items() if len(stages) == 1}
     values["stage"] = values["stage"].where(
         ~by_stage | (values["stage"] != ""), values["school_type"].map(single).fillna("")
@@ -134,7 +134,7 @@ def _unstaged(cells: pd.DataFrame, expected: str) -> Iterator[Issue]:
 def with_blanks(values: pd.DataFrame, form: Form) -> pd.DataFrame:
     """Give blank cells what the form says they mean (0, false, empty text), and leave the others out."""
     rules = values["column"].map({name: column.blank for name, column in form.columns.items()})
-    is_boolean = values["column"].map({name: column.type == "boolean" for name, column in form.columns.items()})
+    is_boolean = values["column"].isin([name for name, c in form.columns.items() if c.type == "boolean"])
     blank = values["state"] == "blank"
     zero = blank & (rules == "zero")
     result = values.assign(is_blank=blank, number=values["number"].mask(zero, 0.0))
@@ -263,24 +263,38 @@ def _near(left: pd.Series, right: pd.Series) -> pd.Series:
     return (left - right).abs() <= _TOTAL_TOLERANCE * np.maximum(1.0, right.abs())
 
 
-def missing_columns(values: pd.DataFrame, form: Form, corrections: Corrections) -> list[Issue]:
-    """Return an error for each column a workbook's types of school should have and it has not."""
+def missing_columns(
+    cells: pd.DataFrame, values: pd.DataFrame, form: Form, corrections: Corrections
+) -> list[Issue]:
+    """Return an error for each column a workbook's types of school should have and it has not.
+
+    Parameters
+    ----------
+    cells : DataFrame
+        Every cell of the workbooks: a column is there even if all its cells are blank or were dropped.
+    values : DataFrame
+        Cells with ``school_type``.
+    form : Form
+    corrections : Corrections
+        Columns that the district does not collect are not missed.
+    """
+    headed = cells.drop_duplicates(["file", "column", "stage"])
+    found = set(zip(headed["file"], headed["column"], headed["stage"], strict=True))
     issues = []
-    found = values.drop_duplicates(["file", "column", "stage"]).groupby("file", sort=False)
-    schools = values[["file", "year", "school_type"]].drop_duplicates()
-    columns = {file: set(zip(rows["column"], rows["stage"], strict=True)) for file, rows in found}
-    wanted = {(row.file, row.year): set(_wanted(row.school_type, form)) for row in schools.itertuples()}
-    for row in schools.itertuples():
-        wanted[row.file, row.year] |= set(_wanted(row.school_type, form))
-    for (file, year), pairs in wanted.items():
-        for column, stage in sorted(pairs - columns[file]):
-            if {(column, None), (column, year)} & corrections.not_collected:
-                continue
-            expected = f"a column {form.columns[column].headers[0]} ({column}{', ' + stage if stage else ''})"
-            issues.append(
-                Issue("error", "missing header", str(file), year=str(year), expected=expected, subject=column)
-            )
+    for (file, year), types in values.groupby(["file", "year"], sort=False)["school_type"].unique().items():
+        wanted = sorted({pair for school_type in types for pair in _wanted(school_type, form)})
+        for column, stage in wanted:
+            # A stage without a header of its own is a fault of its own, said elsewhere.
+            is_there = {(file, column, stage), (file, column, "")} & found
+            if not is_there and not {(column, None), (column, year)} & corrections.not_collected:
+                issues.append(_missing(file, year, column, stage, form))
     return issues
+
+
+def _missing(file: str, year: int, column: str, stage: str, form: Form) -> Issue:
+    named = f"{column}, {stage}" if stage else column
+    expected = f"a column {form.columns[column].headers[0]} ({named})"
+    return Issue("error", "missing header", file, year=str(year), expected=expected, subject=column)
 
 
 def _wanted(school_type: str, form: Form) -> Iterable[tuple[str, str]]:

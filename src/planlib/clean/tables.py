@@ -60,7 +60,7 @@ def schools_table(every: pd.DataFrame, form: Form) -> pd.DataFrame:
     DataFrame
         As `planlib.schema` declares ``schools``.
     """
-    is_text = every["column"].map({n: c.type in ("text", "code") for n, c in form.columns.items()})
+    is_text = every["column"].isin([n for n, c in form.columns.items() if c.type in ("text", "code")])
     texts = _wide(every[is_text], "text")
     numbers = _wide(every[~is_text], "number")
     wide = texts.join(numbers, how="outer").reset_index()
