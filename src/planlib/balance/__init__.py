@@ -4,6 +4,7 @@ Pure functions over arrays and DataFrames: no files, no districts, no plans. Cap
 arguments.
 """
 
+from planlib.balance.admissions import AdmissionPlan, admissions
 from planlib.balance.decide import Decision, additions, transfer_bounds, transfers
 from planlib.balance.doubt import bootstrap_change, sensitivity
 from planlib.balance.explain import Decomposition, contributions, decompose, explain_change
@@ -16,9 +17,11 @@ from planlib.balance.measure import (
 )
 
 __all__ = [
+    "AdmissionPlan",
     "Decision",
     "Decomposition",
     "additions",
+    "admissions",
     "balance_table",
     "bootstrap_change",
     "check_caps",

@@ -1,7 +1,7 @@
 """The least that must move, or be added, to bring a coefficient to its target."""
 
 import heapq
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,7 @@ from scipy.optimize import brentq
 
 from planlib.balance.explain import one_series
 from planlib.balance.measure import Array, coefficient_of_variation
+from planlib.balance.swaps import best_swaps
 from planlib.errors import DataError, UsageError, listing
 
 Bounds = tuple[npt.ArrayLike | None, npt.ArrayLike | None]
@@ -320,7 +321,7 @@ def _decision(
     is_reached = achieved <= case.target + REACHED
     status = "infeasible" if not is_reached else "reached" if total > 0 else "already"
     bound = least if is_reached else float("nan")
-    moves = _added(table) if adding else _matched(table)
+    moves = _added(table) if adding else match_moves(table["school"], table["area"], table["change"])
     return Decision(status, total, bound, before, achieved, case.target, lowest, table, moves)
 
 
@@ -331,14 +332,13 @@ def _added(table: pd.DataFrame) -> pd.DataFrame:
     return found.reset_index(drop=True)
 
 
-def _matched(table: pd.DataFrame) -> pd.DataFrame:
-    """Match donors with receivers in the order of the table: at most donors + receivers − 1 moves an area."""
+def match_moves(school: pd.Series, area: pd.Series, change: pd.Series) -> pd.DataFrame:
+    """Match who gives with who takes, in the order of the table: at most donors + takers − 1 moves an area."""
     rows: list[tuple[Hashable, Hashable, float]] = []
-    for _, area in table.groupby("area", sort=False):
-        tiny = REACHED * max(1.0, float(area["before"].sum())) / 1000
-        change = area["change"].fillna(0.0)
-        donors = [[s, -c] for s, c in zip(area["school"], change, strict=True) if c < -tiny]
-        takers = [[s, c] for s, c in zip(area["school"], change, strict=True) if c > tiny]
+    tiny = REACHED * max(1.0, float(change.abs().sum())) / 1000
+    for _, part in change.fillna(0.0).groupby(area, sort=False):
+        donors = [[school[i], -c] for i, c in part.items() if c < -tiny]
+        takers = [[school[i], c] for i, c in part.items() if c > tiny]
         while donors and takers:
             amount = min(donors[0][1], takers[0][1])
             rows.append((donors[0][0], takers[0][0], float(amount)))
@@ -422,6 +422,7 @@ def _least_moved(case: _Case, after: Array, width: float) -> float:
 
 
 def _transfer_units(case: _Case) -> tuple[Array, float, float]:
+    """Swap units in the order of what they take off Σy²/P; the shortest prefix that is enough is an optimum."""
     units, low, high = _whole_bounds(case)
     scale = case.pupils.sum() / units.sum() ** 2  # CV² per unit of Σy²/P − R²/N
     spread = case.coefficient(units) ** 2 / scale
@@ -429,7 +430,9 @@ def _transfer_units(case: _Case) -> tuple[Array, float, float]:
     after, best = units.copy(), units.copy()
     moved = 0
     is_done = False
-    for is_forced, gain, donor, taker in _swaps(case, units, low, high):
+    pupils = case.pupils.tolist()
+    swaps = best_swaps(case.area, units, low, high, lambda i, y: (2 * y + 1) / pupils[i])
+    for is_forced, gain, donor, taker in swaps:
         is_done = is_done or (not is_forced and spread <= enough)
         if gain <= 0 and not is_forced:
             break
@@ -456,59 +459,6 @@ def _whole_bounds(case: _Case) -> tuple[Array, Array, Array]:
     if ((_by_area(case, low) > total) | (_by_area(case, high) < total) | np.any(low > high)).any():
         raise DataError("In whole units the bounds cannot be met by what an area holds.\nTo do: widen them.")
     return units, low, high
-
-
-def _swaps(case: _Case, units: Array, low: Array, high: Array) -> Iterator[tuple[bool, float, int, int]]:
-    """Give swaps of one unit inside an area, forced ones first, then by what they take off Σy²/P.
-
-    In an area the units that take off most leave first and those that add least arrive first; both lists are
-    ordered because y²/P is convex, so the gains of successive swaps fall, and merging the areas by gain is the
-    best choice for every number of swaps.
-    """
-    sides = [_Side(case, units, low, high, area) for area in range(case.areas)]
-    waiting = [(swap, area) for area, side in enumerate(sides) if (swap := side.next_swap())]
-    heapq.heapify(waiting)
-    while waiting:
-        (rank, negative_gain, donor, taker), area = heapq.heappop(waiting)
-        yield rank == 0, -negative_gain, donor, taker
-        following = sides[area].next_swap()
-        if following:
-            heapq.heappush(waiting, (following, area))
-
-
-class _Side:
-    """The units of one area, in the order in which they leave and arrive."""
-
-    def __init__(self, case: _Case, units: Array, low: Array, high: Array, area: int) -> None:
-        mine = np.flatnonzero(case.area == area).tolist()
-        self.pupils, self.low, self.high = case.pupils.tolist(), low.tolist(), high.tolist()
-        self.left = {i: float(units[i]) for i in mine}
-        self.arrived = {i: float(units[i]) for i in mine}
-        self.leaving = [entry for i in mine if (entry := self._leave(i))]
-        self.arriving = [entry for i in mine if (entry := self._arrive(i))]
-        heapq.heapify(self.leaving)
-        heapq.heapify(self.arriving)
-
-    def _leave(self, i: int) -> tuple[int, float, int] | None:
-        y = self.left[i]
-        return (int(y <= self.high[i]), -(2 * y - 1) / self.pupils[i], i) if y > self.low[i] else None
-
-    def _arrive(self, i: int) -> tuple[int, float, int] | None:
-        y = self.arrived[i]
-        return (int(y >= self.low[i]), (2 * y + 1) / self.pupils[i], i) if y < self.high[i] else None
-
-    def next_swap(self) -> tuple[int, float, int, int] | None:
-        """Return (0 if forced, −gain, donor, taker), or None when one of the lists is empty."""
-        if not self.leaving or not self.arriving:
-            return None
-        rank_out, minus_gain, donor = heapq.heappop(self.leaving)
-        rank_in, cost, taker = heapq.heappop(self.arriving)
-        self.left[donor] -= 1
-        self.arrived[taker] += 1
-        for heap, entry in ((self.leaving, self._leave(donor)), (self.arriving, self._arrive(taker))):
-            if entry:
-                heapq.heappush(heap, entry)
-        return min(rank_out, rank_in), minus_gain + cost, donor, taker
 
 
 # --- additions ----------------------------------------------------------------------------------------------
