@@ -461,6 +461,17 @@ def test_what_cannot_be_drawn_is_counted_in_the_foot():
     assert "未列入的预测：1个。" in texts(figures.forecast_review(rows))
 
 
+def test_a_move_hidden_by_rounding_is_shown_with_one_more_digit():
+    card = frames.scorecard()
+    row = card[card["series_id"].eq("fitness_pass_rate")]  # 98 before, 97.8 now, not met
+    assert "98 → 97.8" in texts(figures.progress_bullets(row))
+
+
+def test_seats_known_only_ahead_are_said_to_be_projected():
+    rows = frames.seats().query("year > 2023")
+    assert "各年均为预测值（已知数据到2023年）。" in texts(figures.seats_chart(rows, known_until=2023))
+
+
 def test_areas_are_added_up_to_the_district():
     rows = frames.seats_by_area()
     picture = figures.seats_chart(rows)

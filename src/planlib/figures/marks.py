@@ -131,14 +131,14 @@ def end_labels(axes: Axes, labels: list[tuple[float, float, str]], span: float, 
         axes.annotate(text, (x, height), (5, 0), textcoords="offset points", annotation_clip=False, **settings)
 
 
-def near(axes: Axes, x: float, y: float, text: str, lift: float) -> None:
-    """Write a number some points above (or, with a negative lift, below) a point, ending at it."""
+def near(axes: Axes, x: float, y: float, text: str, lift: float, side: str = "right") -> None:
+    """Write a number some points above (or, with a negative lift, below) a point; ``side`` is flush with it."""
     axes.annotate(
         text,
         (x, y),
         (0, lift),
         textcoords="offset points",
-        ha="right",
+        ha=side,
         va="bottom" if lift > 0 else "top",
         fontsize=8.5,
         path_effects=HALO,

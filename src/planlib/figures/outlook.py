@@ -200,7 +200,7 @@ def _fan_limits(axes: Axes, seen: pd.DataFrame, ahead: pd.DataFrame, row: pd.Ser
 
 
 def _fan_heading(row: pd.Series, language: str) -> str:
-    heading = wrap(named_with_unit(row, language), 23)
+    heading = wrap(named_with_unit(row, language), 21)
     target = say("panel_target", language, target=_target_text(row, language))
     outlook = row.get("outlook")
     if is_missing(outlook):

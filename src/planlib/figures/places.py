@@ -77,8 +77,11 @@ def seats_chart(
     )
     stages = marks.known(rows["stage"], STAGE, "stages")
     with style():
-        page = sheet(9.7, 2.6, title, language, "", note, simulated, legend=0.32)
-        _seats_legend(page, "lower" in rows, known_until, language)
+        how = ""
+        if known_until is not None and known_until < rows["year"].min():
+            how, known_until = say("all_projected", language, year=known_until), None
+        page = sheet(9.7, 2.6, title, language, how, note, simulated, legend=0.32)
+        _seats_legend(page, rows, known_until, language)
         page.constrain(wspace=0.05)
         for axes, stage in zip(_one_row(page, len(stages)), stages, strict=False):
             _seats_panel(axes, rows[rows["stage"].eq(stage)].sort_values("year"), known_until, language)
@@ -162,15 +165,15 @@ def _people_axis(axes: Axes, years: Sequence[float] | np.ndarray, top: float, la
     axes.tick_params(length=0)
 
 
-def _seats_legend(page: Sheet, has_band: bool, known_until: int | None, language: str) -> None:
+def _seats_legend(page: Sheet, rows: pd.DataFrame, known_until: int | None, language: str) -> None:
     handles: list[Line2D | Patch] = [
         Line2D([], [], color=BLUE, marker="o", markersize=3.8, label=say("seats_students", language)),
         Line2D([], [], color=INK, linestyle=LINES[1], linewidth=2, label=say("seats_seats", language)),
-        Patch(
-            facecolor="none", hatch="////", edgecolor=VERMILION, linewidth=0, label=say("seats_short", language)
-        ),
     ]
-    if has_band:
+    if (rows["students"] > rows["seats"]).any():
+        label = say("seats_short", language)
+        handles.append(Patch(facecolor="none", hatch="////", edgecolor=VERMILION, linewidth=0, label=label))
+    if "lower" in rows:
         handles.append(Patch(facecolor="#CFE2F2", label=say("low_high", language)))
     if known_until is not None:
         label = say("projected_after", language, year=known_until)
@@ -410,10 +413,10 @@ def _enrolment_panel(axes: Axes, seen: pd.DataFrame, ahead: pd.DataFrame, langua
     axes.fill_between(fan["year"], fan["lower"], fan["upper"], color="#CFE2F2", linewidth=0)
     axes.plot(fan["year"], fan["students"], color=BLUE, linestyle=LINES[1], linewidth=1.8)
     axes.plot(seen["year"], seen["students"], color=INK, marker="o", markersize=4, linewidth=1.5)
-    # Numbers stand on the outer side of the bend, where no line runs through them.
-    side = 1 if fan["students"].iloc[-1] < last["students"] else -1
-    for row, place in ((last, 8 * side), (fan.iloc[-1], -8 * side)):
-        marks.near(axes, row["year"], row["students"], number(round(row["students"]), language), place)
+    # Above a falling line to the right of its start and below it to the left of its end no line runs; rising, mirrored.
+    lift = 7 if fan["students"].iloc[-1] < last["students"] else -7
+    for row, place, side in ((last, lift, "left"), (fan.iloc[-1], -lift, "right")):
+        marks.near(axes, row["year"], row["students"], number(round(row["students"]), language), place, side)
     _people_axis(axes, [*seen["year"], *ahead["year"]], max(finite([*seen["students"], *fan["upper"]])), language)
 
 

@@ -191,9 +191,9 @@ def _is_paced(row: pd.Series) -> bool:
 
 
 def _reason(row: pd.Series) -> str:
-    if row["status"] == "no_data":
-        return "no_data"
-    return str(row["judged"]) if row["judged"] in (*UNPACED, "census") else "no_pace"
+    if row["judged"] in (*UNPACED, "census"):
+        return str(row["judged"])
+    return "no_data" if row["status"] == "no_data" else "no_pace"
 
 
 def _bullet_words(table: Axes, y: int, row: pd.Series, language: str) -> None:
@@ -216,9 +216,9 @@ def _bullet_words(table: Axes, y: int, row: pd.Series, language: str) -> None:
     table.text(_TARGET, y, _printed(row, "target", language), va="center", ha="right")
 
 
-def _figure_text(row: pd.Series, column: str, language: str) -> str:
+def _figure_text(row: pd.Series, column: str, language: str, finer: int = 0) -> str:
     sign = row.get(f"{column}_relation" if column != "value" else "relation")
-    text = number(row[column], language, int(row["precision"]))
+    text = number(row[column], language, int(row["precision"]) + finer)
     return text if is_missing(sign) or sign in ("", "=") or text == "—" else f"{sign}{text}"
 
 
@@ -229,7 +229,11 @@ def _printed(row: pd.Series, column: str, language: str) -> str:
 
 
 def _moved(row: pd.Series, language: str) -> str:
-    return f"{_printed(row, 'baseline', language)} → {_figure_text(row, 'value', language)}"
+    before, now = _printed(row, "baseline", language), _figure_text(row, "value", language)
+    if now == before and row["judged"] not in ("hold", "ambiguous") and row["value"] != row["baseline"]:
+        # A move that the plan's rounding hides is still a move, and its bar shows it.
+        now = _figure_text(row, "value", language, 1)
+    return f"{before} → {now}"
 
 
 def status_overview(
