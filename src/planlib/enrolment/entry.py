@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 
 from planlib.enrolment.cube import Array, Cube, columns, counts, whole_years
-from planlib.enrolment.ratios import Pairs, estimate, extreme, window
+from planlib.enrolment.noise import errors
+from planlib.enrolment.ratios import SMOOTHING, Pairs, estimate, extreme, smooth, window
 from planlib.errors import DataError, listing
 
 BIRTH_AGE: dict[str, int] = {"K1": 3, "1": 6}
@@ -30,8 +31,8 @@ class Entry:
     notes : dict of str to array of bool
         Where the number is a fallback.
     error, size : array, area × entry grade × year
-        How far the factor (or, where it is held, the number itself) moved from year to year, as a logarithm, and the
-        entrants behind it: from these the doubt is learnt.
+        How far the factor (or, where it is held, the number itself) would have been off a year ahead, as a logarithm,
+        and the entrants behind it: from these the doubt is learnt.
     """
 
     middle: Array
@@ -135,6 +136,7 @@ def entries(
     horizon: int,
     method: str,
     years: int | None,
+    held: str,
     birth_age: Mapping[str, int],
 ) -> Entry:
     """Work out the entry grades of the years ahead: given, else by births, else held at the last number.
@@ -145,7 +147,7 @@ def entries(
         Enrolment.
     births, given : DataFrame or None
         See :func:`planlib.enrolment.project.project`.
-    horizon, method, years, birth_age
+    horizon, method, years, held, birth_age
         As there.
 
     Returns
@@ -154,11 +156,11 @@ def entries(
     """
     heads = [place for place, is_first in enumerate(cube.is_entry) if is_first]
     shape = (len(cube.areas), len(heads), horizon)
-    last = np.nan_to_num(cube.students[:, heads, -1])
+    last = _level(cube.students[:, heads], held)
     middle, low, high = (np.repeat(last[:, :, None], horizon, axis=2) for _ in range(3))
     notes = {"entry_held": np.ones(shape, dtype=bool), "births_held": np.zeros(shape, dtype=bool)}
     students = cube.students[:, heads]
-    error, size = _moves(students), students[:, :, :-1].copy()
+    error, size = _missed(students, held), students[:, :, :-1].copy()
     recent = students[:, :, -(years or 0) :]
     low = np.minimum(low, extreme(np.where(recent > 0, recent, np.nan), np.inf)[:, :, None])
     high = np.maximum(high, -extreme(np.where(recent > 0, -recent, np.nan), np.inf)[:, :, None])
@@ -175,10 +177,22 @@ def entries(
     return Entry(middle, low, high, is_given, notes, error, size)
 
 
-def _moves(values: Array) -> Array:
-    """Return the logarithm of each value over the one a year before; missing where either is missing or zero."""
-    ok = (values[..., 1:] > 0) & (values[..., :-1] > 0)
-    return np.where(ok, np.log(np.where(ok, values[..., 1:], 1.0) / np.where(ok, values[..., :-1], 1.0)), np.nan)
+def _level(students: Array, held: str) -> Array:
+    """Return the number at which entrants are held: 0 where the last year has none."""
+    last = np.nan_to_num(students[..., -1])
+    if held == "last":
+        return last
+    if held != "smoothed":
+        raise DataError(f"held is {held!r}. To do: use 'last' or 'smoothed'.")
+    return np.where(last > 0, smooth(np.where(students > 0, students, np.nan), SMOOTHING), 0.0)
+
+
+def _missed(students: Array, held: str) -> Array:
+    """Return the logarithm of each year's entrants over the level at which they would have been held."""
+    levels = [_level(students[..., : year + 1], held) for year in range(students.shape[-1] - 1)]
+    level = np.stack(levels, axis=-1) if levels else students[..., 1:]
+    ok = (students[..., 1:] > 0) & (level > 0)
+    return np.where(ok, np.log(np.where(ok, students[..., 1:], 1.0) / np.where(ok, level, 1.0)), np.nan)
 
 
 @dataclass(frozen=True)
@@ -189,7 +203,7 @@ class _ByBirths:
     low: Array
     high: Array
     held: Array
-    pair: Pairs
+    error: Array
 
 
 def _by_births(
@@ -201,12 +215,17 @@ def _by_births(
     future = np.stack([_cohorts(table, int(year), age) for year in ahead], axis=1)
     entrants = cube.students[:, head]
     valid = (past > 0) & (entrants > 0)
-    pair = Pairs(np.where(valid, past, np.nan)[:, None], np.where(valid, entrants, np.nan)[:, None])
+    pair = Pairs(
+        np.where(valid, past, np.nan)[:, None], np.where(valid, entrants, np.nan)[:, None], np.zeros(1, int)
+    )
+    # nothing is shared with other grades here: the factor is births' own
+    method = "mean" if method == "shared" else method
     factor = estimate(pair, method, years)
     seen = window(pair, years).ratio
     lowest, highest = extreme(seen), -extreme(-seen)
     held = np.broadcast_to(ahead - age > known, future.shape)
-    return _ByBirths(factor * future, lowest * future, highest * future, held, pair)
+    missed = errors(pair, method, years)[0][:, 0]
+    return _ByBirths(factor * future, lowest * future, highest * future, held, missed)
 
 
 def _cohorts(table: pd.DataFrame, year: int, age: int) -> Array:
@@ -226,8 +245,8 @@ def _put(
         target[:, place] = np.where(known, values, target[:, place])
     notes["entry_held"][:, place] = ~known
     notes["births_held"][:, place] = known & found.held
-    # the doubt about an entry by births is how its factor moved, not how the entrants moved
-    error[:, place] = np.where(known.any(axis=1)[:, None], _moves(found.pair.ratio[:, 0]), error[:, place])
+    # the doubt about an entry by births is how far its factor was off, not how the entrants moved
+    error[:, place] = np.where(known.any(axis=1)[:, None], found.error, error[:, place])
 
 
 def _give(

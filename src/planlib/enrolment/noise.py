@@ -17,31 +17,34 @@ class Noise:
 
     Attributes
     ----------
-    level : float
+    level : array, grade
         Standard deviation that no number of pupils averages away.
-    small : float
+    small : array, grade
         What each pupil adds: about 1 where children move independently of one another.
     shared : float
         Share of the variance that the grades of an area have in common in a year.
     wide : float
         Share of the variance that all areas have in common in a year (part of `shared`).
+    persistent : float
+        Share of the variance that stays from year to year: an estimate that is off this year is off next year too.
     """
 
-    level: float
-    small: float
+    level: Array
+    small: Array
     shared: float
     wide: float
+    persistent: float
 
     def variance(self, students: Array) -> Array:
-        """Return the variance for cells of a size."""
+        """Return the variance for cells of a size, … × grade."""
         return self.level**2 + self.small / np.maximum(students, 1.0)
 
 
-FALLBACK = Noise(level=0.03, small=1.0, shared=0.3, wide=0.2)
-"""Where history is too short to learn from (fewer than MINIMUM errors): the order of magnitude of the grades 1 to 8 of
-Baltimore City, 2003–2025, school by school."""
+LEVEL, SMALL, SHARED, WIDE, PERSISTENT = 0.03, 1.0, 0.3, 0.2, 0.3
+"""Where history is too short to learn from: the order of magnitude of Baltimore City, 2003–2025."""
 
 MINIMUM = 12
+"""Errors below which a group of grades learns nothing of its own."""
 
 
 def errors(pair: Pairs, method: str, years: int | None) -> tuple[Array, Array]:
@@ -62,7 +65,7 @@ def errors(pair: Pairs, method: str, years: int | None) -> tuple[Array, Array]:
         Students behind each.
     """
     steps = range(1, pair.before.shape[-1])
-    guesses = [estimate(Pairs(pair.before[..., :step], pair.after[..., :step]), method, years) for step in steps]
+    guesses = [estimate(pair.years(slice(step)), method, years) for step in steps]
     if not guesses:
         return np.empty((*pair.before.shape[:2], 0)), np.empty((*pair.before.shape[:2], 0))
     guess = np.stack(guesses, axis=-1)
@@ -71,32 +74,49 @@ def errors(pair: Pairs, method: str, years: int | None) -> tuple[Array, Array]:
     return np.where(ok, np.log(ratio), np.nan), pair.before[..., 1:]
 
 
-def learn(error: Array, students: Array, fallback: Noise = FALLBACK) -> Noise:
+def learn(error: Array, students: Array, chain: Array) -> Noise:
     """Fit the noise to errors.
 
-    The variance is fitted by weighted least squares of squared errors on 1 and 1/students, both kept positive; then
-    the errors are standardised and the shares in common are their mean products within areas and across them.
+    Level and small are fitted by weighted least squares of squared errors on 1 and 1/students, both kept positive, for
+    each chain of grades by itself if it has at least :data:`MINIMUM` errors, else for all together, else they are the
+    fallback. Then the errors are standardised; what they have in common are their mean products within an area and year,
+    across areas, and from one year to the next.
 
     Parameters
     ----------
     error, students : array, area × grade × year
         From :func:`errors`.
-    fallback : Noise
-        Used where there are fewer than :data:`MINIMUM` errors.
+    chain : array of int, grade
+        Which grades are fitted together.
 
     Returns
     -------
     Noise
     """
     known = np.isfinite(error)
+    square, inverse = np.where(known, error, 0.0) ** 2, 1 / np.maximum(np.where(known, students, 1.0), 1.0)
+    level, small = (np.full(error.shape[1], number) for number in (LEVEL, SMALL))
+    for groups in (np.zeros_like(chain), chain):
+        for group in np.unique(groups):
+            own = groups == group
+            if known[:, own].sum() >= MINIMUM:
+                level[own], small[own] = _fit_variance(
+                    square[:, own][known[:, own]], inverse[:, own][known[:, own]]
+                )
     if known.sum() < MINIMUM:
-        return fallback
-    level, small = _fit_variance(error[known] ** 2, 1 / np.maximum(students[known], 1.0))
-    spread = Noise(level, small, 0.0, 0.0)
-    standard = np.where(known, error, 0.0) / np.sqrt(spread.variance(np.where(known, students, 1.0)))
-    shared = _mean_product(standard, known, axis=(1,))
-    wide = _mean_product(standard, known, axis=(0, 1))
-    return Noise(level, small, float(np.clip(shared, 0.0, 0.9)), float(np.clip(min(wide, shared), 0.0, 0.9)))
+        return Noise(level, small, SHARED, WIDE, PERSISTENT)
+    standard = np.where(known, error, 0.0) / np.sqrt(level[:, None] ** 2 + small[:, None] * inverse)
+    shared = float(np.clip(_mean_product(standard, known, axis=(1,)), 0.0, 0.9))
+    wide = float(np.clip(_mean_product(standard, known, axis=(0, 1)), 0.0, shared))
+    return Noise(level, small, shared, wide, _persistence(standard, known))
+
+
+def _persistence(standard: Array, known: Array) -> float:
+    """Return the mean product of standardised errors of neighbouring years, between 0 and 0.9."""
+    both = known[..., 1:] & known[..., :-1]
+    if both.sum() < MINIMUM:
+        return PERSISTENT
+    return float(np.clip((standard[..., 1:] * standard[..., :-1])[both].mean(), 0.0, 0.9))
 
 
 def _fit_variance(square: Array, inverse: Array) -> tuple[float, float]:
@@ -125,37 +145,42 @@ def _mean_product(standard: Array, known: Array, axis: tuple[int, ...]) -> float
     return float((total**2 - squares).sum() / found) if found > 0 else 0.0
 
 
-def shocks(
-    noise: Noise, areas: int, grades: int, paths: int, generator: np.random.Generator, dtype: type = np.float32
-) -> Array:
-    """Draw one year's standardised shocks with unit variance, path × area × grade.
+class Shocks:
+    """Standardised shocks of unit variance, path × area × grade, one year after the other.
+
+    What areas, grades and years have in common is drawn once and kept; the tails are those of Student's t, the same
+    for all grades of an area in a year, because a bad year is bad for all of them.
 
     Parameters
     ----------
     noise : Noise
         Says how much is common.
-    areas, grades, paths : int
-        Shape.
+    areas, paths : int
+        Shape; the grades are those of the noise.
     generator : numpy Generator
         Seeded by the caller.
-    dtype : type
-        Of the result.
-
-    Returns
-    -------
-    array
     """
-    scale = np.sqrt((DEGREES - 2) / DEGREES)
-    parts = [
-        (noise.wide, (paths, 1, 1)),
-        (noise.shared - noise.wide, (paths, areas, 1)),
-        (1 - noise.shared, (paths, areas, grades)),
-    ]
-    total: Array = np.zeros((paths, areas, grades), dtype=dtype)
-    for share, shape in parts:
-        if share > 0:
-            draw = generator.standard_normal(shape, dtype=np.float32)
-            total += np.sqrt(share).astype(dtype) * draw.astype(dtype)
-    # one tail for the whole year of an area: a bad year is bad for all its grades
-    tail: Array = np.sqrt(DEGREES / generator.chisquare(DEGREES, (paths, areas, 1))).astype(dtype)
-    return np.clip(total * tail * dtype(scale), -8, 8)
+
+    def __init__(self, noise: Noise, areas: int, paths: int, generator: np.random.Generator) -> None:
+        self.noise, self.shape, self.generator = noise, (paths, areas, len(noise.level)), generator
+        self.kept = self._normal() if noise.persistent > 0 else None
+
+    def _normal(self) -> Array:
+        """Draw normal shocks with what grades and areas have in common."""
+        paths, areas, _ = self.shape
+        noise = self.noise
+        shares = (noise.wide, noise.shared - noise.wide, 1 - noise.shared)
+        total: Array = np.zeros(self.shape, dtype=np.float32)
+        for share, shape in zip(shares, ((paths, 1, 1), (paths, areas, 1), self.shape), strict=True):
+            if share > 0:
+                total += np.float32(np.sqrt(share)) * self.generator.standard_normal(shape, dtype=np.float32)
+        return total
+
+    def next_year(self) -> Array:
+        """Return the shocks of the next year."""
+        new = self._normal()
+        if self.kept is not None:
+            kept = np.float32(self.noise.persistent)
+            new = np.sqrt(kept) * self.kept + np.sqrt(1 - kept) * new
+        tail = np.sqrt((DEGREES - 2) / self.generator.chisquare(DEGREES, (*self.shape[:2], 1)))
+        return np.clip(new * tail.astype(np.float32), -8, 8)

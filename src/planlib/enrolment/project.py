@@ -18,7 +18,7 @@ from planlib.enrolment.cube import (
     whole_years,
 )
 from planlib.enrolment.entry import BIRTH_AGE, Entry, entries
-from planlib.enrolment.noise import Noise, errors, learn, shocks
+from planlib.enrolment.noise import Noise, Shocks, errors, learn
 from planlib.enrolment.ratios import Pairs, estimate, extreme, pairs, window
 from planlib.errors import DataError, listing
 
@@ -50,6 +50,7 @@ def project(
     entry: pd.DataFrame | None = None,
     method: str = "mean",
     years: int | None = 3,
+    held: str = "last",
     changes: pd.DataFrame | None = None,
     by: Sequence[str] = ("area", "grade"),
     levels: Sequence[int] = (80, 95),
@@ -63,7 +64,7 @@ def project(
 
     ``E(g+1, t+1) = r(g) · E(g, t)`` along each chain of grades; a chain's first grade is fed from outside: by a given
     number (`entry`), else by births ``k · (⅔·B(t − a) + ⅓·B(t − a − 1))`` with a factor k learnt from this very area's
-    past (movers make it differ far from 1), else held at its last number. Kindergarten is not chained to primary, nor
+    past (movers make it differ far from 1), else held. Kindergarten is not chained to primary, nor
     junior to senior, unless `chains` says so.
 
     The low and high path take the lowest and highest ratio and factor of the years looked at, all at once: a plausible
@@ -83,6 +84,8 @@ def project(
         Given numbers carry no doubt.
     method, years
         How yearly ratios become one, see :func:`planlib.enrolment.ratios.progression_ratios`.
+    held : {"last", "smoothed"}
+        Where entrants are held: at their last number, or at their level smoothed with weight 0.4.
     changes : DataFrame, optional
         ``area, grade, year, students``: pupils added (or taken) by a new school or a moved boundary in that year; they
         move on with their grade afterwards.
@@ -123,15 +126,13 @@ def project(
     """
     _check_call(horizon, by, levels, paths)
     cube = read_cube(enrolment, chains, _areas_of(changes))
-    plan = _prepare(cube, births, entry, horizon, method, years, changes, birth_age)
+    plan = _prepare(cube, births, entry, horizon, method, years, held, changes, birth_age)
     group, keys = _groups(cube, by, stages)
     table = _paths(plan, group, keys, cube.last_year)
     if paths:
-        inner = learn(*errors(pairs(cube), method, years))
-        outer = learn(plan.entry.error, plan.entry.size)
-        table = table.join(
-            _intervals(_futures(plan, inner, outer, paths, seed), group, len(keys), horizon, levels)
-        )
+        pair = pairs(cube)
+        noise = _noise(pair, plan.entry, method, years)
+        table = table.join(_intervals(_futures(plan, noise, paths, seed), group, len(keys), horizon, levels))
     return table.assign(note=_note_column(plan, group, len(keys)))
 
 
@@ -161,6 +162,7 @@ def _prepare(
     horizon: int,
     method: str,
     years: int | None,
+    held: str,
     changes: pd.DataFrame | None,
     birth_age: Mapping[str, int],
 ) -> _Plan:
@@ -169,7 +171,7 @@ def _prepare(
     ratio, notes = _ratios(pair, method, years)
     seen = window(pair, years).ratio
     lowest, highest = extreme(seen), -extreme(-seen)
-    coming = entries(cube, births, entry, horizon, method, years, birth_age)
+    coming = entries(cube, births, entry, horizon, method, years, held, birth_age)
     return _Plan(
         start=np.nan_to_num(cube.students[:, :, -1]),
         ratio=ratio,
@@ -186,9 +188,10 @@ def _ratios(pair: Pairs, method: str, years: int | None) -> tuple[Array, dict[st
     """Return a ratio for every cell: its own, else that of all areas together, else 1."""
     own = estimate(pair, method, years)
     known = np.isfinite(pair.before)
-    together = Pairs(*(np.where(known, side, 0.0).sum(axis=0, keepdims=True) for side in pair))
     empty = ~known.any(axis=0, keepdims=True)
-    pooled = estimate(Pairs(*(np.where(empty, np.nan, side) for side in together)), "weighted", years)
+    sums = (np.where(known, side, 0.0).sum(axis=0, keepdims=True) for side in (pair.before, pair.after))
+    before, after = (np.where(empty, np.nan, side) for side in sums)
+    pooled = estimate(Pairs(before, after, pair.chain), "weighted", years)
     pooled = np.broadcast_to(pooled, own.shape)
     lacks, lacks_all = ~np.isfinite(own), ~np.isfinite(pooled)
     ratio = np.where(lacks, np.where(lacks_all, 1.0, pooled), own)
@@ -322,25 +325,37 @@ def _grouped_paths(state: Array, group: Array, number: int) -> Array:
     return np.add.reduceat(flat[:, order], starts, axis=1)
 
 
-def _futures(plan: _Plan, inner: Noise, outer: Noise, paths: int, seed: int) -> Iterator[Array]:
+def _noise(pair: Pairs, entry: Entry, method: str, years: int | None) -> Noise:
+    """Learn the noise of all grades, then of the entry grades' factors: families that come bring children of all ages."""
+    error, size = errors(pair, method, years)
+    length = error.shape[-1]
+    entry_error, entry_size = (side[..., side.shape[-1] - length :] for side in (entry.error, entry.size))
+    own = pair.chain.max() + 1 + np.arange(entry_error.shape[1])
+    return learn(
+        np.concatenate([error, entry_error], axis=1),
+        np.concatenate([size, entry_size], axis=1),
+        np.concatenate([pair.chain, own]),
+    )
+
+
+def _futures(plan: _Plan, noise: Noise, paths: int, seed: int) -> Iterator[Array]:
     """Yield path × area × grade, one year after the other.
 
     Ratios stray anew each year; the factor of an entry grade stays where it has strayed to (a random walk).
     """
-    generator = np.random.default_rng(seed)
     areas, grades, horizon = plan.change.shape
-    state = np.broadcast_to(plan.start.astype(np.float32), (paths, areas, grades))
-    strayed = np.zeros((paths, areas, int(plan.is_entry.sum())), dtype=np.float32)
+    shocks = Shocks(noise, areas, paths, np.random.default_rng(seed))
+    ratio = plan.ratio.astype(np.float32)
+    state: Array = np.broadcast_to(plan.start.astype(np.float32), (paths, areas, grades))
+    strayed: Array = np.zeros((paths, areas, len(noise.level) - grades), dtype=np.float32)
     for ahead in range(horizon):
-        variance = inner.variance(plan.start if ahead == 0 else state.mean(axis=0)).astype(np.float32)
-        draw = shocks(inner, areas, grades, paths, generator) * np.sqrt(variance) - variance / 2
-        coming = plan.entry.middle[:, :, ahead].astype(np.float32)
-        spread = np.where(plan.entry.is_given[:, :, ahead], 0, outer.variance(coming)).astype(np.float32)
-        strayed = strayed + shocks(outer, areas, strayed.shape[2], paths, generator) * np.sqrt(spread)
-        entering = coming * np.exp(np.where(plan.entry.is_given[:, :, ahead], np.float32(0), strayed))
-        state = step(
-            state, plan.ratio.astype(np.float32) * np.exp(draw), entering, plan.change[:, :, ahead], plan.is_entry
-        )
+        middle, is_given = plan.entry.middle[:, :, ahead], plan.entry.is_given[:, :, ahead]
+        variance = noise.variance(np.concatenate([state.mean(axis=0), middle], axis=1)).astype(np.float32)
+        draw = shocks.next_year() * np.sqrt(variance)
+        strayed = strayed + draw[:, :, grades:]
+        coming = middle.astype(np.float32) * np.exp(np.where(is_given, np.float32(0), strayed))
+        factor = np.exp(draw[:, :, :grades] - variance[:, :grades] / 2)
+        state = step(state, ratio * factor, coming, plan.change[:, :, ahead], plan.is_entry)
         yield state
 
 

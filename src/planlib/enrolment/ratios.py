@@ -10,19 +10,36 @@ from planlib.enrolment.cube import CHAINS, Array, Chains, Cube, read_cube
 from planlib.errors import DataError
 
 SMOOTHING = 0.4
-"""Weight of the newest ratio in single exponential smoothing (NCES, Projections of Education Statistics)."""
+"""Weight of the newest value in single exponential smoothing (NCES, Projections of Education Statistics)."""
+
+FOLLOWING = 0.8
+"""Weight of the newest year in the movement that all grades share. Chosen on Baltimore City, 2003–2025, where every
+weight from 0.6 to 1 does better than none at all (docs/benchmarks.md)."""
 
 
 class Pairs(NamedTuple):
-    """Students of a grade and of the next one a year later, area × grade × year; missing where there is no pair."""
+    """Students of a grade and of the next one a year later, area × grade × year; missing where there is no pair.
+
+    Attributes
+    ----------
+    before, after : array
+        The two counts.
+    chain : array of int, grade
+        Which chain a grade belongs to; its grades move together.
+    """
 
     before: Array
     after: Array
+    chain: Array
 
     @property
     def ratio(self) -> Array:
         """The yearly ratios."""
         return self.after / self.before
+
+    def years(self, which: slice) -> "Pairs":
+        """Return some of the years."""
+        return Pairs(self.before[..., which], self.after[..., which], self.chain)
 
 
 def pairs(cube: Cube) -> Pairs:
@@ -46,7 +63,8 @@ def pairs(cube: Cube) -> Pairs:
     after[:, :-1] = cube.students[:, 1:, 1:]
     ends = np.append(cube.is_entry[1:], True)
     valid = (before > 0) & (after > 0) & ~ends[None, :, None]
-    return Pairs(np.where(valid, before, np.nan), np.where(valid, after, np.nan))
+    chain = np.cumsum(cube.is_entry)
+    return Pairs(np.where(valid, before, np.nan), np.where(valid, after, np.nan), chain)
 
 
 def _mean(pair: Pairs) -> Array:
@@ -70,15 +88,28 @@ def _median(pair: Pairs) -> Array:
 
 
 def _last(pair: Pairs) -> Array:
-    return _smooth(pair.ratio, 1.0)
+    return smooth(pair.ratio, 1.0)
 
 
 def _smoothed(pair: Pairs) -> Array:
-    return _smooth(pair.ratio, SMOOTHING)
+    return smooth(pair.ratio, SMOOTHING)
 
 
-def _smooth(ratio: Array, weight: float) -> Array:
-    """Smooth along the years from the first ratio known; a missing year changes nothing."""
+def smooth(ratio: Array, weight: float) -> Array:
+    """Smooth along the last axis from the first value known; a missing one changes nothing.
+
+    Parameters
+    ----------
+    ratio : array, … × year
+        Values.
+    weight : float
+        Of the newest value.
+
+    Returns
+    -------
+    array
+        The last level.
+    """
     level = ratio[..., 0]
     for year in range(1, ratio.shape[-1]):
         new = ratio[..., year]
@@ -94,7 +125,31 @@ _ESTIMATORS: dict[str, Callable[[Pairs], Array]] = {
     "smoothed": _smoothed,
 }
 
-METHODS = tuple(_ESTIMATORS)
+METHODS = (*_ESTIMATORS, "shared")
+
+
+def _shared(pair: Pairs, years: int | None) -> Array:
+    """Return each grade's own pattern, lifted to where all grades of its chain stood last.
+
+    In logarithms: r(a, g, y) = pattern(a, g) + movement(y) + noise. The movement (families coming or leaving) is the
+    pupil-weighted mean over the grades and areas of a chain and is followed with weight :data:`FOLLOWING`; the pattern
+    is what is left, averaged over the last `years`.
+    """
+    known = np.isfinite(pair.before)
+    logs = np.log(np.where(known, pair.ratio, 1.0))
+    weight = np.where(known, pair.before, 0.0)
+    found = np.full(pair.before.shape[:2], np.nan)
+    for chain in np.unique(pair.chain):
+        grades = pair.chain == chain
+        size = weight[:, grades].sum(axis=(0, 1))
+        total = (weight * logs)[:, grades].sum(axis=(0, 1))
+        movement = np.where(size > 0, total / np.where(size > 0, size, 1.0), np.nan)
+        rest = np.where(known, logs - np.nan_to_num(movement), np.nan)[:, grades]
+        rest = rest if years is None else rest[..., -years:]
+        number = np.isfinite(rest).sum(axis=-1)
+        pattern = np.nansum(rest, axis=-1) / np.where(number > 0, number, np.nan)
+        found[:, grades] = pattern + smooth(movement, FOLLOWING)
+    return np.exp(found)
 
 
 def window(pair: Pairs, years: int | None) -> Pairs:
@@ -103,7 +158,7 @@ def window(pair: Pairs, years: int | None) -> Pairs:
         return pair
     if years < 1:
         raise DataError(f"years is {years}. To do: use the last 1, 2, 3, … ratios, or None for all.")
-    return Pairs(pair.before[..., -years:], pair.after[..., -years:])
+    return pair.years(slice(-years, None))
 
 
 def estimate(pair: Pairs, method: str, years: int | None) -> Array:
@@ -122,12 +177,12 @@ def estimate(pair: Pairs, method: str, years: int | None) -> Array:
     -------
     array, area × grade
     """
-    if method not in _ESTIMATORS:
+    if method not in METHODS:
         raise DataError(f"Unknown method {method!r}. To do: use one of {', '.join(METHODS)}.")
     seen = window(pair, years)
     if seen.before.shape[-1] == 0:
         return np.full(seen.before.shape[:-1], np.nan)
-    return _ESTIMATORS[method](seen)
+    return _shared(pair, years) if method == "shared" else _ESTIMATORS[method](seen)
 
 
 def progression_ratios(
@@ -140,14 +195,16 @@ def progression_ratios(
     """Estimate grade progression ratios r(g) = E(g+1, t+1) / E(g, t).
 
     ``mean`` of the yearly ratios; ``weighted``: pupils of all years together, so large years count more; ``median``;
-    ``last``; ``smoothed``: single exponential smoothing with weight 0.4. A ratio holds everything that happens between
-    two counts: moving in and out, repeating, leaving for another sector. It may be above 1.
+    ``last``; ``smoothed``: single exponential smoothing with weight 0.4; ``shared``: each grade's own pattern, averaged,
+    lifted to where all grades of its chain stood last year (families move with all their children). A ratio holds
+    everything that happens between two counts: moving in and out, repeating, leaving for another sector. It may be
+    above 1.
 
     Parameters
     ----------
     enrolment : DataFrame
         Long: ``grade, year, students``; optional ``area``, ``school_id``.
-    method : {"mean", "weighted", "median", "last", "smoothed"}
+    method : {"mean", "weighted", "median", "last", "smoothed", "shared"}
         How the yearly ratios become one.
     years : int or None
         How many of the last yearly ratios are used; None for all.
