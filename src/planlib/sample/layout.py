@@ -114,7 +114,14 @@ def write_returns(folder: Path, schools: pd.DataFrame) -> list[Slip]:
 
 
 def write_book(path: Path, book: Book) -> None:
-    """Write one workbook; the stamps are fixed, so that the same rows give the same bytes."""
+    """Write one workbook; the stamps are fixed, so that the same rows give the same bytes.
+
+    Parameters
+    ----------
+    path : Path
+    book : Book
+        Its ``slips`` are filled on the way.
+    """
     with xlsxwriter.Workbook(str(path), {"strings_to_numbers": False}) as workbook:
         workbook.set_properties({"created": CREATED, "title": book.file})
         formats = {
@@ -159,7 +166,16 @@ def _old_unit(unit: str, book: Book) -> str:
 
 
 def money_unit(book: Book) -> str:
-    """Return the unit money is reported in that year: 元 in old forms, 万元 later."""
+    """Return the unit money is reported in that year: 元 in old forms, 万元 later.
+
+    Parameters
+    ----------
+    book : Book
+
+    Returns
+    -------
+    str
+    """
     units = {next(iter(v.values())): k for k, v in book.form["units"].items() if "yuan" in v}
     return str(units[1 if book.year <= book.layout["years"]["yuan_until"] else 10000])
 

@@ -22,7 +22,17 @@ MAINSTREAM = ("primary", "junior", "nine_year", "twelve_year")
 
 
 def make_births(story: Story) -> pd.DataFrame:
-    """Return resident births: ``area, year, births``; the areas share a year's births by their size."""
+    """Return resident births by area and calendar year.
+
+    Parameters
+    ----------
+    story : mapping
+
+    Returns
+    -------
+    DataFrame
+        ``area, year, births``; the areas share a year's births by their size, which drifts a little.
+    """
     areas, shares = story["words"]["areas"], np.array(story["words"]["area_shares"])
     rows = []
     for step, (year, number) in enumerate(story["births"].items()):
@@ -33,7 +43,28 @@ def make_births(story: Story) -> pd.DataFrame:
 
 
 def entries(story: Story, kind: str, year: int) -> float:
-    """Return the children who enter kindergarten or grade 1: k·(⅔ B(t − a) + ⅓ B(t − a − 1)), a the age."""
+    """Return the children of the district who enter kindergarten or grade 1.
+
+    k·(⅔ B(t − a) + ⅓ B(t − a − 1)), with a the age of entry and k the entry factor of the year (migration).
+
+    Parameters
+    ----------
+    story : mapping
+    kind : {"kindergarten", "primary"}
+    year : int
+        School year t; the age is reached by its 31 August, so two calendar years of birth meet in it.
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> told = {"births": {2010: 300, 2011: 600}, "births_weights": {"same": 2 / 3, "before": 1 / 3},
+    ...         "entry": {"early": {}, "primary": {"age": 6, "factor": {2017: 1.5}}}}
+    >>> entries(told, "primary", 2017)
+    750.0
+    """
     if kind == "primary" and year in story["entry"]["early"]:
         return float(story["entry"]["early"][year])
     spec, births, part = story["entry"][kind], story["births"], story["births_weights"]
@@ -42,10 +73,22 @@ def entries(story: Story, kind: str, year: int) -> float:
 
 
 def make_enrolment(story: Story, roster: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """Return pupils by school, stage, grade and year (``index, stage, grade, year, students``; index of the roster).
+    """Return pupils by school, stage, grade and year.
 
     The base year has the plan's totals exactly. Other years follow from it: forward and backward along the
     cohorts, with the entry grades filled from births.
+
+    Parameters
+    ----------
+    story : mapping
+    roster : DataFrame
+        From :func:`planlib.sample.roster.make_roster`.
+    seed : int
+
+    Returns
+    -------
+    DataFrame
+        ``index`` (of the roster), ``grade, students, year, stage``; no rows without pupils.
     """
     maker = _Enrolment(story, roster, seed)
     years = {maker.base: maker.base_year()}
@@ -63,7 +106,19 @@ def _long(matrix: pd.DataFrame, year: int) -> pd.DataFrame:
 
 
 def sizes(story: Story, roster: pd.DataFrame, seed: int) -> pd.Series:
-    """Return the size of a grade relative to the usual: a wide spread, a tight one for the plan's new schools."""
+    """Return the size of a grade relative to the usual: a wide spread, a tight one for the plan's new schools.
+
+    Parameters
+    ----------
+    story : mapping
+    roster : DataFrame
+    seed : int
+
+    Returns
+    -------
+    Series
+        On the index of the roster; 1 is the usual size.
+    """
     rule = story["sizes"]
     size = np.exp(generator(seed, 0).normal(0.0, rule["spread"], len(roster)))
     middle = roster["school_type"].map(rule["middle"]).fillna(1.0).to_numpy()
@@ -297,7 +352,21 @@ class _Enrolment:
 
 
 def tracks(story: Story, roster: pd.DataFrame, weight: pd.Series, stage: str) -> pd.Series:
-    """Return the parallel classes a school is built for in each grade of a stage."""
+    """Return the parallel classes a school is built for in each grade of a stage.
+
+    Parameters
+    ----------
+    story : mapping
+    roster : DataFrame
+    weight : Series
+        From :func:`sizes`.
+    stage : str
+
+    Returns
+    -------
+    Series of int
+        On the index of the roster, also for schools without the stage.
+    """
     usual = story["tracks_per_size"][stage]
     found = np.ceil(weight * roster["school_type"].map(usual).fillna(usual["other"])).clip(2, 12)
     for kind, spec in story["new_schools"].items():
@@ -308,5 +377,17 @@ def tracks(story: Story, roster: pd.DataFrame, weight: pd.Series, stage: str) ->
 
 
 def places(story: Story, roster: pd.DataFrame, weight: pd.Series, stage: str) -> pd.Series:
-    """Return the places of one grade of a stage in each school."""
+    """Return the places of one grade of a stage in each school: tracks times the size a class is planned for.
+
+    Parameters
+    ----------
+    story : mapping
+    roster : DataFrame
+    weight : Series
+    stage : str
+
+    Returns
+    -------
+    Series of int
+    """
     return tracks(story, roster, weight, stage) * int(story["design_size"][stage])

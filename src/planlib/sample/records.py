@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from planlib.measures import yearly
 from planlib.sample.pupils import tracks
 from planlib.sample.resources import choose_renewals
 from planlib.sample.story import STAGE_GRADES, Story, apportion, between, generator, stages_of_type
@@ -24,10 +25,23 @@ DATES = ("approved", "started", "completed", "handed_over")
 def make_projects(
     story: Story, records: Mapping[str, Any], roster: pd.DataFrame, weight: pd.Series, seed: int
 ) -> pd.DataFrame:
-    """Return the plan's new schools and renewals (columns of ``projects.csv``).
+    """Return the plan's new schools and renewals.
 
     A new school that takes pupils has all dates, the last of them 1 September of its opening; one that does not has
     the dates it got to.
+
+    Parameters
+    ----------
+    story, records : mapping
+        ``definitions/sample.yml`` and ``definitions/sample_records.yml``.
+    roster : DataFrame
+    weight : Series
+    seed : int
+
+    Returns
+    -------
+    DataFrame
+        The columns of ``projects.csv``; dates are ISO texts, empty where they are not reached.
     """
     rng = generator(seed, 13)
     new = pd.concat([_opened(story, records, roster, weight), _unopened(story, records, roster, rng)])
@@ -145,7 +159,21 @@ def _renewed(
 def make_milestones(
     story: Story, records: Mapping[str, Any], schools: pd.DataFrame, enrolment: pd.DataFrame, seed: int
 ) -> pd.DataFrame:
-    """Return what is recorded of the commitments: ``commitment_id, date, achieved, evidence, note``."""
+    """Return what is recorded of the commitments.
+
+    Parameters
+    ----------
+    story, records : mapping
+    schools, enrolment : DataFrame
+        Of the truth: what follows from them (nursery classes, upgraded kindergartens) is counted there.
+    seed : int
+
+    Returns
+    -------
+    DataFrame
+        ``commitment_id, date, achieved, evidence, note``; achieved is a stock for counts, a value for rates, 1 when
+        done.
+    """
     spec, pace = records["milestones"], records["pace"]
     rows = _done(spec) + _counts(spec, pace, seed)
     for name, style in spec["coverage"].items():
@@ -218,7 +246,18 @@ def _upgraded(story: Story, spec: Mapping[str, Any], pace: Mapping[str, Any], sc
 
 
 def make_finance(records: Mapping[str, Any]) -> pd.DataFrame:
-    """Return ``item, year, value, unit, as_of, status, source_office``; the share follows from the two sums."""
+    """Return the money of the district by year.
+
+    Parameters
+    ----------
+    records : mapping
+
+    Returns
+    -------
+    DataFrame
+        ``item, year, value, unit, as_of, status, source_office``; the share of education (per cent) follows from the
+        two sums.
+    """
     spec, rows = records["finance"], []
     values = {name: item["values"] for name, item in spec["items"].items()}
     whole, part = values["general_expenditure_yuan"], values["education_expenditure_yuan"]
@@ -232,7 +271,19 @@ def make_finance(records: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def make_observations(story: Story, records: Mapping[str, Any], schools: pd.DataFrame) -> pd.DataFrame:
-    """Return the series that returns do not give, and some that the bureau reported itself."""
+    """Return the series that returns do not give, and some that the bureau reported itself.
+
+    Parameters
+    ----------
+    story, records : mapping
+    schools : DataFrame
+        Of the truth; what the bureau reported agrees with it to the decimals it prints.
+
+    Returns
+    -------
+    DataFrame
+        The columns of ``observations.csv``; years before the change of boundary are marked.
+    """
     rows = []
     for series in records["observations"]:
         for year, text in series["values"].items():
@@ -241,8 +292,9 @@ def make_observations(story: Story, records: Mapping[str, Any], schools: pd.Data
             rows.append((series["series_id"], float(value), relation, as_of, series["office"], series["note"]))
     spec = records["reported"]
     for name, series in spec["series"].items():
+        values = yearly(schools, series["measure"])
         for year in spec["years"]:
-            value = measured(schools[schools["year"] == year], series["measure"])
+            value = float(values[year])
             rows.append(
                 (name, round(value, series["decimals"]), "=", f"{year}-09-01", spec["office"], spec["note"])
             )
@@ -253,21 +305,3 @@ def make_observations(story: Story, records: Mapping[str, Any], schools: pd.Data
     frame["boundary"] = np.where(before, rule["before"], rule["present"])
     order = ["series_id", "value", "relation", "as_of", "status", "source_office", "boundary", "note"]
     return frame[order]
-
-
-def measured(schools: pd.DataFrame, measure: Mapping[str, Any]) -> float:
-    """Evaluate a small measure on one year: a sum or the number of schools with a value, over another sum."""
-    if "count" in measure:
-        return float(schools.loc[schools[measure["count"]].notna(), "school_id"].nunique())
-
-    def total(column: str, where: Mapping[str, list[Any]]) -> float:
-        kept = pd.Series(True, index=schools.index)
-        for name, values in where.items():
-            kept &= schools[name].isin(values)
-        return float(schools.loc[kept, column].sum())
-
-    where = measure.get("where", {})
-    found = total(measure["sum"], where)
-    if "over" in measure:
-        found /= total(measure["over"], measure.get("over_where", where))
-    return found * float(measure.get("scale", 1))

@@ -31,7 +31,17 @@ class Units:
 
 
 def make_units(story: Story, roster: pd.DataFrame, enrolment: pd.DataFrame) -> Units:
-    """Return the sections that count in the coefficient, with the weights of shared plant."""
+    """Return the sections that count in the coefficient, with the weights of shared plant.
+
+    Parameters
+    ----------
+    story : mapping
+    roster, enrolment : DataFrame
+
+    Returns
+    -------
+    Units
+    """
     standard = compulsory_standard(story, story["base_year"])
     mainstream = enrolment["index"].map(roster["school_type"]).isin(MAINSTREAM)
     frame = enrolment[mainstream].groupby(["index", "stage", "year"], as_index=False)["students"].sum()
@@ -135,7 +145,18 @@ class Plant:
 
 
 def school_threshold(standard: Standard, resource: str) -> dict[str, float]:
-    """Return the threshold per weighted pupil by kind of unit; shared plant must satisfy each of its stages."""
+    """Return the threshold per weighted pupil by kind of unit; shared plant must satisfy each of its stages.
+
+    Parameters
+    ----------
+    standard : Standard
+    resource : str
+
+    Returns
+    -------
+    dict of str to float
+        ``primary``, ``junior``, ``shared``: the largest of threshold over weight, for a school of both stages.
+    """
     own = {stage: float(values[resource]) for stage, values in standard.thresholds.items()}
     weights = {stage: standard.plant_split[stage] for stage in own}
     return {**own, "shared": max(value / weights[stage] for stage, value in own.items())}
@@ -232,7 +253,21 @@ class Levers:
 
 
 def staff_levels(story: Story, roster: pd.DataFrame, sections: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """Add full-time teachers: those above the required degree over their share, which stays with a school."""
+    """Add full-time teachers: those above the required degree over their share, which stays with a school.
+
+    Parameters
+    ----------
+    story : mapping
+    roster : DataFrame
+    sections : DataFrame
+        From :meth:`Levers.solve`.
+    seed : int
+
+    Returns
+    -------
+    DataFrame
+        ``sections`` with ``teachers``, never fewer than any of their parts.
+    """
     rng = generator(seed, 5)
     draw = pd.DataFrame(rng.random((len(roster), 2)), columns=["primary", "junior"])
     low = sections["stage"].map(lambda s: story["above_required_share"][s][0])
@@ -245,7 +280,21 @@ def staff_levels(story: Story, roster: pd.DataFrame, sections: pd.DataFrame, see
 
 
 def gym_areas(story: Story, roster: pd.DataFrame, areas: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """Split sports area into ground and gym, and count the gym among the teaching rooms as the forms do."""
+    """Split sports area into ground and gym, and count the gym among the teaching rooms as the forms do.
+
+    Parameters
+    ----------
+    story : mapping
+    roster : DataFrame
+    areas : DataFrame
+        From :meth:`Plant.areas`: teaching area without, sports area with the gym.
+    seed : int
+
+    Returns
+    -------
+    DataFrame
+        ``index, year, gym_area_m2, sports_ground_m2, teaching_area_m2`` (m²; the last with the gym).
+    """
     rng = generator(seed, 6)
     has = rng.random(len(roster)) < story["gym"]["share"]
     part = np.where(has, between(rng, story["gym"]["of_sports"], len(roster)), 0.0)
@@ -261,7 +310,18 @@ def gym_areas(story: Story, roster: pd.DataFrame, areas: pd.DataFrame, seed: int
 
 
 def choose_renewals(story: Story, roster: pd.DataFrame) -> pd.Series:
-    """Return the year of completion by roster index: old public schools, spread over the list."""
+    """Return which schools are renewed, and when: old public ones, spread over the list.
+
+    Parameters
+    ----------
+    story : mapping
+    roster : DataFrame
+
+    Returns
+    -------
+    Series of int
+        Year of completion, on the roster's index of the schools.
+    """
     old = roster[
         roster["school_type"].isin(["primary", "junior", "nine_year"])
         & (roster["ownership"] == "public") & (roster["opened_year"] < 2000) & ~roster["is_project"]

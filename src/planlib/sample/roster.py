@@ -113,5 +113,22 @@ def _turned_public(roster: pd.DataFrame, story: Story) -> pd.DataFrame:
 
 
 def exists(roster: pd.DataFrame, year: int) -> pd.Series:
-    """Return which institutions take pupils in a year."""
+    """Return which institutions take pupils in a year.
+
+    Parameters
+    ----------
+    roster : DataFrame
+        With ``opened_year`` and ``closed_year`` (first year without pupils).
+    year : int
+
+    Returns
+    -------
+    Series of bool
+
+    Examples
+    --------
+    >>> roster = pd.DataFrame({"opened_year": [2019, 2022], "closed_year": [2021, NEVER]})
+    >>> exists(roster, 2021).tolist()
+    [False, False]
+    """
     return (roster["opened_year"] <= year) & (year < roster["closed_year"])
