@@ -56,8 +56,8 @@ def _new_years_eve(year: int) -> dt.date:
     return dt.date(year, 12, 31)
 
 
-def _explore(file: str) -> Notebook:
-    return Notebook(file, "explore", 2025, lambda p: range(p.first_year, p.last_year + 1), _new_years_eve)
+def _explore(file: str, year: int = 2025) -> Notebook:
+    return Notebook(file, "explore", year, lambda p: range(p.first_year, p.last_year + 1), _new_years_eve)
 
 
 # A mid-term written in year t rests on the complete data of the years before it; an end-term on its own year.
@@ -79,7 +79,7 @@ NOTEBOOKS: Mapping[str, Notebook] = {
     "start": _explore("00_start_here"),
     "data_quality": _explore("10_data_quality"),
     "balance": _explore("20_balance"),
-    "forecast": _explore("30_forecast"),
+    "forecast": _explore("30_forecast", 2022),  # a year from which there is something left to forecast
     "enrolment": _explore("40_enrolment"),
 }
 REPORTS = ("midterm", "endterm")

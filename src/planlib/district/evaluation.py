@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from planlib import enrolment, evaluate, freshness, measures
+from planlib import enrolment, evaluate, measures
 from planlib import forecast as forecasting
 from planlib.errors import RegistryError, listing
 from planlib.params import NOTEBOOKS
@@ -44,7 +44,7 @@ class Evaluation:
     @property
     def is_simulated(self) -> bool:
         """Whether any file of the district is registered as synthetic."""
-        return freshness.is_simulated(self.district.name)
+        return self.district.is_simulated
 
     @property
     def span(self) -> tuple[int, int]:
@@ -284,16 +284,6 @@ class Evaluation:
         return found
 
     @cached_property
-    def composite_targets(self) -> dict[str, float]:
-        """The plan's targets of the composite coefficient, by stage."""
-        rows = self.plan.series.itertuples()
-        return {
-            r.measure["composite"]: float(r.target)
-            for r in rows
-            if isinstance(r.measure, dict) and "composite" in r.measure
-        }
-
-    @cached_property
     def issues(self) -> pd.DataFrame:
         """What cleaning mended or set aside, of the years this report may know."""
         rows = self.district.issues
@@ -342,13 +332,24 @@ class Evaluation:
     def carried_over(self) -> pd.DataFrame:
         """What is unfinished at the end and carries over to the next plan, series and promises together.
 
-        ``subject, name_zh, name_en, kind, target, achieved, status, lead``.
+        ``subject, name_zh, name_en, kind, unit, precision, target_text, achieved, status, lead``.
         """
         series = self.late.assign(kind="series", subject=self.late["series_id"], achieved=self.late["value"])
         rest = self.commitments[self.commitments["status"].isin(UNFINISHED)]
-        rest = rest.assign(kind="commitment", subject=rest["commitment_id"])
-        columns = ["subject", "name_zh", "name_en", "kind", "unit", "target", "achieved", "status"]
-        both = pd.concat([series[columns], rest[columns]], ignore_index=True)
+        rest = rest.assign(kind="commitment", subject=rest["commitment_id"], precision=pd.NA)
+        columns = [
+            "subject",
+            "name_zh",
+            "name_en",
+            "kind",
+            "unit",
+            "precision",
+            "target_text",
+            "achieved",
+            "status",
+        ]
+        frames = [frame[columns].astype({"precision": "Int64"}) for frame in (series, rest)]
+        both = pd.concat(frames, ignore_index=True)
         return both.assign(lead=[self.lead(subject) for subject in both["subject"]])
 
     def lead(self, subject: str) -> str:

@@ -18,6 +18,7 @@ from planlib.registry import Plan, load_definitions, load_plan
 from planlib.standard import Standard, StandardCheck, check_standard, stage_resources, standard_from
 
 TABLES = ("schools", "observations", "enrolment", "births", "milestones", "projects", "finance")
+FORECAST = ("series_id", "year", "median", "lower_80", "upper_80", "lower_95", "upper_95", "naive")
 PROJECT_DATES = ("approved", "started", "completed", "handed_over", "opened")
 
 
@@ -100,6 +101,17 @@ class District:
                 "To do: choose a later cutoff, or lay the returns into the district's folder."
             )
         return int(self.schools["year"].max())
+
+    @property
+    def is_simulated(self) -> bool:
+        """Whether any file of the district is registered as synthetic."""
+        return freshness.is_simulated(self.name)
+
+    @cached_property
+    def composite_targets(self) -> dict[str, float]:
+        """The plan's targets of the composite coefficient, by stage."""
+        measured = [row for row in self.plan.series.itertuples() if isinstance(row.measure, Mapping)]
+        return {r.measure["composite"]: float(r.target) for r in measured if "composite" in r.measure}
 
     @cached_property
     def rules(self) -> dict[str, Any]:
@@ -202,11 +214,12 @@ class District:
     def forecast(self, observations: pd.DataFrame | None = None) -> pd.DataFrame:
         """Forecast every series to the year of its target (`planlib.forecast.forecast`)."""
         history = self.forecastable(self.observations if observations is None else observations)
+        nothing = pd.DataFrame(columns=list(FORECAST))
         if history.empty:
-            return pd.DataFrame(columns=["series_id", "year", "median", "naive"])
+            return nothing
         horizon = self._target_years().max() - history.groupby("series_id")["year"].max().min()
         if horizon < 1:
-            return pd.DataFrame(columns=["series_id", "year", "median", "naive"])
+            return nothing
         ahead = forecasting.forecast(history, int(horizon))
         return ahead[ahead["year"] <= ahead["series_id"].map(self._target_years())].reset_index(drop=True)
 

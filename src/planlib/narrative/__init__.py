@@ -30,7 +30,7 @@ from planlib.narrative.closing import (
     sensitivity_table,
 )
 from planlib.narrative.opening import basis, definitions_table, title, verdict
-from planlib.narrative.parts import Column, Table, Text, say, write_date
+from planlib.narrative.parts import Column, Table, Text, frame, say, write_date
 
 __all__ = [
     "Column",
@@ -48,6 +48,7 @@ __all__ = [
     "failing_table",
     "feasible_table",
     "finance_table",
+    "frame",
     "indicator_table",
     "issues_table",
     "ledger_table",

@@ -145,7 +145,7 @@ def ledger_table(evaluation: Evaluation, language: str) -> Table:
         Column("classes", "classes", "number"),
         Column("seats", "seats", "number", 0),
         Column("investment", "investment", "number", 0),
-        Column("expected_done", "expected"),
+        Column("expected_done", "expected_done"),
     ]
     return Table(ledger, columns, say("caption.ledger", language), language)
 

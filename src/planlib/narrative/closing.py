@@ -87,6 +87,9 @@ def _advice_on(evaluation: Evaluation, row: pd.Series, language: str) -> str:
         return say("advice.volume", language, name=called)
     left = int(str(row["target_as_of"])[:4]) - int(row["year"])
     gone = int(row["year"]) - int(str(row["baseline_as_of"])[:4])
+    if evaluation.phase == "endterm":
+        gap = amount(abs(row["target"] - row["value"]), _points(row, 0), language)
+        return say("advice.gap", language, name=called, gap=gap, lead=office)
     if row["direction"] == "hold" or left < 1 or gone < 1:
         value, target = amount(row["value"], row, language), printed(row["target_text"], row, language)
         return say("advice.held", language, name=called, value=value, target=target, lead=office)
@@ -97,11 +100,15 @@ def _advice_on(evaluation: Evaluation, row: pd.Series, language: str) -> str:
 
 
 def _yearly(change: float, row: pd.Series, language: str) -> str:
-    """Write a yearly change one digit finer than the plan prints its levels, in points where levels are per cent."""
-    unit = "percentage_point" if row["unit"] == "percent" else row["unit"]
-    finer = pd.Series({"precision": int(row["precision"]) + 1, "unit": unit})
+    """Write a yearly change one digit finer than the plan prints its levels."""
     word = "word.per_year_up" if change >= 0 else "word.per_year_down"
-    return say(word, language, value=amount(abs(change), finer, language))
+    return say(word, language, value=amount(abs(change), _points(row, 1), language))
+
+
+def _points(row: pd.Series, finer: int) -> pd.Series:
+    """Return precision and unit of a difference: percentage points where the levels are per cent."""
+    unit = "percentage_point" if row["unit"] == "percent" else row["unit"]
+    return pd.Series({"precision": int(row["precision"]) + finer, "unit": unit})
 
 
 def _open_definitions(evaluation: Evaluation, language: str) -> list[str]:
@@ -161,6 +168,11 @@ def carried_table(evaluation: Evaluation, language: str) -> Table:
     ]
     frame = rows.assign(
         name=rows[f"name_{language}"],
+        target_shown=[printed(row["target_text"], row, language) for _, row in rows.iterrows()],
+        achieved_shown=[
+            "—" if pd.isna(row["achieved"]) else amount(row["achieved"], row, language)
+            for _, row in rows.iterrows()
+        ],
         status_shown=status,
         cause_kind=causes,
         disposition=say("word.to_fill", language),
@@ -168,8 +180,8 @@ def carried_table(evaluation: Evaluation, language: str) -> Table:
     )
     columns = [
         Column("name", "item"),
-        Column("target", "target", "number"),
-        Column("achieved", "achieved", "number"),
+        Column("target_shown", "target"),
+        Column("achieved_shown", "achieved"),
         Column("status_shown", "status"),
         Column("cause_kind", "cause_kind"),
         Column("lead", "lead"),

@@ -9,9 +9,10 @@ from typing import Any
 
 import pandas as pd
 
+from planlib import schema
 from planlib.errors import RegistryError
 from planlib.figures.marks import OUTLOOK, PROMISE, STATUS, Mark
-from planlib.figures.words import is_missing, number, percent
+from planlib.figures.words import is_missing, number, percent, resource_name
 from planlib.registry import label, load_definitions
 
 
@@ -159,6 +160,60 @@ def _css(column: Column) -> str:
     return ' class="nowrap"' if column.form == "date" or column.form.startswith("label:") else ""
 
 
+def frame(
+    table: pd.DataFrame, language: str, columns: Sequence[str] = (), caption: str = "", most: int = 60
+) -> Table:
+    """Show any frame as a table with the headers and words of the language, for looking around.
+
+    Parameters
+    ----------
+    table : DataFrame
+    language : {"zh", "en"}
+    columns : sequence of str
+        Which columns, in order; ``name`` stands for ``name_zh`` or ``name_en``. All without it (of the names, the
+        language's own).
+    caption : str
+    most : int
+        Rows shown; a note counts the rest.
+
+    Returns
+    -------
+    Table
+    """
+    other = f"name_{'en' if language == 'zh' else 'zh'}"
+    chosen = [f"name_{language}" if c == "name" else c for c in columns] or [c for c in table if c != other]
+    shown = [Column(c, c, _form(table[c], c)) for c in chosen]
+    rest = len(table) - most
+    notes = [say("note.more_rows", language, count=rest)] if rest > 0 else []
+    return Table(table.head(most), shown, caption, language, notes, {c: _header(c, language) for c in chosen})
+
+
+_CODED = {"level": "issue_level"}
+
+
+def _form(column: pd.Series, name: str) -> str:
+    """Choose how a column is shown by its name and type; codes get their words where all of them have one."""
+    if name == "year" or name.endswith("_year"):
+        return "year"
+    if name in ("resource", "state"):
+        return name
+    if pd.api.types.is_bool_dtype(column) or not pd.api.types.is_numeric_dtype(column):
+        group = _CODED.get(name, name)
+        known = load_definitions("labels").get(group, {})
+        values = set(column.dropna().astype("str")) - {""}
+        return f"label:{group}" if values and values <= set(known) else "text"
+    return "percent" if name.endswith("_share") else "number"
+
+
+def _header(name: str, language: str) -> str:
+    """Return a column's header: of a report's tables, else of the registry of fields, else its own name."""
+    bare = "name" if name in ("name_zh", "name_en") else name
+    entry = _sentences()["table"].get(bare)
+    if entry:
+        return str(entry[language])
+    return schema.label(name, language, with_unit=True) if name in schema.fields() else name
+
+
 def show(value: Any, column: Column, language: str) -> str:
     """Write one value as its column's form and the language ask.
 
@@ -179,6 +234,10 @@ def show(value: Any, column: Column, language: str) -> str:
         return str(int(value))
     if column.form == "date":
         return write_date(value, language)
+    if column.form == "resource":
+        return resource_name(str(value), language)
+    if column.form == "state":
+        return str(load_definitions("standards")["states"][value][language])
     if column.form.startswith("label:"):
         return label(str(value), language, column.form.removeprefix("label:"))
     return str(value)
