@@ -58,6 +58,11 @@ def last_resources(place: District) -> pd.DataFrame:
     return rows[rows["year"] == place.last_year].reset_index(drop=True)
 
 
+def school_values(place: District) -> pd.DataFrame:
+    """Return every school's resources per pupil in the last year: ``school_id, stage, resource, value``."""
+    return place.check.detail[["school_id", "stage", "year", "resource", "value"]]
+
+
 def thresholds(place: District) -> pd.DataFrame:
     """Return ``stage, resource, threshold, floor, per`` of the standard in force."""
     standard = place.standard

@@ -300,7 +300,9 @@ def money(evaluation: Evaluation, language: str) -> Text:
     checks = evaluation.finance[
         evaluation.finance["year"].isna() | (evaluation.finance["year"] > _base(evaluation))
     ]
-    kept, broken, unknown = [], [], []
+    kept: list[str] = []
+    broken: list[str] = []
+    unknown: list[str] = []
     for check, rows in checks.groupby("check", sort=False):
         name = label(str(check), language, "finance_check")
         answers = rows["is_met"].dropna()
