@@ -1,7 +1,9 @@
 """Figures: type, titles and alternative texts that say the finding, equal bytes, no global state, empty frames."""
 
 import base64
+import os
 import re
+import subprocess
 import sys
 import threading
 from collections.abc import Callable
@@ -247,6 +249,21 @@ def test_threads_draw_what_one_thread_draws():
     for worker in workers:
         worker.join()
     assert found == wanted
+
+
+def test_the_first_font_scan_on_a_fresh_machine_is_silent(tmp_path):
+    """Matplotlib warns on stderr when the scan is slow; in a report that would be output and a false difference."""
+    script = (
+        "import threading\n"
+        "class Impatient(threading.Timer):\n"
+        "    def start(self): self.function()\n"
+        "threading.Timer = Impatient\n"
+        "import planlib.figures"
+    )
+    fresh = {**os.environ, "HOME": str(tmp_path), "MPLCONFIGDIR": str(tmp_path / "new")}
+    run = subprocess.run([sys.executable, "-c", script], env=fresh, capture_output=True, text=True, check=True)
+    assert list((tmp_path / "new").glob("fontlist*.json"))
+    assert run.stderr == ""
 
 
 # ---- how notebooks and pages get it

@@ -4,8 +4,10 @@ Frames in, :class:`Picture` out: the image, its alternative text and the data be
 ``matplotlib.pyplot`` or leaves a setting changed, so they are safe in notebooks and in threads.
 """
 
+# Before any other room: it keeps Matplotlib's first font scan from writing to stderr.
+from planlib.figures.lettering import font_file, missing_glyphs, style  # isort: skip
+
 from planlib.figures.balance import balance_by_year, school_strip
-from planlib.figures.lettering import font_file, missing_glyphs, style
 from planlib.figures.money import finance_chart
 from planlib.figures.outlook import fan_chart, forecast_review
 from planlib.figures.picture import Picture

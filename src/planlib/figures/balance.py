@@ -153,7 +153,7 @@ def _balance_panel(
         ends.append((mine["year"].iloc[-1], mine["cv"].iloc[-1], f"{mine['cv'].iloc[-1]:.3f}"))
         if stage in limits:
             axes.axhline(limits[stage], color=look.colour, linestyle=(0, (1, 1.5)), linewidth=1.3, alpha=0.9)
-    marks.end_labels(axes, ends, top)
+    marks.end_labels(axes, ends, top, top * 0.03)
     years = sorted(panel["year"].unique())
     step = -(-len(years) // 4) if len(years) > 5 else 1
     axes.set_xlim(years[0] - 0.4, years[-1] + max(0.3 * (years[-1] - years[0]), 0.9))

@@ -4,7 +4,7 @@ Colours are Okabe and Ito's (2008), which people with any colour-blindness can t
 the same meaning without colour.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from matplotlib.axes import Axes
@@ -117,16 +117,32 @@ def draw(axes: Axes, x: float, y: float, mark: Mark, size: float = 8.0, **extra:
     )
 
 
-def end_labels(axes: Axes, labels: list[tuple[float, float, str]], span: float, **how: Any) -> None:
+def spread(heights: Sequence[float], least: float, floor: float) -> list[float]:
+    """Push heights, given from high to low, apart by at least ``least`` and keep them above a floor.
+
+    Examples
+    --------
+    >>> spread([10.0, 9.5, 2.0], 1.0, 0.0), spread([0.2, 0.1], 1.0, 0.0)
+    ([10.0, 9.0, 2.0], [1.0, 0.0])
+    """
+    placed: list[float] = []
+    for height in heights:
+        placed.append(min(height, placed[-1] - least) if placed else height)
+    lowest = [floor + least * step for step in range(len(placed))][::-1]
+    return [max(pair) for pair in zip(placed, lowest, strict=True)]
+
+
+def end_labels(
+    axes: Axes, labels: list[tuple[float, float, str]], span: float, floor: float = float("-inf"), **how: Any
+) -> None:
     """Write a label to the right of the end of each line; labels closer than a line of type are pushed apart.
 
-    ``labels`` holds x, y and text; ``span`` is the height of the axes in units of y.
+    ``labels`` holds x, y and text; ``span`` is the height of the axes in units of y; no label stands below ``floor``.
     """
     # Axes of some 110 points' height: nine points keep two labels of 8 point apart.
-    least = 9.0 * span / 110
-    height = float("inf")
-    for x, y, text in sorted(labels, key=lambda label: -label[1]):
-        height = min(y, height - least)
+    ordered = sorted(labels, key=lambda label: -label[1])
+    heights = spread([y for _, y, _ in ordered], 9.0 * span / 110, floor)
+    for (x, _, text), height in zip(ordered, heights, strict=True):
         settings = {"fontsize": 8, "va": "center", "path_effects": HALO, "zorder": 6, **how}
         axes.annotate(text, (x, height), (5, 0), textcoords="offset points", annotation_clip=False, **settings)
 

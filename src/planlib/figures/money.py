@@ -121,6 +121,8 @@ def _finance_title(rows: pd.DataFrame, never_falls: Sequence[str] | None, langua
         "good": total - len(falls),
     }
     code = "finance_title" if named else "finance_title_none"
+    if values["first"] == values["last"]:
+        code = "finance_title_one_year"
     return say(code, language, falls=listed(named, language, 3), **values)
 
 

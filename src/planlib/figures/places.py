@@ -139,7 +139,8 @@ def _seats_panel(axes: Axes, rows: pd.DataFrame, known_until: int | None, langua
         edgecolor=VERMILION,
         linewidth=0,
     )
-    axes.plot(years, seats, color=INK, linewidth=2.0, linestyle=LINES[1])
+    # A single year has no line: a small square shows it.
+    axes.plot(years, seats, color=INK, linewidth=2.0, linestyle=LINES[1], marker="s", markersize=3)
     axes.plot(years, students, color=BLUE, linewidth=1.8, marker="o", markersize=3.8)
     last = len(years) - 1
     for values, other in ((students, seats), (seats, students)):
@@ -168,7 +169,7 @@ def _people_axis(axes: Axes, years: Sequence[float] | np.ndarray, top: float, la
 def _seats_legend(page: Sheet, rows: pd.DataFrame, known_until: int | None, language: str) -> None:
     handles: list[Line2D | Patch] = [
         Line2D([], [], color=BLUE, marker="o", markersize=3.8, label=say("seats_students", language)),
-        Line2D([], [], color=INK, linestyle=LINES[1], linewidth=2, label=say("seats_seats", language)),
+        Line2D([], [], color=INK, linestyle=LINES[1], lw=2, marker="s", ms=3, label=say("seats_seats", language)),
     ]
     if (rows["students"] > rows["seats"]).any():
         label = say("seats_short", language)

@@ -139,7 +139,7 @@ def _project_years(
         reached = [int(known[step].le(m).sum()) for m in moments]
         axes.plot(places, reached, color=colour, linestyle=line, linewidth=1.8, marker="o", markersize=3.5)
         ends.append((places[-1], float(reached[-1]), f"{word('project_stage', step, language)} {reached[-1]}"))
-    marks.end_labels(axes, ends, total * 0.75, fontsize=8.5)
+    marks.end_labels(axes, ends, total * 0.75, total * 0.02, fontsize=8.5)
     axes.plot([first, last + 1], [0, total], color=GREY, linestyle=(0, (5, 3)), linewidth=1.2)
     axes.annotate(
         say("project_path", language, total=total),
