@@ -178,6 +178,13 @@ def test_empty_grades_and_unknown_ratios_are_named_fallbacks():
     assert alone.loc["2", ["students", "note"]].tolist() == [100.0, "no_history"]
 
 
+def test_a_stage_that_an_area_does_not_have_is_not_noted():
+    both = pd.concat([full(area="a"), full(area="b").query("grade not in ['10', '11', '12']")])
+    found = enrolment.project(both, horizon=1, paths=0).set_index(["area", "grade"])
+    assert found.loc[("b", "11"), ["students", "note"]].tolist() == [0.0, ""]
+    assert found.loc[("a", "10"), "note"] == "entry_held"
+
+
 def test_low_and_high_enclose_the_middle_and_sums_are_sums():
     births = pd.DataFrame({"year": range(2008, 2023), "births": np.linspace(80, 120, 15)})
     generator = np.random.default_rng(1)

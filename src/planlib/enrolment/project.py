@@ -359,6 +359,15 @@ def _futures(plan: _Plan, noise: Noise, paths: int, seed: int) -> Iterator[Array
         yield state
 
 
+def _absent(plan: _Plan, middle: Array) -> Array:
+    """Say where an area has nobody in a whole chain, now or later: nothing is projected there, so nothing is noted."""
+    chain = np.cumsum(plan.is_entry) - 1
+    someone = (plan.start > 0) | (middle > 0).any(axis=-1)
+    present = np.zeros((someone.shape[0], chain[-1] + 1), dtype=bool)
+    np.logical_or.at(present, (slice(None), chain), someone)
+    return np.broadcast_to(~present[:, chain, None], middle.shape)
+
+
 def _note_column(plan: _Plan, group: Array, number: int) -> Array:
     """Join the fallbacks that stand behind each group and year."""
     areas, grades, horizon = plan.change.shape
@@ -372,6 +381,8 @@ def _note_column(plan: _Plan, group: Array, number: int) -> Array:
     empty = np.concatenate([plan.start[:, :, None], middle[:, :, :-1]], axis=-1) <= 0
     cells["zero_enrolment"][:, inner] = empty[:, inner - 1]
     cells["scheduled_change"] = plan.change != 0
+    absent = _absent(plan, middle)
+    cells = {name: where & ~absent for name, where in cells.items()}
     notes = np.full(number * horizon, "", dtype=object)
     for name in NOTES:
         there = _summed(cells[name].astype("float64"), group, number).ravel() > 0
