@@ -121,7 +121,9 @@ def _without_unanswered(schools: pd.DataFrame, measure: Measure, bottom: pd.Data
     return merged[merged["blank"].isna()].drop(columns="blank")
 
 
-def series_values(series: pd.DataFrame, schools: pd.DataFrame, composites: pd.DataFrame) -> pd.DataFrame:
+def series_values(
+    series: pd.DataFrame, schools: pd.DataFrame, composites: pd.DataFrame, status: str = ""
+) -> pd.DataFrame:
     """Compute every series of a plan that the school returns give.
 
     Parameters
@@ -132,6 +134,8 @@ def series_values(series: pd.DataFrame, schools: pd.DataFrame, composites: pd.Da
         The processed table ``schools``.
     composites : DataFrame
         ``stage, year, cv``: the composite coefficients of variation.
+    status : str
+        Standing of figures from returns.
 
     Returns
     -------
@@ -148,7 +152,7 @@ def series_values(series: pd.DataFrame, schools: pd.DataFrame, composites: pd.Da
             values = yearly(schools, row.measure)
         found.append(pd.DataFrame({"series_id": row.series_id, "year": values.index, "value": values.to_numpy()}))
     table = pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=["series_id", "year", "value"])
-    return table.assign(relation="=", as_of=table["year"].astype("str") + "-09-01", status="审定")
+    return table.assign(relation="=", as_of=table["year"].astype("str") + "-09-01", status=status)
 
 
 def commitment_values(

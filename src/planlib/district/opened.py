@@ -158,7 +158,9 @@ class District:
         ``series_id, year, value, relation, as_of, status, origin`` (``returns`` or ``reported``).
         """
         composites = self.balance[self.balance["resource"] == "composite"]
-        computed = measures.series_values(self.plan.series, self.schools, composites).assign(origin="returns")
+        status = self.rules["observation_status"]["returns"]
+        computed = measures.series_values(self.plan.series, self.schools, composites, status)
+        computed["origin"] = "returns"
         reported = self.tables["observations"]
         reported = reported[~reported["series_id"].isin(computed["series_id"])]
         kept = reported[["series_id", "value", "relation", "as_of", "status"]].assign(
