@@ -5,6 +5,7 @@ arguments.
 """
 
 from planlib.balance.admissions import AdmissionPlan, admissions
+from planlib.balance.buy import PurchasePlan, cheapest_plan
 from planlib.balance.decide import Decision, additions, transfer_bounds, transfers
 from planlib.balance.doubt import bootstrap_change, sensitivity
 from planlib.balance.explain import Decomposition, contributions, decompose, explain_change
@@ -20,10 +21,12 @@ __all__ = [
     "AdmissionPlan",
     "Decision",
     "Decomposition",
+    "PurchasePlan",
     "additions",
     "admissions",
     "balance_table",
     "bootstrap_change",
+    "cheapest_plan",
     "check_caps",
     "check_district",
     "coefficient_of_variation",
