@@ -240,7 +240,11 @@ CELLS = {
         {("primary", "students"): 300.5},
         "cell M5, school S0001, 2020: found '300.5'; expected a whole number",
     ),
-    "a negative area": ({"gym_area_m2": -1}, "found '-1'; expected a number, not below 0"),
+    "a negative area": ({"gym_area_m2": -1}, "found '-1'; expected a number of at least 0"),
+    "a year too early": (
+        {"modern_school_year": 1900},
+        "found '1900'; expected a year from 1949 to 2100",
+    ),
     "an odd year": ({"opened_year": "去年"}, "found '去年'; expected a year of four digits"),
 }
 
@@ -395,7 +399,7 @@ def test_an_unknown_district_is_a_wrong_call(folder):
 
 def stored_cells(path):
     """Count the cells that hold something, without planlib."""
-    book = python_calamine.CalamineWorkbook.from_path(str(path))
+    book = python_calamine.load_workbook(path)
     rows = [row for name in book.sheet_names for row in book.get_sheet_by_name(name).to_python()]
     return sum(1 for row in rows for value in row if str(value).strip() != "")
 

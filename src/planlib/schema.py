@@ -221,7 +221,8 @@ def conform(frame: pd.DataFrame, table: str) -> pd.DataFrame:
     converted = {name: _converted(frame, declared, name, faults) for name in declared.columns}
     result = pd.DataFrame(converted, index=frame.index)
     for name in declared.columns:
-        faults += _value_faults(result[name], declared, name, frame)
+        if name in frame.columns:
+            faults += _value_faults(result[name], declared, name, frame)
     faults += _key_faults(result, declared)
     if faults:
         raise _refused(table, faults)

@@ -4,6 +4,7 @@ Each column is read by the rule of its type; equal texts are read once.
 """
 
 import datetime as dt
+import math
 import re
 from collections.abc import Sequence
 from decimal import Decimal
@@ -15,7 +16,7 @@ from planlib.clean.forms import Column, Form, Unit, compact, tidy
 _EXACT = 2.0**53
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?")
-_YEAR = re.compile(r"((?:1[89]|20)\d\d)(?:\D.*)?")
+_YEAR = re.compile(r"(\d{4})(?:\D.*)?")
 
 
 class Reading(NamedTuple):
@@ -100,7 +101,7 @@ def read_cell(value: Any, column: Column, unit: Unit, form: Form) -> Reading:
     if column.type in ("code", "boolean"):
         return _read_code(raw, plain, column)
     if column.type == "year":
-        return _read_year(value, raw, plain)
+        return _read_year(value, raw, plain, column)
     return _read_number(value, raw, plain, column, unit, form)
 
 
@@ -123,10 +124,12 @@ def _read_code(raw: str, plain: str, column: Column) -> Reading:
     return Reading(raw, _NAN, str(codes[plain]), f"{plain} → {codes[plain]}", "value")
 
 
-def _read_year(value: Any, raw: str, plain: str) -> Reading:
+def _read_year(value: Any, raw: str, plain: str, column: Column) -> Reading:
     found = _YEAR.fullmatch(plain)
     if not found or (isinstance(value, float) and not value.is_integer()):
         return _unreadable(raw, "a year of four digits")
+    if not column.low <= float(found[1]) <= column.high:
+        return _unreadable(raw, f"a year {_bounds(column)}")
     return Reading(raw, float(found[1]), "", "year" if plain == found[1] else "year of the date", "value")
 
 
@@ -141,9 +144,13 @@ def _read_number(value: Any, raw: str, plain: str, column: Column, unit: Unit, f
     if not digits:
         return _unreadable(raw, kind)
     number = _scaled(digits, unit)
-    if number < 0 or (column.type == "count" and not number.is_integer()):
-        return _unreadable(raw, f"{kind}, not below 0")
+    if not column.low <= number <= column.high or (column.type == "count" and not number.is_integer()):
+        return _unreadable(raw, f"{kind} {_bounds(column)}")
     return Reading(raw, number, "", step + unit_step(unit), "value")
+
+
+def _bounds(column: Column) -> str:
+    return f"of at least {column.low:g}" if column.high == math.inf else f"from {column.low:g} to {column.high:g}"
 
 
 def unit_step(unit: Unit) -> str:

@@ -4,6 +4,7 @@ No Chinese text stands in code: headers, units, codes and the words of total and
 """
 
 import functools
+import math
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
@@ -36,7 +37,7 @@ class Unit:
 
 @dataclass(frozen=True)
 class Column:
-    """A column a sheet may have: its texts, and how its cells are read."""
+    """A column a sheet may have: its texts, and how its cells are read; numbers lie from `low` to `high`."""
 
     name: str
     headers: tuple[str, ...]
@@ -46,6 +47,8 @@ class Column:
     unit: Unit
     codes: Mapping[str, Any]
     school_types: frozenset[str]
+    low: float
+    high: float
 
 
 @dataclass(frozen=True)
@@ -193,6 +196,7 @@ def _built(entries: Mapping[str, Any]) -> Form:
 
 def _column(name: str, entry: Mapping[str, Any], entries: Mapping[str, Any], units: Mapping[str, Unit]) -> Column:
     named = "is" if entry["type"] == "boolean" else entry.get("values", "")
+    field = schema.fields()[name]
     codes = entries["types"] if named == "types" else entries["values"].get(named, {})
     return Column(
         name=name,
@@ -203,4 +207,6 @@ def _column(name: str, entry: Mapping[str, Any], entries: Mapping[str, Any], uni
         unit=units[compact(entry["unit"])] if "unit" in entry else Unit("", measured(name), 1.0),
         codes={compact(text): value for text, value in codes.items()},
         school_types=frozenset(entry.get("school_types", entries["stages_of_type"])),
+        low=-math.inf if field.minimum is None else field.minimum,
+        high=math.inf if field.maximum is None else field.maximum,
     )

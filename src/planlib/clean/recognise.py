@@ -310,13 +310,15 @@ def _read_rows(result: Recognised, form: Form, first: int, id_column: int) -> No
 
 
 def _row_kind(row: list[Any], held: list[int], id_column: int, form: Form, in_notes: bool) -> str:
-    first = compact(raw_text(row[held[0]]))
+    """Return ``data``, ``total``, ``note_row``, ``header`` (repeated), or ``""`` for a row that is none of them."""
     is_coded = id_column in held
-    if not is_coded or held[0] == id_column:
-        if first.startswith(form.total_rows):
-            return "total"
-        if first.startswith(form.notes_rows):
-            return "note_row"
+    code = compact(raw_text(row[id_column])) if is_coded else ""
+    first = compact(raw_text(row[held[0]]))
+    # The word stands in the first filled cell or in the place of the code; no school is called a total.
+    if first.startswith(form.total_rows) or code.startswith(form.total_rows):
+        return "total"
+    if (code or first).startswith(form.notes_rows):
+        return "note_row"
     if is_coded:
         return "header" if form.column_of(row[id_column]) == "school_id" else "data"
     return "note_row" if in_notes and all(isinstance(row[c], str) for c in held) else ""

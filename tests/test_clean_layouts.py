@@ -1,0 +1,253 @@
+"""Any valid table, in any supported layout and with any supported dirt, comes back as it was."""
+
+import io
+from decimal import Decimal
+
+import pandas as pd
+import pytest
+import python_calamine
+import xlsxwriter
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from returns_builder import FORM, STAGE_WORDS, TYPE_WORDS, columns_of
+from test_clean import stored_cells
+
+from planlib import paths, schema
+from planlib.clean import cache, clean_district
+from planlib.clean.correct import Corrections
+from planlib.clean.pipeline import tables_of_returns
+from planlib.clean.workbook import parse_workbook
+from planlib.sample import make_truth
+
+FULL_WIDTH = str.maketrans("0123456789,.", "０１２３４５６７８９，．")
+ALWAYS = {"school_id", "school_name", "school_type"}
+NAMES = st.text(alphabet="采荷杭州第一小学东方ABC12", min_size=1, max_size=8)
+CODES = {"ownership": ["公办", "民办"], "kindergarten_grade": ["省一级", "省二级", "省三级", "未定级"]}
+
+
+class Case:
+    """A workbook and the table it must give; its bytes are of no use in a message."""
+
+    def __init__(self, content, table):
+        self.content, self.table = content, table
+
+    def __repr__(self):
+        sheets = python_calamine.load_workbook(io.BytesIO(self.content))
+        return "\n".join(f"{n}: {sheets.get_sheet_by_name(n).to_python()}" for n in sheets.sheet_names)
+
+
+def name_of(key):
+    return key[1] if isinstance(key, tuple) else key
+
+
+@st.composite
+def values(draw, name, school_type):
+    """Return (what the cell shows without dirt, what it must become); None and None for a blank."""
+    column = FORM.columns[name]
+    if column.blank != "error" and draw(st.integers(0, 4)) == 0:
+        return None, {"zero": 0, "empty": "", "missing": None}[column.blank]
+    if name == "school_type":
+        return TYPE_WORDS[school_type], school_type
+    if column.type == "text":
+        text = draw(NAMES)
+        return text, text
+    if column.type == "code":
+        text = draw(st.sampled_from(CODES[name]))
+        return text, column.codes[text]
+    if column.type == "boolean":
+        text = draw(st.sampled_from(list(column.codes)))
+        return text, float(column.codes[text])
+    if column.type == "year":
+        year = draw(st.integers(1949, 2099))
+        return str(year), year
+    if column.type == "count":
+        number = draw(st.integers(0, 2_000_000))
+        return str(number), number
+    number = draw(st.decimals(0, 500_000, places=2))
+    return str(number), number
+
+
+@st.composite
+def dirty(draw, shown, is_number):
+    """Return what stands in the cell: a number, or text as somebody may have typed it."""
+    if is_number:
+        if draw(st.booleans()):
+            return float(shown)
+        whole, _, rest = shown.partition(".")
+        shown = draw(st.sampled_from([shown, f"{int(whole):,}" + (f".{rest}" if rest else "")]))
+        if draw(st.booleans()):
+            shown = shown.translate(FULL_WIDTH)
+    before, after = (
+        draw(st.sampled_from(["", " ", "　"])),
+        draw(st.sampled_from(["", " ", "　", "_x000D_\n", "\u200b"])),
+    )
+    return before + shown + after
+
+
+@st.composite
+def headers(draw, name, unit):
+    text = draw(st.sampled_from(FORM.columns[name].headers))
+    if draw(st.booleans()):
+        text = draw(st.sampled_from([" ", "　", "_x000D_\n"])).join(text)
+    prefix = draw(st.sampled_from(["", "其中：", "#"])) if FORM.columns[name].level == "stage" else ""
+    bracket = draw(st.sampled_from(["（{}）", "({})", "（ {} ）"])).format(unit) if unit else ""
+    return prefix + text + bracket
+
+
+@st.composite
+def returns(draw):
+    """Return (bytes of a workbook, the table it must give)."""
+    school_type = draw(st.sampled_from(["primary", "nine_year", "kindergarten"]))
+    year = draw(st.integers(2010, 2030))
+    ids = draw(st.lists(st.integers(1, 9999), min_size=1, max_size=4, unique=True))
+    columns = columns_of(school_type)
+    units = {key: draw(unit_of(name_of(key))) for key in columns}
+    cells, truth = {}, {}
+    for number in ids:
+        school_id = f"S{number:04d}"
+        for key in columns:
+            shown, value = (
+                (school_id, school_id) if key == "school_id" else draw(values(name_of(key), school_type))
+            )
+            if isinstance(value, Decimal):
+                value = float(value * Decimal(repr(units[key].factor)))
+            cells[school_id, key], truth[school_id, key] = shown, value
+    sheets = split(draw, [key for key in columns if name_of(key) not in ALWAYS])
+    buffer = io.BytesIO()
+    book = xlsxwriter.Workbook(buffer, {"in_memory": True})
+    for number, keys in enumerate(sheets):
+        lead = ["school_id", *(["school_name", "school_type"] if number == 0 else [])]
+        lead = [*lead, *(key for key in keys)] if draw(st.booleans()) else [*lead[1:], *keys, lead[0]]
+        write_sheet(draw, book.add_worksheet(f"表{number}"), lead, [f"S{n:04d}" for n in ids], cells, units, year)
+    book.close()
+    return Case(buffer.getvalue(), expected(truth, ids, columns, school_type, year))
+
+
+@st.composite
+def unit_of(draw, name):
+    column = FORM.columns[name]
+    if column.type != "quantity":
+        return column.unit
+    return draw(st.sampled_from([u for u in FORM.units.values() if u.measures == column.unit.measures]))
+
+
+def split(draw, keys):
+    """Return the columns in one to three sheets, in any order, a school's stages together."""
+    keys = draw(st.permutations(keys))
+    keys = sorted(keys, key=lambda key: key[0] if isinstance(key, tuple) else "")
+    cuts = sorted(draw(st.lists(st.integers(1, len(keys) - 1), max_size=2, unique=True)))
+    return [keys[a:b] for a, b in zip([0, *cuts], [*cuts, len(keys)], strict=True)]
+
+
+def write_sheet(draw, sheet, keys, ids, cells, units, year):
+    """Write one sheet: title, header rows, schools, perhaps blank rows, totals and notes."""
+    top, left = draw(st.integers(0, 2)), draw(st.integers(0, 1))
+    sheet.write(top, left, f"测试区{year}/{year + 1}学年初情况一览表")
+    sheet.write(top + 1, left, draw(st.sampled_from(["单位：人、平方米", "", "单位：亩、万元"])) or None)
+    head = top + 2
+    for place, key in enumerate(keys):
+        unit = units[key].text if FORM.columns[name_of(key)].type == "quantity" else ""
+        text = draw(headers(name_of(key), unit))
+        if isinstance(key, tuple):
+            sheet.write(head + 1, left + place, text)
+        else:
+            sheet.merge_range(head, left + place, head + 1, left + place, text)
+    for stage in dict.fromkeys(key[0] for key in keys if isinstance(key, tuple)):
+        at = [left + p for p, key in enumerate(keys) if isinstance(key, tuple) and key[0] == stage]
+        if len(at) > 1:
+            sheet.merge_range(head, at[0], head, at[-1], STAGE_WORDS[stage])
+        else:
+            sheet.write(head, at[0], STAGE_WORDS[stage])
+    row = head + 2
+    for school_id in ids:
+        row += draw(st.sampled_from([0, 0, 0, 1]))
+        for place, key in enumerate(keys):
+            shown = cells[school_id, key]
+            if shown is not None:
+                is_number = FORM.columns[name_of(key)].type in ("count", "quantity", "year")
+                write(sheet, row, left + place, draw(dirty_cell(key, shown, is_number)))
+        row += 1
+    write_totals(draw, sheet, row, left, keys, ids, cells)
+
+
+@st.composite
+def dirty_cell(draw, key, shown, is_number):
+    if FORM.columns[name_of(key)].type == "year":
+        return draw(st.sampled_from([float(shown), shown, f" {shown}", f"{shown}年"]))
+    return draw(dirty(shown, is_number))
+
+
+def write(sheet, row, column, value):
+    sheet.write_string(row, column, value) if isinstance(value, str) else sheet.write_number(row, column, value)
+
+
+def write_totals(draw, sheet, row, left, keys, ids, cells):
+    if draw(st.booleans()):
+        place = keys.index("school_id")
+        sheet.write(row, left + place, draw(st.sampled_from(["合计", "总　计", "合 计"])))
+        for at, key in enumerate(keys):
+            if FORM.columns[name_of(key)].type in ("count", "quantity") and draw(st.booleans()):
+                write(sheet, row, left + at, float(sum(Decimal(cells[i, key] or 0) for i in ids)))
+        row += 1
+    if draw(st.booleans()):
+        sheet.write(row, left, "备注：本表为测试")
+        sheet.write(row + 1, left, "填表人：甲")
+
+
+def expected(truth, ids, columns, school_type, year):
+    """Return the table of schools that a workbook must give."""
+    rows = []
+    for stage in FORM.stages(school_type):
+        for number in ids:
+            own = {"school_id": f"S{number:04d}", "stage": stage, "year": year, "as_of": f"{year}-09-01"}
+            for key in columns:
+                if not isinstance(key, tuple) or key[0] == stage:
+                    own[name_of(key)] = truth[own["school_id"], key]
+            rows.append(own)
+    return schema.conform(pd.DataFrame(rows), "schools")
+
+
+def cleaned(content):
+    parts = cache.joined([cache.labelled(parse_workbook(content, FORM), "returns/x.xlsx", "0")])
+    made, issues, account = tables_of_returns(parts, FORM, Corrections())
+    return made, [*parts["issues"].to_dict("records"), *issues], account
+
+
+def holds(content, table):
+    made, issues, account = cleaned(content)
+    idle = [issue for issue in issues if getattr(issue, "kind", "") == "stage"]
+    assert [issue for issue in issues if issue not in idle and getattr(issue, "level", "error") == "error"] == []
+    if not any(issue.level == "note" for issue in idle):  # a stage whose cells are all blank is left out
+        pd.testing.assert_frame_equal(made["schools"], table)
+    kinds = account.drop(columns=["file", "sheet", "year", "schools"])
+    assert kinds.to_numpy().sum() == stored_cells(io.BytesIO(content))
+
+
+# Shrinking a workbook takes minutes: it is left to the long test.
+QUICK = (Phase.explicit, Phase.reuse, Phase.generate)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck), phases=QUICK)
+@given(returns())
+def test_what_a_bureau_writes_is_what_comes_back(case):
+    holds(case.content, case.table)
+
+
+@pytest.mark.full
+@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@given(returns())
+def test_what_a_bureau_writes_is_what_comes_back_in_hundreds_of_workbooks(case):
+    holds(case.content, case.table)
+
+
+def test_the_shipped_returns_give_back_the_simulated_truth(project):
+    result = clean_district("shangcheng")
+    assert not (result.issues["level"] == "error").any()
+    made = schema.read_table(paths.processed("shangcheng") / "schools.parquet", "schools")
+    truth = schema.conform(make_truth()["schools"], "schools")
+    pd.testing.assert_frame_equal(made, truth)
+    account = result.accounts.set_index(["file", "sheet"]).drop(columns=["year", "schools"]).sum(axis=1)
+    folder = paths.raw("shangcheng")
+    for file in result.accounts["file"].unique():
+        if file.startswith("returns/"):
+            assert account[file].sum() == stored_cells(folder / file), file
