@@ -145,8 +145,27 @@ def _mean_product(standard: Array, known: Array, axis: tuple[int, ...]) -> float
     return float((total**2 - squares).sum() / found) if found > 0 else 0.0
 
 
+def common_shocks(noise: Noise, horizon: int, paths: int, generator: np.random.Generator) -> Array:
+    """Draw what all areas have in common: one row that stays, then one for each year ahead, by path.
+
+    Parameters
+    ----------
+    noise : Noise
+        Says how much that is.
+    horizon, paths : int
+        Shape.
+    generator : numpy Generator
+        Seeded by the caller.
+
+    Returns
+    -------
+    array, 1 + year × path
+    """
+    return np.float32(np.sqrt(noise.wide)) * generator.standard_normal((1 + horizon, paths), dtype=np.float32)
+
+
 class Shocks:
-    """Standardised shocks of unit variance, path × area × grade, one year after the other.
+    """Standardised shocks of unit variance, area × grade × path, one year after the other.
 
     What areas, grades and years have in common is drawn once and kept; the tails are those of Student's t, the same
     for all grades of an area in a year, because a bad year is bad for all of them.
@@ -155,32 +174,36 @@ class Shocks:
     ----------
     noise : Noise
         Says how much is common.
-    areas, paths : int
-        Shape; the grades are those of the noise.
+    areas : int
+        How many areas; the grades are those of the noise.
+    common : array, 1 + year × path
+        From :func:`common_shocks`, the same for every area.
     generator : numpy Generator
-        Seeded by the caller.
+        Of these areas alone.
     """
 
-    def __init__(self, noise: Noise, areas: int, paths: int, generator: np.random.Generator) -> None:
-        self.noise, self.shape, self.generator = noise, (paths, areas, len(noise.level)), generator
-        self.kept = self._normal() if noise.persistent > 0 else None
+    def __init__(self, noise: Noise, areas: int, common: Array, generator: np.random.Generator) -> None:
+        self.noise, self.common, self.generator = noise, iter(common), generator
+        self.shape = (areas, len(noise.level), common.shape[1])
+        kept, fresh = np.sqrt(noise.persistent), np.sqrt(1 - noise.persistent)
+        self.kept, self.fresh = np.float32(kept) * self._normal(), np.float32(fresh)
 
     def _normal(self) -> Array:
         """Draw normal shocks with what grades and areas have in common."""
-        paths, areas, _ = self.shape
-        noise = self.noise
-        shares = (noise.wide, noise.shared - noise.wide, 1 - noise.shared)
-        total: Array = np.zeros(self.shape, dtype=np.float32)
-        for share, shape in zip(shares, ((paths, 1, 1), (paths, areas, 1), self.shape), strict=True):
-            if share > 0:
-                total += np.float32(np.sqrt(share)) * self.generator.standard_normal(shape, dtype=np.float32)
+        areas, _, paths = self.shape
+        draw = self.generator.standard_normal
+        total = draw(self.shape, dtype=np.float32)
+        total *= np.float32(np.sqrt(1 - self.noise.shared))
+        own = draw((areas, 1, paths), dtype=np.float32) * np.float32(np.sqrt(self.noise.shared - self.noise.wide))
+        total += own + next(self.common)
         return total
 
     def next_year(self) -> Array:
-        """Return the shocks of the next year."""
+        """Return the shocks of the next year; the caller may overwrite them."""
+        areas, _, paths = self.shape
         new = self._normal()
-        if self.kept is not None:
-            kept = np.float32(self.noise.persistent)
-            new = np.sqrt(kept) * self.kept + np.sqrt(1 - kept) * new
-        tail = np.sqrt((DEGREES - 2) / self.generator.chisquare(DEGREES, (*self.shape[:2], 1)))
-        return np.clip(new * tail.astype(np.float32), -8, 8)
+        new *= self.fresh
+        new += self.kept
+        tail = self.generator.standard_gamma(DEGREES / 2, (areas, 1, paths), dtype=np.float32)
+        new *= np.sqrt(np.float32((DEGREES - 2) / 2) / tail)
+        return np.clip(new, -8, 8, out=new)

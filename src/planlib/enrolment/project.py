@@ -18,12 +18,15 @@ from planlib.enrolment.cube import (
     whole_years,
 )
 from planlib.enrolment.entry import BIRTH_AGE, Entry, entries
-from planlib.enrolment.noise import Noise, Shocks, errors, learn
+from planlib.enrolment.noise import Noise, Shocks, common_shocks, errors, learn
 from planlib.enrolment.ratios import Pairs, estimate, extreme, pairs, window
 from planlib.errors import DataError, listing
 
 LONGEST = 50
 """Years ahead beyond which nobody should be told a number."""
+
+CELLS = 500_000
+"""Cells × paths simulated at a time: as much as fits into a processor's cache."""
 
 NOTES = ("zero_enrolment", "pooled_ratio", "no_history", "entry_held", "births_held", "scheduled_change")
 
@@ -132,7 +135,7 @@ def project(
     if paths:
         pair = pairs(cube)
         noise = _noise(pair, plan.entry, method, years)
-        table = table.join(_intervals(_futures(plan, noise, paths, seed), group, len(keys), horizon, levels))
+        table = table.join(_intervals(plan, noise, group, len(keys), levels, paths, seed))
     return table.assign(note=_note_column(plan, group, len(keys)))
 
 
@@ -229,13 +232,13 @@ def step(before: Array, ratio: Array, coming: Array, change: Array, is_entry: Ar
 
     Parameters
     ----------
-    before : array, … × area × grade
+    before : array, area × grade × …
         Enrolment of a year.
     ratio : array, broadcastable to it
         Progression from each grade to the next.
-    coming : array, … × area × entry grade
+    coming : array, area × entry grade × …
         Entrants of the new year.
-    change : array, area × grade
+    change : array, broadcastable to `before`
         Scheduled additions.
     is_entry : array of bool, grade
         First grades of the chains.
@@ -247,9 +250,9 @@ def step(before: Array, ratio: Array, coming: Array, change: Array, is_entry: Ar
     after = np.empty_like(before)
     moved = before * ratio
     inner = np.flatnonzero(~is_entry)
-    after[..., inner] = moved[..., inner - 1]
-    after[..., np.flatnonzero(is_entry)] = coming
-    return np.maximum(after + change.astype(before.dtype), 0)
+    after[:, inner] = moved[:, inner - 1]
+    after[:, np.flatnonzero(is_entry)] = coming
+    return np.maximum(after + change, 0) if change.any() else after
 
 
 def _walk(plan: _Plan, ratio: Array, coming: Array) -> Array:
@@ -304,25 +307,48 @@ def _paths(plan: _Plan, group: Array, keys: pd.DataFrame, last_year: int) -> pd.
 
 
 def _intervals(
-    futures: Iterator[Array], group: Array, number: int, horizon: int, levels: Sequence[int]
+    plan: _Plan, noise: Noise, group: Array, number: int, levels: Sequence[int], paths: int, seed: int
 ) -> pd.DataFrame:
-    """Return the bounds of simulated futures by group and year."""
+    """Simulate futures, some areas at a time, and return the bounds by group and year.
+
+    Groups that lie within the areas at hand are finished at once; sums over areas are collected path by path.
+    """
+    areas, grades, horizon = plan.change.shape
     tails = np.array([tail for level in levels for tail in ((100 - level) / 200, (100 + level) / 200)])
     found = np.empty((len(tails), number, horizon))
-    for ahead, state in enumerate(futures):
-        found[:, :, ahead] = np.quantile(_grouped_paths(state, group, number), tails, axis=0)
+    within = _within_areas(group.reshape(areas, grades))
+    totals = np.zeros((0 if within else horizon, number, paths), dtype=np.float32)
+    seeds = np.random.SeedSequence(seed)
+    common = common_shocks(noise, horizon, paths, np.random.default_rng(seeds.spawn(1)[0]))
+    for first in range(0, areas, size := max(1, CELLS // (grades * paths))):
+        some = slice(first, first + size)
+        own = group.reshape(areas, grades)[some].ravel()
+        generator = np.random.default_rng(seeds.spawn(1)[0])
+        for ahead, state in enumerate(_futures(plan, noise, some, common, generator)):
+            sums, groups = _sum_groups(state.reshape(len(own), paths), own)
+            if within:
+                found[:, groups, ahead] = np.quantile(sums, tails, axis=1)
+            else:
+                totals[ahead, groups] += sums
+    for ahead, total in enumerate(totals):
+        found[:, :, ahead] = np.quantile(total, tails, axis=1)
     names = [f"{side}_{level}" for level in levels for side in ("lower", "upper")]
     return pd.DataFrame({name: found[place].ravel() for place, name in enumerate(names)})
 
 
-def _grouped_paths(state: Array, group: Array, number: int) -> Array:
-    """Sum path × area × grade to path × group."""
-    flat = state.reshape(len(state), -1)
-    if number == flat.shape[1]:
-        return flat
-    order = np.argsort(group, kind="stable")
-    starts = np.searchsorted(group[order], np.arange(number))
-    return np.add.reduceat(flat[:, order], starts, axis=1)
+def _within_areas(group: Array) -> bool:
+    """Say whether no group, area × grade, reaches beyond one area."""
+    return bool((group.min(axis=1)[1:] > group.max(axis=1)[:-1]).all())
+
+
+def _sum_groups(cells: Array, own: Array) -> tuple[Array, Array]:
+    """Sum cell × path to group × path; return the sums and the groups."""
+    groups, place = np.unique(own, return_inverse=True)
+    if len(groups) == len(own) and (place[1:] > place[:-1]).all():
+        return cells, groups
+    order = np.argsort(place, kind="stable")
+    starts = np.searchsorted(place[order], np.arange(len(groups)))
+    return np.add.reduceat(cells[order], starts, axis=0), groups
 
 
 def _noise(pair: Pairs, entry: Entry, method: str, years: int | None) -> Noise:
@@ -338,34 +364,41 @@ def _noise(pair: Pairs, entry: Entry, method: str, years: int | None) -> Noise:
     )
 
 
-def _futures(plan: _Plan, noise: Noise, paths: int, seed: int) -> Iterator[Array]:
-    """Yield path × area × grade, one year after the other.
+def _futures(
+    plan: _Plan, noise: Noise, some: slice, common: Array, generator: np.random.Generator
+) -> Iterator[Array]:
+    """Yield area × grade × path of some areas, one year after the other.
 
     Ratios stray anew each year; the factor of an entry grade stays where it has strayed to (a random walk).
     """
-    areas, grades, horizon = plan.change.shape
-    shocks = Shocks(noise, areas, paths, np.random.default_rng(seed))
-    ratio = plan.ratio.astype(np.float32)
-    state: Array = np.broadcast_to(plan.start.astype(np.float32), (paths, areas, grades))
-    strayed: Array = np.zeros((paths, areas, len(noise.level) - grades), dtype=np.float32)
-    for ahead in range(horizon):
-        middle, is_given = plan.entry.middle[:, :, ahead], plan.entry.is_given[:, :, ahead]
-        variance = noise.variance(np.concatenate([state.mean(axis=0), middle], axis=1)).astype(np.float32)
-        draw = shocks.next_year() * np.sqrt(variance)
-        strayed = strayed + draw[:, :, grades:]
-        coming = middle.astype(np.float32) * np.exp(np.where(is_given, np.float32(0), strayed))
-        factor = np.exp(draw[:, :, :grades] - variance[:, :grades] / 2)
-        state = step(state, ratio * factor, coming, plan.change[:, :, ahead], plan.is_entry)
+    start, ratio = plan.start[some].astype(np.float32), plan.ratio[some].astype(np.float32)
+    (areas, grades), paths = start.shape, common.shape[-1]
+    shocks = Shocks(noise, areas, common, generator)
+    state: Array = np.repeat(start[:, :, None], paths, axis=2)
+    strayed: Array = np.zeros((areas, len(noise.level) - grades, paths), dtype=np.float32)
+    for ahead in range(plan.change.shape[-1]):
+        middle, is_given = plan.entry.middle[some, :, ahead], plan.entry.is_given[some, :, ahead]
+        variance = noise.variance(np.concatenate([state.mean(axis=2), middle], axis=1)).astype(np.float32)
+        draw = shocks.next_year()
+        draw *= np.sqrt(variance)[:, :, None]
+        strayed += draw[:, grades:]
+        coming = np.where(is_given[:, :, None], np.float32(0), strayed)
+        coming = np.exp(coming) * middle.astype(np.float32)[:, :, None]
+        factor = draw[:, :grades]
+        factor -= variance[:, :grades, None] / 2
+        np.exp(factor, out=factor)
+        factor *= ratio[:, :, None]
+        change = plan.change[some, :, ahead, None].astype(np.float32)
+        state = step(state, factor, coming, change, plan.is_entry)
         yield state
 
 
 def _absent(plan: _Plan, middle: Array) -> Array:
     """Say where an area has nobody in a whole chain, now or later: nothing is projected there, so nothing is noted."""
-    chain = np.cumsum(plan.is_entry) - 1
+    chain = np.cumsum(plan.is_entry)
     someone = (plan.start > 0) | (middle > 0).any(axis=-1)
-    present = np.zeros((someone.shape[0], chain[-1] + 1), dtype=bool)
-    np.logical_or.at(present, (slice(None), chain), someone)
-    return np.broadcast_to(~present[:, chain, None], middle.shape)
+    present = someone.astype("int64") @ (chain[:, None] == chain[None, :])
+    return np.broadcast_to(present[:, :, None] == 0, middle.shape)
 
 
 def _note_column(plan: _Plan, group: Array, number: int) -> Array:
