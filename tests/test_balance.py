@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from planlib.balance import balance_table, check_caps, coefficient_of_variation, composite
@@ -110,12 +110,14 @@ def amounts(drawn):
     return pupils * np.array([x for _, x in drawn]), pupils
 
 
+@settings(deadline=None)
 @given(schools)
 def test_agrees_with_a_slow_loop(drawn):
     resource, pupils = amounts(drawn)
     assert coefficient_of_variation(resource, pupils) == pytest.approx(slow(resource, pupils), abs=1e-12)
 
 
+@settings(deadline=None)
 @given(schools, st.floats(1e-6, 1e6), st.integers(1, 50))
 def test_scale_and_size_do_not_matter(drawn, scale, times):
     resource, pupils = amounts(drawn)
@@ -123,6 +125,7 @@ def test_scale_and_size_do_not_matter(drawn, scale, times):
     assert coefficient_of_variation(scale * resource, times * pupils, per=100) == pytest.approx(cv, abs=1e-12)
 
 
+@settings(deadline=None)
 @given(schools, st.integers(2, 4))
 def test_replication_and_splitting_into_equal_parts_change_nothing(drawn, parts):
     resource, pupils = amounts(drawn)
@@ -135,6 +138,7 @@ def test_replication_and_splitting_into_equal_parts_change_nothing(drawn, parts)
     assert split == pytest.approx(cv, abs=1e-12)
 
 
+@settings(deadline=None)
 @given(schools, st.floats(0, 1))
 def test_a_transfer_towards_the_poorer_school_never_raises_it(drawn, share):
     resource, pupils = amounts(drawn)
@@ -148,6 +152,7 @@ def test_a_transfer_towards_the_poorer_school_never_raises_it(drawn, share):
     assert coefficient_of_variation(moved, pupils) <= before + 1e-12
 
 
+@settings(deadline=None)
 @given(schools, st.randoms(use_true_random=False))
 def test_order_and_dtype_do_not_matter(drawn, random):
     resource, pupils = amounts([(p, float(round(x) + 1)) for p, x in drawn])

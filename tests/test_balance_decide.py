@@ -104,6 +104,7 @@ def test_additions_match_a_general_solver(seed, room):
     assert plan.gap <= 1e-6 * plan.total
 
 
+@settings(deadline=None)
 @given(drawn_schools, fractions)
 def test_transfers_hold_what_they_promise(drawn, part):
     resource, pupils = arrays(drawn)
@@ -123,6 +124,7 @@ def test_transfers_hold_what_they_promise(drawn, part):
     assert len(plan.moves) < len(pupils)
 
 
+@settings(deadline=None)
 @given(drawn_schools, fractions)
 def test_additions_hold_what_they_promise(drawn, part):
     resource, pupils = arrays(drawn)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from planlib.balance import coefficient_of_variation, contributions, decompose, explain_change
@@ -26,6 +26,7 @@ def arrays(drawn):
 # --- groups -------------------------------------------------------------------------------------------------
 
 
+@settings(deadline=None)
 @given(drawn_schools)
 def test_parts_add_up_and_agree_with_their_definition(drawn):
     resource, pupils, group = arrays(drawn)
@@ -78,6 +79,7 @@ def test_baltimore_by_management_type():
 # --- single schools -----------------------------------------------------------------------------------------
 
 
+@settings(deadline=None)
 @given(drawn_schools)
 def test_shares_leave_one_out_and_derivative(drawn):
     resource, pupils, _ = arrays(drawn)
