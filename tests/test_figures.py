@@ -25,8 +25,8 @@ from nbconvert import HTMLExporter
 from planlib import figures
 from planlib.errors import DataError, PlanlibError, UsageError
 from planlib.figures import Picture, lettering, marks
-from planlib.figures.words import number
 from planlib.registry import codes
+from planlib.words import number
 
 CAPS, TARGETS = {"primary": 0.50, "junior": 0.45}, {"primary": 0.30, "junior": 0.25}
 LANGUAGES = ("zh", "en")

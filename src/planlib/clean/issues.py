@@ -27,7 +27,7 @@ KINDS: dict[str, tuple[str, str]] = {
         "cells without a usable value (an error, or a formula that was never computed)",
         "open the workbook, mend the formula, save it again",
     ),
-    "title": ("titles without a clear school year", "write one school year in the title line, as 2020/2021学年初"),
+    "title": ("titles without a clear school year", "write one school year in the title line, as 2020/2021"),
     "unknown header": (
         "unknown column headers with cells under them",
         "correct the header, or add its text to definitions/forms/collection.yml (a field, or ignored)",
@@ -112,7 +112,8 @@ def refuse_faults(issues: pd.DataFrame, district: str) -> None:
     if faults.empty:
         return
     groups = [_listed(kind, rows) for kind, rows in faults.groupby("kind", sort=False)]
-    head = f"The raw files of {district} have {len(faults)} faults; no table was written.\n"
+    counted = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
+    head = f"The raw files of {district} have {counted}; no table was written.\n"
     raise FaultyData(head + "\n".join(groups), issues)
 
 

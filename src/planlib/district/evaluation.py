@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from planlib import enrolment, evaluate, measures
+from planlib import enrolment, evaluate, measures, paths
 from planlib import forecast as forecasting
 from planlib.errors import RegistryError, listing
 from planlib.params import NOTEBOOKS
+from planlib.registry import load_responsibility
 
 if TYPE_CHECKING:
     from planlib.district.opened import District
@@ -136,19 +136,11 @@ class Evaluation:
         )
 
     @cached_property
-    def responsibility(self) -> Mapping[str, Mapping[str, Any]]:
-        """Who leads and who supports, by series and by commitment: ``{id: {lead, support}}``."""
-        written = self.district.written("responsibility.yml")
-        known: dict[str, Mapping[str, Any]] = dict(written.get("series") or {})
-        own = written.get("commitments") or {}
-        for row in self.plan.commitments.itertuples():
-            groups = [written.get(g) or {} for g in ("boxes", "tasks", "safeguards")]
-            places = [getattr(row, name, None) for name in ("box", "task", "safeguard")]
-            inherited = next((g[p] for g, p in zip(groups, places, strict=True) if p in g), None)
-            entry = own.get(row.commitment_id) or inherited
-            if entry:
-                known[row.commitment_id] = entry
-        return known
+    def responsibility(self) -> pd.DataFrame:
+        """Who leads and who supports, by series and commitment, in both languages (``responsibility.yml``)."""
+        if not (paths.raw(self.district.name) / "responsibility.yml").is_file():
+            return pd.DataFrame(columns=["lead", "lead_en"])
+        return load_responsibility(self.plan).set_index("subject_id")
 
     @cached_property
     def explanations(self) -> pd.DataFrame:
@@ -332,7 +324,7 @@ class Evaluation:
     def carried_over(self) -> pd.DataFrame:
         """What is unfinished at the end and carries over to the next plan, series and promises together.
 
-        ``subject, name_zh, name_en, kind, unit, precision, target_text, achieved, status, lead``.
+        ``subject, name_zh, name_en, kind, unit, precision, target_text, achieved, status``.
         """
         series = self.late.assign(kind="series", subject=self.late["series_id"], achieved=self.late["value"])
         rest = self.commitments[self.commitments["status"].isin(UNFINISHED)]
@@ -350,11 +342,13 @@ class Evaluation:
         ]
         frames = [frame[columns].astype({"precision": "Int64"}) for frame in (series, rest)]
         both = pd.concat(frames, ignore_index=True)
-        return both.assign(lead=[self.lead(subject) for subject in both["subject"]])
+        return both
 
-    def lead(self, subject: str) -> str:
+    def lead(self, subject: str, language: str = "zh") -> str:
         """Return the office that leads for a series or commitment, or ``""`` where none is named."""
-        return str(self.responsibility.get(subject, {}).get("lead", ""))
+        if subject not in self.responsibility.index:
+            return ""
+        return str(self.responsibility.loc[subject, "lead" if language == "zh" else "lead_en"] or "")
 
 
 def _check_explanations(entries: Any, subjects: set[str]) -> None:

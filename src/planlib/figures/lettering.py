@@ -16,16 +16,20 @@ from pathlib import Path
 from typing import Any
 
 from planlib.errors import DataError, PlanlibError, listing
+from planlib.words import number, say
 
 # Matplotlib writes to stderr when its first font scan takes over five seconds; in a report that would be output.
 _LOGGER = logging.getLogger("matplotlib.font_manager")
 _LEVEL = _LOGGER.level
 _LOGGER.setLevel(logging.ERROR)
 import matplotlib as mpl  # noqa: E402
+import numpy as np  # noqa: E402
 from matplotlib import font_manager  # noqa: E402
+from matplotlib.axis import Axis  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
 from matplotlib.ft2font import FT2Font  # noqa: E402
 from matplotlib.text import Text  # noqa: E402
+from matplotlib.ticker import FuncFormatter  # noqa: E402
 
 _LOGGER.setLevel(_LEVEL)
 
@@ -290,3 +294,24 @@ def _wrap_line(text: str, em: float) -> str:
             lines.append("")
         lines[-1] += piece
     return "\n".join(lines)
+
+
+def _tick_scale(largest: float, language: str) -> tuple[float, str]:
+    if language == "zh" and largest >= 1e4:
+        name = "hundred_million" if largest >= 1e8 else "ten_thousand"
+        return (1e8 if largest >= 1e8 else 1e4), say(name, language)
+    return (1e6, " m") if largest >= 1e7 else (1.0, "")
+
+
+def axis_numbers(axis: Axis, language: str) -> None:
+    """Write the ticks of an axis as the language writes numbers, all with the same digits."""
+
+    def write(value: float, _: int | None = None) -> str:
+        ticks = np.asarray(axis.get_majorticklocs())
+        scale, sign = _tick_scale(float(np.abs(ticks).max(initial=0)), language)
+        digits = next(
+            (d for d in range(6) if np.allclose(np.round(ticks / scale, d), ticks / scale, atol=1e-9)), 6
+        )
+        return number(value / scale, language, digits) + sign if value else "0"
+
+    axis.set_major_formatter(FuncFormatter(write))

@@ -7,20 +7,10 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from planlib.figures import marks
-from planlib.figures.lettering import style, wrap
+from planlib.figures.lettering import axis_numbers, style, wrap
 from planlib.figures.marks import BLUE, GREEN, LINES, ORANGE, PURPLE, VERMILION
 from planlib.figures.picture import Picture, no_data, sheet
-from planlib.figures.words import (
-    axis_numbers,
-    check_language,
-    listed,
-    named_with_unit,
-    need,
-    number,
-    optional_word,
-    say,
-    unit_name,
-)
+from planlib.words import check_language, listed, named_with_unit, need, number, optional_word, say, unit_name
 
 _MONEY: list[list[str]] = [
     ["education_expenditure_yuan"],

@@ -9,11 +9,10 @@ from matplotlib.patches import Patch
 
 from planlib.evaluate.meet import meets
 from planlib.figures import marks
-from planlib.figures.lettering import INK, QUIET, style, wrap
+from planlib.figures.lettering import INK, QUIET, axis_numbers, style, wrap
 from planlib.figures.marks import BLUE, GREEN, GREY, ORANGE, VERMILION, Mark
 from planlib.figures.picture import Picture, Sheet, no_data, sheet
-from planlib.figures.words import (
-    axis_numbers,
+from planlib.words import (
     check_language,
     finite,
     is_missing,

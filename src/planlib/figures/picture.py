@@ -15,7 +15,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from planlib.figures.lettering import INK, QUIET, check_glyphs, style, wrap
-from planlib.figures.words import say
+from planlib.words import say
 
 CSS_PIXELS_PER_INCH = 96
 _TITLE, _SMALL = 12.5, 8.5

@@ -10,11 +10,10 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from planlib.figures import marks
-from planlib.figures.lettering import INK, style, wrap
+from planlib.figures.lettering import INK, axis_numbers, style, wrap
 from planlib.figures.marks import BLUE, GREY, LINES, STAGE, VERMILION
 from planlib.figures.picture import Picture, Sheet, no_data, sheet
-from planlib.figures.words import (
-    axis_numbers,
+from planlib.words import (
     capital,
     check_language,
     finite,

@@ -11,7 +11,7 @@ from planlib.figures import marks
 from planlib.figures.lettering import INK, QUIET, RULE, style, width_em, wrap
 from planlib.figures.marks import PROMISE, STATUS, Mark
 from planlib.figures.picture import Picture, Sheet, no_data, sheet
-from planlib.figures.words import (
+from planlib.words import (
     capital,
     check_language,
     is_missing,

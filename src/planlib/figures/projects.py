@@ -11,7 +11,7 @@ from planlib.figures.lettering import QUIET, style
 from planlib.figures.marks import GREY, LINES, Mark
 from planlib.figures.picture import Picture, Sheet, no_data, sheet
 from planlib.figures.progress import draw_stacked
-from planlib.figures.words import (
+from planlib.words import (
     check_language,
     date_text,
     listed,

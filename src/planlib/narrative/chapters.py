@@ -4,10 +4,10 @@ import pandas as pd
 
 from planlib.district import Evaluation
 from planlib.figures.marks import STATUS
-from planlib.figures.words import number
 from planlib.narrative.opening import amount, lead, over_cap, printed
 from planlib.narrative.parts import Column, Table, Text, join, say, write_date
 from planlib.registry import label
+from planlib.words import number
 
 LATE_PROMISES = ("late", "not_kept")
 

@@ -3,11 +3,11 @@
 import pandas as pd
 
 from planlib.district import Evaluation
-from planlib.figures.words import number
 from planlib.narrative.chapters import LATE_PROMISES, resource_name, short_items
 from planlib.narrative.opening import amount, lead, name, printed
 from planlib.narrative.parts import Column, Table, Text, join, say
 from planlib.registry import label
+from planlib.words import number
 
 
 def problems_table(evaluation: Evaluation, language: str) -> Table:
@@ -176,7 +176,7 @@ def carried_table(evaluation: Evaluation, language: str) -> Table:
         status_shown=status,
         cause_kind=causes,
         disposition=say("word.to_fill", language),
-        lead=rows["lead"].where(rows["lead"] != "", say("unknown_lead", language)),
+        lead=[lead(evaluation, subject, language) for subject in rows["subject"]],
     )
     columns = [
         Column("name", "item"),

@@ -4,9 +4,9 @@ import pandas as pd
 
 from planlib.district import Evaluation
 from planlib.figures.marks import STATUS
-from planlib.figures.words import number, percent, with_unit
 from planlib.narrative.parts import Column, Table, Text, join, say, write_date
 from planlib.registry import label
+from planlib.words import number, percent, with_unit
 
 
 def amount(value: object, row: pd.Series, language: str) -> str:
@@ -34,7 +34,7 @@ def name(row: pd.Series, language: str) -> str:
 
 def lead(evaluation: Evaluation, subject: str, language: str) -> str:
     """Return the leading office, or that it is still to be named."""
-    return evaluation.lead(subject) or say("unknown_lead", language)
+    return evaluation.lead(subject, language) or say("unknown_lead", language)
 
 
 def title(evaluation: Evaluation, language: str) -> Text:

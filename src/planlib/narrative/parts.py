@@ -12,8 +12,8 @@ import pandas as pd
 from planlib import schema
 from planlib.errors import RegistryError
 from planlib.figures.marks import OUTLOOK, PROMISE, STATUS, Mark
-from planlib.figures.words import is_missing, number, percent, resource_name
 from planlib.registry import label, load_definitions
+from planlib.words import date_text, is_missing, number, percent, resource_name
 
 
 @dataclass(frozen=True)
@@ -251,9 +251,7 @@ def write_date(value: str | dt.date, language: str) -> str:
     >>> write_date("2022-12-31", "zh"), write_date(dt.date(2022, 12, 31), "en")
     ('2022年12月31日', '31 December 2022')
     """
-    day = value if isinstance(value, dt.date) else dt.date.fromisoformat(str(value)[:10])
-    month = say("months", language).split()[day.month - 1]
-    return say("date", language, year=day.year, month=month, day=day.day)
+    return date_text(value.isoformat() if isinstance(value, dt.date) else str(value), language)
 
 
 def say(code: str, language: str, **values: object) -> str:

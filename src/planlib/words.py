@@ -1,14 +1,11 @@
-"""Words and numbers of the figures in both languages; every Chinese or English label stands in labels.yml."""
+"""Words and numbers as each language writes them; every Chinese or English label stands in labels.yml."""
 
 import math
 from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from matplotlib.axis import Axis
-from matplotlib.ticker import FuncFormatter
 
 from planlib.errors import DataError, UsageError, listing
 from planlib.registry import LANGUAGES, label, load_definitions
@@ -149,8 +146,8 @@ def number(value: object, language: str, decimals: int | None = None) -> str:
 
 def _large(amount: float, language: str) -> str:
     if language == "zh":
-        scale, sign = (1e8, "亿") if abs(amount) >= 1e8 else (1e4, "万")
-        return _short(amount / scale) + sign
+        scale, sign = (1e8, "hundred_million") if abs(amount) >= 1e8 else (1e4, "ten_thousand")
+        return _short(amount / scale) + say(sign, language)
     return f"{_short(amount / 1e6, ',')} m" if abs(amount) >= 1e7 else f"{amount:,.0f}"
 
 
@@ -236,26 +233,6 @@ def named_with_unit(row: Mapping[str, Any] | pd.Series, language: str) -> str:
     # A line must break neither inside the bracket nor before it, which would leave a lonely "(%)".
     bracket = say("name_unit", language, name="", unit=unit).replace(" ", "\u00a0")
     return name + bracket
-
-
-def _tick_scale(largest: float, language: str) -> tuple[float, str]:
-    if language == "zh" and largest >= 1e4:
-        return (1e8, "亿") if largest >= 1e8 else (1e4, "万")
-    return (1e6, " m") if largest >= 1e7 else (1.0, "")
-
-
-def axis_numbers(axis: Axis, language: str) -> None:
-    """Write the ticks of an axis as the language writes numbers, all with the same digits."""
-
-    def write(value: float, _: int | None = None) -> str:
-        ticks = np.asarray(axis.get_majorticklocs())
-        scale, sign = _tick_scale(float(np.abs(ticks).max(initial=0)), language)
-        digits = next(
-            (d for d in range(6) if np.allclose(np.round(ticks / scale, d), ticks / scale, atol=1e-9)), 6
-        )
-        return number(value / scale, language, digits) + sign if value else "0"
-
-    axis.set_major_formatter(FuncFormatter(write))
 
 
 def capital(text: str) -> str:

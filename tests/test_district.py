@@ -1,0 +1,203 @@
+"""An open district: what it knows on a day, what it computes, where each value was born."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from planlib import narrative
+from planlib.district import open_district, views
+from planlib.errors import RegistryError, UsageError
+from planlib.evaluate import round_half_up
+
+CJK = re.compile(r"[\u4e00-\u9fff]")
+
+
+@pytest.fixture(scope="module")
+def midterm():
+    return open_district("shangcheng", "2022-12-31").evaluation("midterm", 2023)
+
+
+@pytest.fixture(scope="module")
+def endterm():
+    return open_district("shangcheng", "2025-12-31").evaluation("endterm", 2025)
+
+
+def test_2020_reproduces_the_plan():
+    place = open_district("shangcheng", "2020-12-31")
+    card = place.scorecard().set_index("series_id")
+    seen = card[card["value"].notna() & card["baseline"].notna()]
+    shown = round_half_up(seen["value"], seen["precision"])
+    differing = seen.index[~np.isclose(shown, seen["baseline"])]
+    # the plan's own text and table disagree on these two, and it says so (discrepancies)
+    assert set(differing) == {"kindergarten_children", "senior_students"}
+    assert set(differing) <= set(place.plan.discrepancies["series_id"])
+
+
+def test_school_units_of_2020():
+    place = open_district("shangcheng", "2020-12-31")
+    units = place.stage_resources.query("year == 2020").groupby("stage")["school_id"].nunique()
+    assert units.to_dict() == {"primary": 51 + 17 + 2, "junior": 19 + 17 + 2}
+
+
+def test_from_2023_every_cap_and_threshold_holds():
+    place = open_district("shangcheng")
+    rows = place.balance[(place.balance["year"] >= 2023) & (place.balance["resource"] != "composite")]
+    assert (rows["cv"] <= rows["stage"].map(place.standard.caps) + 1e-9).all()
+    for year in (2023, 2024, 2025):
+        assert open_district("shangcheng", f"{year}-12-31").check.schools["is_passing"].all()
+
+
+FRAMES = (
+    "scorecard", "indicators", "counts", "sensitivity", "commitments", "projects", "finance", "forecast", "history",
+    "enrolment_paths", "seats_by_area", "issues", "unexplained",
+)  # fmt: skip
+
+
+def test_a_midterm_knows_nothing_after_its_cutoff(project):
+    before = {name: getattr(open_midterm(), name) for name in FRAMES}
+    folder = project / "data" / "raw" / "shangcheng"
+    for workbook in (folder / "returns").glob("2025*.xlsx"):
+        workbook.unlink()
+    plant(folder / "observations.csv", 'disabled_entry_preschool,77.77,=,2023-12-31,审定,"",现行区划,')
+    plant(folder / "milestones.csv", "friendship_schools,2023-01-01,777,planted,")
+    plant(folder / "finance.csv", "education_share_pct,2023,77.77,%,2023-12-31,快报,planted")
+    plant(folder / "births.csv", "东片,2023,77777", replaces=r"^东片,2023,.*$")
+    after = open_midterm()
+    assert "77.77" not in str(after.scorecard.to_dict())
+    for name in set(FRAMES) - {"issues"}:
+        pd.testing.assert_frame_equal(getattr(after, name), before[name], obj=name)
+
+
+def open_midterm():
+    return open_district("shangcheng", "2022-12-31").evaluation("midterm", 2023)
+
+
+def plant(path, line, replaces=None):
+    text = path.read_text(encoding="utf-8")
+    text = re.sub(replaces, line, text, flags=re.MULTILINE) if replaces else text.rstrip("\n") + f"\n{line}\n"
+    path.write_text(text, encoding="utf-8")
+
+
+def test_a_scorecard_at_an_earlier_day_is_that_of_a_district_opened_then():
+    earlier = open_district("shangcheng").scorecard(cutoff="2022-12-31")
+    opened = open_district("shangcheng", "2022-12-31").scorecard()
+    pd.testing.assert_frame_equal(earlier, opened)
+
+
+def test_trace_leads_to_the_cell():
+    place = open_district("shangcheng")
+    found = place.trace("schools", 2022, "S0124", "equipment_value_yuan")
+    assert found["file"].iloc[0].startswith("returns/2022")
+    assert re.fullmatch(r"[A-Z]+\d+", found["cell"].iloc[0])
+    with pytest.raises(UsageError, match=r"There is: .*equipment_value_yuan"):
+        place.trace("schools", 2022, "S0124", "equipment")
+
+
+def test_every_value_of_the_table_has_a_birthplace():
+    place = open_district("shangcheng")
+    keys = ["school_id", "stage", "year"]
+    values = place.schools.drop(columns="as_of").melt(id_vars=keys, var_name="column").dropna(subset=["value"])
+    values = values[values["value"].astype("str") != ""]
+    both = values.merge(place.lineage[[*keys, "column", "cell"]], on=[*keys, "column"], how="left")
+    assert both.loc[both["cell"].isna(), "column"].unique().tolist() == []
+
+
+def test_probabilities_and_outlook_agree(midterm):
+    card = midterm.scorecard
+    assert card["probability"].dropna().between(0, 1).all()
+    assert (card["outlook"].notna() == card["probability"].notna()).all()
+    assert card.loc[card["judged"].isin(["census", "ambiguous"]), "probability"].isna().all()
+
+
+def test_late_binding_series_without_explanation_are_asked_for(midterm):
+    assert len(midterm.unexplained)
+    text = str(narrative.verdict(midterm, "zh"))
+    for name in midterm.unexplained["name_zh"]:
+        assert name in text
+    assert "尚未提交说明" in text
+
+
+def test_the_endterm_scores_the_midterms_forecasts(endterm):
+    review = endterm.forecast_review
+    assert (review["year"] == 2025).all()
+    assert len(review) >= 20
+    assert review["actual"].notna().all()
+    assert (endterm.earlier.cutoff.year, endterm.earlier.phase) == (2022, "midterm")
+
+
+PARTS = {
+    "midterm": ["title", "verdict", "basis", "definitions_table", "indicator_table", "count_table", "promises", "projects",
+                "project_table", "balance", "balance_table", "failing_table", "places", "seats_table", "money",
+                "finance_table", "problems_table", "outlook", "outlook_table", "advice", "ledger_table",
+                "probability_table", "sensitivity_table", "issues_table"],
+    "endterm": ["title", "verdict", "basis", "indicator_table", "problems_table", "carried_over", "carried_table",
+                "review_table", "feasible_table", "advice"],
+}  # fmt: skip
+# what people and schools wrote stays in the language it was written in
+WRITTEN = {
+    "failing_table",
+    "seats_table",
+    "problems_table",
+    "ledger_table",
+    "issues_table",
+    "projects",
+    "places",
+    "advice",
+}
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+@pytest.mark.parametrize("phase", ["midterm", "endterm"])
+def test_every_part_speaks_both_languages(phase, language, request):
+    evaluation = request.getfixturevalue(phase)
+    for name in PARTS[phase]:
+        shown = getattr(narrative, name)(evaluation, language)
+        page = shown._repr_html_()
+        assert "{" not in page, name
+        assert ">nan<" not in page, name
+        assert ">None<" not in page, name
+        if language == "zh":
+            assert CJK.search(page), name
+        elif name not in WRITTEN:
+            left = re.sub(r"上教〔2022〕31号|快报|审定|决算|[主客]观", "", page)
+            assert not CJK.search(left), (
+                name,
+                CJK.search(left) and left[max(0, CJK.search(left).start() - 60) :][:120],
+            )
+
+
+def test_text_from_data_is_escaped():
+    nasty = "<script>alert(1)</script>"
+    table = narrative.Table(pd.DataFrame({"a": [nasty]}), [narrative.Column("a", "name")], nasty, "zh")
+    text = narrative.Text([("p", nasty)])
+    assert "<script" not in table._repr_html_() + text._repr_html_()
+    assert "&lt;script&gt;" in table._repr_html_()
+
+
+def test_a_fault_in_explanations_is_named(project):
+    path = project / "data" / "raw" / "shangcheng" / "explanations.yml"
+    path.write_text("- {report: midterm, year: 2023, subject: nothing, cuase: x}\n", encoding="utf-8")
+    with pytest.raises(RegistryError) as caught:
+        _ = open_midterm().explanations
+    text = str(caught.value)
+    assert "entry 1: unknown key 'cuase'" in text
+    assert "entry 1: cause is missing" in text
+    assert "subject 'nothing' is no series or commitment" in text
+
+
+def test_views_are_not_empty():
+    place = open_district("shangcheng")
+    for name in (
+        "overview",
+        "schools_by_year",
+        "issue_counts",
+        "corrected",
+        "reconciliation",
+        "thresholds",
+        "history",
+    ):
+        assert len(getattr(views, name)(place)), name
+    split = views.decomposition(place, "area")
+    assert np.allclose(split["within_share"] + split["between_share"], 1)
