@@ -40,7 +40,7 @@ def histories_of(draw, kinds=("percent", "positive", "real", "cumulative")):
 
 
 @given(histories_of())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_quantiles_do_not_cross_and_stay_inside_bounds(observations):
     found = forecast(observations, 15, levels=(50, 80, 95, 99.9))
     order = ["lower_99.9", "lower_95", "lower_80", "lower_50", "median"]
@@ -49,14 +49,15 @@ def test_quantiles_do_not_cross_and_stay_inside_bounds(observations):
     assert (np.diff(found[order].to_numpy(), axis=1) >= -1e-9).all()
     kind = found["series_id"].map(observations.groupby("series_id")["kind"].first())
     percent, total = found[kind == "percent"], found[kind == "cumulative"]
-    assert percent[order].stack().between(0, 100).all()
+    assert ((percent[order] >= 0) & (percent[order] <= 100)).all().all()
     assert (found.loc[kind != "real", order] >= 0).all().all()
-    assert total.groupby("series_id")[order].apply(lambda x: (x.diff().dropna() >= -1e-9).all().all()).all()
+    rises = total.groupby("series_id")[order].diff().dropna()
+    assert (rises >= -1e-9).all().all()
     assert (total["lower_99.9"] >= total["naive"]).all()
 
 
-@given(histories_of(("positive", "real", "cumulative")), st.sampled_from([0.001, 0.5, 3.0, 10_000.0]))
-@settings(max_examples=80, deadline=None)
+@given(histories_of(("rate", "count", "real", "cumulative")), st.sampled_from([0.001, 0.5, 3.0, 10_000.0]))
+@settings(max_examples=50, deadline=None)
 def test_a_change_of_unit_changes_only_the_unit(observations, factor):
     here = forecast(observations, 5)
     there = forecast(observations.assign(value=observations["value"] * factor), 5)
@@ -65,7 +66,7 @@ def test_a_change_of_unit_changes_only_the_unit(observations, factor):
 
 
 @given(histories_of(), st.randoms(use_true_random=False))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_order_of_rows_is_irrelevant(observations, random):
     rows = list(range(len(observations)))
     random.shuffle(rows)
@@ -75,7 +76,7 @@ def test_order_of_rows_is_irrelevant(observations, random):
 
 
 @given(histories_of(), st.integers(2010, 2022))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_series_do_not_see_each_other_nor_what_came_later(observations, cutoff):
     """A series alone, its history cut at a year, gives what it gives among others: nothing leaks in."""
     known = observations[observations["year"] <= cutoff]
@@ -116,7 +117,7 @@ def test_one_value_is_forecast_unchanged_with_the_widest_interval():
 def test_two_and_three_values_have_tables_of_their_own(n):
     found = forecast(frame([60.0, 61.0, 62.0][:n], "percent"), 3)
     assert set(found["note"]) == {"short_history"}
-    assert shipped().block("percent", n).coefficients.shape[0] == len(shipped().horizons)
+    assert shipped().block("percent", n).centre.shape[0] == len(shipped().horizons)
     assert (found["lower_95"] < found["median"]).all()
 
 

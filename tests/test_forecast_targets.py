@@ -29,7 +29,7 @@ RISING = [80.0, 81.0, 82.5, 83.0, 84.0]
 
 
 @given(st.lists(st.floats(1, 99), min_size=1, max_size=8), st.sampled_from([50.0, 80.0, 95.0]), st.integers(1, 15))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_probability_reads_the_forecasts_own_quantiles(values, level, ahead):
     """P(y <= upper bound of the 80 % interval) is 90 %: both read one distribution."""
     made = forecast(frame(values), ahead, levels=(level,)).iloc[-1]
@@ -41,7 +41,7 @@ def test_probability_reads_the_forecasts_own_quantiles(values, level, ahead):
 
 
 @given(st.lists(st.floats(0, 100), min_size=1, max_size=8), st.floats(0, 100), st.floats(0, 100))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_a_higher_bar_is_never_likelier(values, one, two):
     low, high = sorted([one, two])
     if high == 100:
@@ -53,7 +53,7 @@ def test_a_higher_bar_is_never_likelier(values, one, two):
 
 
 @given(st.lists(st.floats(1, 99), min_size=1, max_size=8), st.floats(1, 99))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_opposite_relations_add_to_one(values, bar):
     assert chance(values, bar, ">") + chance(values, bar, "≤") == pytest.approx(1)
     assert chance(values, bar, "≥") + chance(values, bar, "<") == pytest.approx(1)

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-KINDS = ("percent", "positive", "real", "cumulative")
+KINDS = ("percent", "rate", "count", "real", "cumulative")
+"""Kinds with tables of their own; ``positive`` is read as count or rate (``histories``)."""
 WINDOW = 6
 """Values used: older ones did not help on any data measured (docs/methods.md, Forecasts)."""
 
@@ -19,8 +20,9 @@ SHRINKAGE = 0.8
 """Weight of the series' own change in its scale; the rest is what is usual at its level."""
 LEAST_CHANGE = 0.05
 """A constant series is taken to move by this share of what is usual at its level."""
-_ROOM = 3.0
 _STEEP = 6.0
+_MOST = 10.0
+_WITH_LEVEL = frozenset({"rate", "count", "cumulative"})
 
 
 @dataclass(frozen=True)
@@ -112,52 +114,37 @@ def _ratio(top: Floats, bottom: Floats) -> Floats:
     return np.divide(top, bottom, out=np.zeros_like(top), where=bottom > 0)
 
 
-def _trends(windows: Windows) -> dict[str, Floats]:
-    """Movements in the unit of the values: mean yearly change, its size, the distance from the mean."""
+def _over(top: Floats, bottom: Floats, otherwise: float = 0.0) -> Floats:
+    """Divide; ``otherwise`` where the divisor is not above 0."""
+    return np.divide(top, bottom, out=np.full_like(top, otherwise), where=bottom > 0)
+
+
+def _change(windows: Windows) -> Floats:
+    """Mean yearly change from the first to the last value of the window."""
     values, years = windows.values, windows.years
-    change = (values[:, -1] - values[:, 0]) / (years[:, -1] - years[:, 0])
-    found = {"change": change, "movement": np.abs(steps(windows)).mean(axis=1)}
-    if values.shape[1] >= 3:
-        found["deviation"] = values[:, -1] - values.mean(axis=1)
-    return found
+    return (values[:, -1] - values[:, 0]) / (years[:, -1] - years[:, 0])
 
 
-def _weights(windows: Windows, trends: dict[str, Floats]) -> dict[str, Floats]:
+def _weights(windows: Windows, change: Floats, movement: Floats) -> dict[str, Floats]:
     """Pure numbers in [0, 1] that say how far a movement is to be believed."""
-    change, movement = trends["change"], trends["movement"]
-    weights = {
-        "": np.ones_like(change),
-        "falling": (change < 0).astype(float),
-        "volatile": np.minimum(_ratio(movement, np.abs(windows.values).mean(axis=1)), 1.0),
-    }
-    if windows.kind == "real":
-        del weights["volatile"]
+    weights = {"": np.ones_like(change), "falling": (change < 0).astype(float)}
+    if windows.kind in _WITH_LEVEL:
+        weights["volatile"] = np.minimum(_over(movement, windows.values.mean(axis=1)), 1.0)
     if windows.values.shape[1] >= 3:
         moves = steps(windows)
         error = moves.std(axis=1, ddof=1) / np.sqrt(moves.shape[1])
-        clear = np.minimum(_ratio(np.abs(change), np.maximum(error, np.abs(change) / _STEEP)), _STEEP)
+        clear = np.minimum(_over(np.abs(change), np.maximum(error, np.abs(change) / _STEEP)), _STEEP)
         weights["clear"] = clear / (1.0 + clear)
         weights["steady"] = (np.sign(moves) == np.sign(change)[:, None]).mean(axis=1)
     return weights
 
 
-def _ends(windows: Windows, size: Floats) -> dict[str, Floats]:
-    """Room left to the ends of a percentage, in scales, at most three."""
-    if windows.kind != "percent":
-        return {}
-    above, below = np.maximum(100.0 - windows.last, 0.0), np.maximum(windows.last, 0.0)
-    return {
-        "room_above": np.minimum(_ratio(above, size), _ROOM),
-        "room_below": np.minimum(_ratio(below, size), _ROOM),
-    }
+def centre_features(windows: Windows, size: Floats) -> dict[str, Floats]:
+    """Return what moves the median, in scales: 0 for a series that never moved, which is forecast not to move.
 
-
-def design(windows: Windows, size: Floats) -> tuple[list[str], Floats]:
-    """Return the features of each series, in scales.
-
-    Those of the first block are 0 for a constant series; the forecast's median uses only them, so that a series
-    which never moved is forecast not to move. The last block (``scale``, ``room_above``, ``room_below``) is for
-    the other quantiles.
+    The mean yearly change, its usual size and the last value's distance from the mean, each times numbers in [0, 1]
+    that say how far it is to be believed: falling, volatile (movement over level, of rates and counts), clear
+    (t / (1 + t)), steady (share of steps in the direction of the change).
 
     Parameters
     ----------
@@ -167,32 +154,83 @@ def design(windows: Windows, size: Floats) -> tuple[list[str], Floats]:
 
     Returns
     -------
-    names : list of str
-    features : numpy.ndarray
-        Shape (series, features).
+    dict of str to numpy.ndarray
+        By name, each of shape (series,); empty for a single value.
 
     Examples
     --------
     >>> w = Windows(np.array([[10.0, 12.0]]), np.array([[2021.0, 2022.0]]), "real")
-    >>> design(w, np.array([2.0]))
-    (['change', 'movement', 'change:falling', 'movement:falling', 'scale'], array([[1., 1., 0., 0., 1.]]))
+    >>> {name: x.tolist() for name, x in centre_features(w, np.array([4.0])).items()}
+    {'change': [0.5], 'movement': [0.5], 'change:falling': [0.0], 'movement:falling': [0.0]}
     """
-    columns: dict[str, Floats] = {}
+    if windows.values.shape[1] == 1:
+        return {}
+    change, movement = _change(windows), np.abs(steps(windows)).mean(axis=1)
+    trends = {"change": change, "movement": movement}
+    if windows.values.shape[1] >= 3:
+        trends["deviation"] = windows.last - windows.values.mean(axis=1)
+    found = {}
+    for weight, number in _weights(windows, change, movement).items():
+        for trend, moved in trends.items():
+            found[f"{trend}:{weight}".rstrip(":")] = _over(moved, size) * number
+    if windows.values.shape[1] >= 3:
+        years = windows.years[:, -1] - windows.years[:, -2]
+        found["last"] = _over((windows.values[:, -1] - windows.values[:, -2]) / years, size)
+        found["last_size"], found["change_size"] = np.abs(found["last"]), np.abs(found["change"])
+    return found
+
+
+def _shape_features(windows: Windows, movement: Floats, unusual: Floats) -> dict[str, Floats]:
+    """How the movement came about: in one direction, lately, in a smooth way, in one leap."""
+    moves = steps(windows)
+    found = {"trending": _over(np.abs(_change(windows)), movement)}
+    found["lately"] = _over(np.abs(moves[:, -1]), movement, 1.0)
+    turns = np.abs(np.diff(moves, axis=1)).mean(axis=1)
+    found["rough"] = np.log(np.clip(_over(turns, movement, 1.0), 0.02, 2.0))
+    found["unusual_trend"] = unusual * found["trending"]
+    if windows.values.shape[1] >= 4:
+        found["leap"] = _over(np.abs(moves).max(axis=1), movement, 1.0)
+    return found
+
+
+def spread_features(windows: Windows, usual: float) -> dict[str, Floats]:
+    """Return what widens or narrows the quantiles; the log of the spread over the usual movement is linear in them.
+
+    Parameters
+    ----------
+    windows : Windows
+    usual : float
+        Median over the pool of yearly movement over level.
+
+    Returns
+    -------
+    dict of str to numpy.ndarray
+        By name, each of shape (series,): ``one``; from two values on ``unusual`` (log of own over usual movement,
+        at least 0.05, which a constant series gets too), its positive part, for rates and counts ``volatile``;
+        from three on the shape of the movement; for percentages the log of the room to 0 and to 100.
+
+    Examples
+    --------
+    >>> w = Windows(np.array([[40.0, 60.0]]), np.array([[2021.0, 2022.0]]), "real")
+    >>> {name: x.round(3).tolist() for name, x in spread_features(w, 0.4).items()}
+    {'one': [1.0], 'unusual': [0.0], 'unusual_high': [0.0]}
+    """
+    typical = usual * level(windows)
+    found = {"one": np.ones_like(typical)}
     if windows.values.shape[1] >= 2:
-        trends = _trends(windows)
-        for weight, number in _weights(windows, trends).items():
-            for trend, movement in trends.items():
-                columns[f"{trend}:{weight}".rstrip(":")] = _ratio(movement, size) * number
-        if "deviation" in trends:
-            moves = np.diff(windows.values[:, -2:], axis=1)[:, 0] / np.diff(windows.years[:, -2:], axis=1)[:, 0]
-            columns["last"] = _ratio(moves, size)
-            columns["last_size"] = np.abs(columns["last"])
-            columns["change_size"] = np.abs(columns["change"])
-    columns["scale"] = np.ones_like(size)
-    columns |= _ends(windows, size)
-    return list(columns), np.stack(list(columns.values()), axis=1)
+        movement = np.abs(steps(windows)).mean(axis=1)
+        unusual = np.log(np.maximum(_over(movement, typical, 1.0), LEAST_CHANGE))
+        found |= {"unusual": unusual, "unusual_high": np.maximum(unusual, 0.0)}
+        if windows.kind in _WITH_LEVEL:
+            found["volatile"] = np.minimum(_over(movement, windows.values.mean(axis=1)), 1.0)
+        if windows.values.shape[1] >= 3:
+            found |= _shape_features(windows, movement, unusual)
+    if windows.kind == "percent":
+        found["room_above"] = np.log(np.clip((100.0 - windows.last) / typical, 0.1, _MOST))
+        found["room_below"] = np.log(np.clip(windows.last / typical, 0.1, _MOST))
+    return found
 
 
-def still(names: list[str]) -> list[bool]:
-    """Return, per feature, whether it is 0 for a series that never moved (the median uses only these)."""
-    return [name not in {"scale", "room_above", "room_below"} for name in names]
+def stacked(features: dict[str, Floats], rows: int) -> Floats:
+    """Return features as one array (rows, features)."""
+    return np.stack(list(features.values()), axis=1) if features else np.zeros((rows, 0))

@@ -1,4 +1,4 @@
-"""Learn a table from many series: quantile regression on the features of every window of every series.
+"""Learn a table from many series: regression on the features of every window of every series.
 
 Nothing here is needed to forecast. ``tools/fit_forecast_table.py`` calls it for the shipped table, the benchmarks
 for tables that have not seen what they score, and anyone may for a table of their own.
@@ -14,7 +14,18 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from planlib.errors import DataError
-from planlib.forecast.features import WINDOW, Floats, Windows, design, level, scale, steps, still
+from planlib.forecast.features import (
+    WINDOW,
+    Floats,
+    Windows,
+    centre_features,
+    level,
+    scale,
+    spread_features,
+    stacked,
+    steps,
+)
+from planlib.forecast.model import centre
 from planlib.forecast.table import SCHEMA_VERSION, Block, Table
 
 SHARES = (
@@ -23,14 +34,21 @@ SHARES = (
 HORIZONS = (1, 2, 3, 4, 5, 7, 10, 15)
 FOLDS = 5
 _LARGEST_GAP = 3
+_LEAST_ERROR = 1e-3
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How to fit: rows drawn per regression, the seed of the draw, the shares and horizons."""
+    """How to fit.
 
-    rows: int = 15_000
+    ``rows`` are drawn per regression with ``seed``; ``ridge`` shrinks the centre towards no change; the spread is
+    the ``spread_share`` quantile of absolute errors, near the intervals that are read most.
+    """
+
+    rows: int = 30_000
     seed: int = 20200901
+    ridge: float = 1e-2
+    spread_share: float = 0.85
     shares: tuple[float, ...] = SHARES
     horizons: tuple[int, ...] = HORIZONS
     measure_skill: bool = True
@@ -79,7 +97,8 @@ def examples(pool: pd.DataFrame, kind: str, length: int, horizons: Sequence[int]
     Returns
     -------
     Cases
-        ``weight`` is one over the number of windows of the series: a long series counts no more than a short one.
+        ``weight`` is one over the root of the number of windows of the series: between a vote for each series and
+        a vote for each window.
     """
     rows = pool[pool["kind"] == kind].sort_values(["series_id", "year"], kind="stable")
     code = pd.factorize(rows["series_id"])[0].astype(np.int64)
@@ -95,13 +114,11 @@ def examples(pool: pd.DataFrame, kind: str, length: int, horizons: Sequence[int]
     ends, future = ends[useful], future[useful]
     at = ends[:, None] + np.arange(1 - length, 1)
     group = pd.factorize(rows["group"], sort=True)[0].astype(np.int64)[ends]
-    weight = 1.0 / np.bincount(code[ends], minlength=1)[code[ends]]
+    weight = 1.0 / np.sqrt(np.bincount(code[ends], minlength=1)[code[ends]])
     return Cases(Windows(value[at], year[at].astype(float), kind), future, group, weight)
 
 
-def quantile_regression(
-    features: Floats, target: Floats, share: float, start: Floats | None = None, ridge: float = 1e-5
-) -> Floats:
+def quantile_regression(features: Floats, target: Floats, share: float, ridge: float = 1e-5) -> Floats:
     """Minimise the pinball loss by Hunter and Lange's majorisation: a weighted least squares per step.
 
     Parameters
@@ -112,8 +129,6 @@ def quantile_regression(
         Shape (rows,).
     share : float
         In (0, 1).
-    start : numpy.ndarray, optional
-        Coefficients to begin with.
     ridge : float
         Keeps coefficients of features that hardly vary at 0.
 
@@ -134,28 +149,13 @@ def quantile_regression(
     """
     penalty = ridge * len(target) * np.diag(features.var(axis=0) * 0.1 + 1e-3)
     slope = (2.0 * share - 1.0) * features.sum(axis=0)
-    found = np.zeros(features.shape[1]) if start is None else start
-    blur = 0.1 if start is None else 0.03
+    found, blur = np.zeros(features.shape[1]), 0.1
     for _ in range(40):
         weighted = features / (blur + np.abs(target - features @ found))[:, None]
         last, found = found, np.linalg.solve(weighted.T @ features + penalty, weighted.T @ target + slope)
         if blur <= 1e-3 and np.abs(found - last).max() < 1e-4:
             break
         blur = max(0.6 * blur, 1e-3)
-    return found
-
-
-def _all_shares(features: Floats, target: Floats, shares: Sequence[float], kept: list[bool]) -> Floats:
-    """Fit every share outward from the middle; the median itself uses only the features that are 0 at rest."""
-    middle = len(shares) // 2
-    found = np.zeros((len(shares), features.shape[1]))
-    centre = quantile_regression(features, target, 0.5)
-    if any(kept):
-        found[middle, kept] = quantile_regression(features[:, kept], target, 0.5)
-    for path in (range(middle - 1, -1, -1), range(middle + 1, len(shares))):
-        start = centre
-        for i in path:
-            start = found[i] = quantile_regression(features, target, shares[i], start)
     return found
 
 
@@ -166,13 +166,10 @@ def _drawn(found: Cases, settings: Settings, stream: int) -> Cases:
     return found.take(np.sort(random.choice(len(share), min(settings.rows, len(share)), p=share)))
 
 
-def _scaled(found: Cases, usual: float) -> tuple[list[str], Floats, Floats, Floats]:
-    """Return feature names, features, futures in scales and the scales, without rows that have no scale."""
+def _with_scale(found: Cases, usual: float) -> tuple[Cases, Floats]:
+    """Return the cases that have a scale, and their scales: all zeros say nothing about size."""
     size = scale(found.windows, usual)
-    some = size > 0
-    kept = found.take(np.flatnonzero(some))
-    names, features = design(kept.windows, size[some])
-    return names, features, (kept.future - kept.windows.last[:, None]) / size[some, None], size[some]
+    return found.take(np.flatnonzero(size > 0)), size[size > 0]
 
 
 def usual_change(pool: pd.DataFrame, kind: str, settings: Settings) -> float:
@@ -185,24 +182,51 @@ def usual_change(pool: pd.DataFrame, kind: str, settings: Settings) -> float:
     return float(np.median(own[ok] / size[ok]))
 
 
-def _skill(found: Cases, usual: float) -> Floats:
+def _skill(found: Cases, usual: float, settings: Settings) -> Floats:
     """Return 1 - MAE / MAE of no change, in scales, per horizon, each row scored by a fit without its group."""
-    names, features, target, _ = _scaled(found, usual)
-    kept = still(names)
-    group = found.take(np.flatnonzero(scale(found.windows, usual) > 0)).group % FOLDS
-    skill = np.zeros(target.shape[1])
-    for j in range(target.shape[1]) if any(kept) else ():
-        known, error = ~np.isnan(target[:, j]), np.zeros(len(target))
+    cases, size = _with_scale(found, usual)
+    features = stacked(centre_features(cases.windows, size), len(size))
+    skill = np.zeros(len(settings.horizons))
+    for j in range(len(skill)) if features.shape[1] else ():
+        known, error = ~np.isnan(cases.future[:, j]), np.zeros(len(size))
+        change = (cases.future[:, j] - cases.windows.last) / size
         for fold in range(FOLDS):
-            fit, test = known & (group != fold), known & (group == fold)
-            beta = quantile_regression(features[fit][:, kept], target[fit, j], 0.5)
-            error[test] = np.abs(target[test, j] - features[test][:, kept] @ beta)
-        skill[j] = 1.0 - error[known].sum() / np.abs(target[known, j]).sum()
+            fit, test = known & (cases.group % FOLDS != fold), known & (cases.group % FOLDS == fold)
+            beta = quantile_regression(features[fit], change[fit], 0.5, settings.ridge)
+            made = centre(
+                cases.take(np.flatnonzero(test)).windows, (size[test] * (features[test] @ beta))[:, None]
+            )
+            error[test] = np.abs(cases.future[test, j] - made[:, 0]) / size[test]
+        skill[j] = 1.0 - error[known].sum() / np.abs(change[known]).sum()
     return skill
 
 
+def _errors(scaled: Floats, shares: tuple[float, ...]) -> Floats:
+    """Return the quantiles of scaled errors; that of one half is 0, so that the median is the centre itself."""
+    found = np.quantile(scaled, shares)
+    middle = shares.index(0.5)
+    found[: middle + 1] = np.minimum(found[: middle + 1], 0.0)
+    found[middle:] = np.maximum(found[middle:], 0.0)
+    return found
+
+
+def _fit_horizon(
+    cases: Cases, size: Floats, typical: Floats, widening: Floats, j: int, settings: Settings
+) -> tuple[Floats, Floats, Floats]:
+    """Fit one horizon: centre by least absolute deviations, spread as a high quantile of the log error, errors."""
+    known = np.flatnonzero(~np.isnan(cases.future[:, j]))
+    some, s = cases.take(known), size[known]
+    moving, actual = stacked(centre_features(some.windows, s), len(s)), some.future[:, j]
+    beta = np.zeros(0)
+    if moving.shape[1]:
+        beta = quantile_regression(moving, (actual - some.windows.last) / s, 0.5, settings.ridge)
+    error = (actual - centre(some.windows, (s * (moving @ beta))[:, None])[:, 0]) / typical[known]
+    gamma = quantile_regression(widening[known], np.log(np.abs(error) + _LEAST_ERROR), settings.spread_share)
+    return beta, gamma, _errors(error / np.exp(widening[known] @ gamma), settings.shares)
+
+
 def fit_block(pool: pd.DataFrame, kind: str, length: int, usual: float, settings: Settings) -> Block:
-    """Fit the coefficients of one kind and window length.
+    """Fit what is learnt about one kind and window length.
 
     Parameters
     ----------
@@ -219,14 +243,13 @@ def fit_block(pool: pd.DataFrame, kind: str, length: int, usual: float, settings
     Block
     """
     found = _drawn(examples(pool, kind, length, settings.horizons), settings, length)
-    names, features, target, _ = _scaled(found, usual)
-    kept = still(names)
-    parts = []
-    for j in range(len(settings.horizons)):
-        known = ~np.isnan(target[:, j])
-        parts.append(_all_shares(features[known], target[known, j], settings.shares, kept))
-    skill = _skill(found, usual) if settings.measure_skill else np.full(len(settings.horizons), np.nan)
-    return Block(tuple(names), np.stack(parts), skill, len(target))
+    cases, size = _with_scale(found, usual)
+    names, spreads = centre_features(cases.windows, size), spread_features(cases.windows, usual)
+    widening, typical = stacked(spreads, len(size)), usual * level(cases.windows)
+    parts = [_fit_horizon(cases, size, typical, widening, j, settings) for j in range(len(settings.horizons))]
+    beta, gamma, errors = (np.stack(part) for part in zip(*parts, strict=True))
+    skill = _skill(found, usual, settings) if settings.measure_skill else np.full(len(settings.horizons), np.nan)
+    return Block(tuple(names), tuple(spreads), beta, gamma, errors, skill, len(size))
 
 
 def staying(pool: pd.DataFrame, settings: Settings) -> Floats:

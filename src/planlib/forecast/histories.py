@@ -11,8 +11,9 @@ from planlib.errors import DataError, listing
 from planlib.forecast.features import KINDS, WINDOW, Floats, Windows
 
 _HINT = "mend the observations (one value per series and year, numbers only), then call again"
-_BOUNDS = {"percent": (0.0, 100.0), "positive": (0.0, np.inf), "cumulative": (0.0, np.inf)}
-_ENDLESS = (-np.inf, np.inf)
+_BOUNDS = {"percent": (0.0, 100.0), "real": (-np.inf, np.inf)}
+_FROM_ZERO = (0.0, np.inf)
+_SMALLEST_COUNT = 300.0
 
 
 @dataclass(frozen=True)
@@ -97,30 +98,39 @@ def _per_series(
     return one, [f"series {s}: more than one {column}" for s in frame.loc[differs, "series_id"].unique()]
 
 
+def _guess(value: Floats, start: NDArray[np.int64]) -> NDArray[np.int8]:
+    """Guess kinds: real with a negative value; count if whole numbers reach 300, more than any rate; else rate."""
+    least, most = np.minimum.reduceat(value, start), np.maximum.reduceat(value, start)
+    whole = np.logical_and.reduceat(value == np.floor(value), start)
+    counts = np.where(whole & (most >= _SMALLEST_COUNT), KINDS.index("count"), KINDS.index("rate"))
+    return np.where(least < 0, KINDS.index("real"), counts).astype(np.int8)
+
+
 def _kinds(
-    frame: pd.DataFrame, codes: NDArray[np.int64], first: NDArray[np.int64], least: Floats
+    frame: pd.DataFrame, codes: NDArray[np.int64], first: NDArray[np.int64], guess: NDArray[np.int8]
 ) -> tuple[NDArray[np.int8], NDArray[np.bool_], list[str]]:
-    """Return kind codes (inferred where absent: positive without negative values, else real) and faults."""
-    guess = np.where(least < 0, KINDS.index("real"), KINDS.index("positive")).astype(np.int8)
+    """Return kind codes, which were inferred because none was given, and faults."""
     if "kind" not in frame.columns:
         return guess, np.ones(len(first), dtype=bool), []
     given, faults = _per_series(frame, "kind", codes, first)
     absent = given.isna().to_numpy()
-    code = pd.Categorical(given.where(~given.isna(), None), categories=list(KINDS)).codes.astype(np.int8)
+    code = pd.Index([*KINDS, "positive"]).get_indexer(given)
     unknown = (code < 0) & ~absent
     ids = frame["series_id"].iloc[first].to_numpy()
     faults += [
-        f"series {s}: kind {k!r}, expected one of {', '.join(KINDS)}"
+        f"series {s}: kind {k!r}, expected one of positive, {', '.join(KINDS)}"
         for s, k in zip(ids[unknown], given[unknown], strict=True)
     ]
-    return np.where(absent, guess, code).astype(np.int8), absent, faults
+    positive = np.where(guess == KINDS.index("real"), KINDS.index("rate"), guess)
+    kind = np.select([absent, code == len(KINDS)], [guess, positive], code)
+    return kind.astype(np.int8), absent, faults
 
 
 def _bounds(
     frame: pd.DataFrame, codes: NDArray[np.int64], first: NDArray[np.int64], kind: NDArray[np.int8]
 ) -> tuple[Floats, Floats, list[str]]:
     """Return the bounds of each series (those of its kind unless given tighter or, if absent, none) and faults."""
-    ends = np.array([_BOUNDS.get(name, _ENDLESS) for name in KINDS])
+    ends = np.array([_BOUNDS.get(name, _FROM_ZERO) for name in KINDS])
     found, faults = [ends[kind, 0], ends[kind, 1]], []
     for side, column in enumerate(("lower_bound", "upper_bound")):
         if column in frame.columns:
@@ -216,7 +226,7 @@ def _assemble(
     if order is not None:
         kept_codes, kept_year, kept_value = kept_codes[order], kept_year[order], kept_value[order]
     start = np.concatenate([[0], np.cumsum(count)[:-1]]).astype(np.int64)
-    kind, inferred, faults = _kinds(frame, codes, first, np.minimum.reduceat(kept_value, start))
+    kind, inferred, faults = _kinds(frame, codes, first, _guess(kept_value, start))
     lower, upper, wrong = _bounds(frame, codes, first, kind)
     found = Histories(
         ids, start, count, kept_year.astype(np.int64), kept_value, kind, inferred, lower, upper, missing

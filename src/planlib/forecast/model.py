@@ -7,13 +7,23 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from planlib.errors import DataError
-from planlib.forecast.features import KINDS, WINDOW, Floats, Windows, design, scale
+from planlib.forecast.features import (
+    KINDS,
+    WINDOW,
+    Floats,
+    Windows,
+    centre_features,
+    level,
+    scale,
+    spread_features,
+    stacked,
+)
 from planlib.forecast.histories import Histories, histories
-from planlib.forecast.table import Block, Table, shipped
+from planlib.forecast.table import Table, shipped
 
 _NOTES = ("single_value", "short_history", "gaps", "constant", "no_scale", "kind_inferred", "missing_values")
 _CHUNK = 20_000
-_ANCHORS = 1e-4
+_STEEPEST = 100.0
 
 
 def score(shares: Floats) -> Floats:
@@ -21,30 +31,56 @@ def score(shares: Floats) -> Floats:
     return np.log(shares / (1.0 - shares))
 
 
-def at_horizons(block: Block, table: Table, horizons: Sequence[int]) -> Floats:
-    """Return coefficients at any horizons within the fitted ones, interpolated linearly.
+def at_horizons(part: Floats, table: Table, horizons: Sequence[int]) -> Floats:
+    """Return what was learnt by horizon at any horizons within the fitted ones, interpolated linearly.
 
     Parameters
     ----------
-    block : Block
+    part : numpy.ndarray
+        Shape (fitted horizons, …).
     table : Table
     horizons : sequence of int
 
     Returns
     -------
     numpy.ndarray
-        Shape (horizons, shares, features).
+        Shape (horizons, …).
     """
     right = np.clip(np.searchsorted(table.horizons, horizons), 1, len(table.horizons) - 1)
     low, high = table.horizons[right - 1], table.horizons[right]
-    weight = ((np.asarray(horizons) - low) / (high - low))[:, None, None]
-    return (1.0 - weight) * block.coefficients[right - 1] + weight * block.coefficients[right]
+    weight = ((np.asarray(horizons) - low) / (high - low))[:, None]
+    return (1.0 - weight) * part[right - 1] + weight * part[right]
 
 
-def raw_quantiles(windows: Windows, table: Table, horizons: Sequence[int]) -> Floats:
-    """Return quantiles before bounds, rising in the last axis.
+def centre(windows: Windows, change: Floats) -> Floats:
+    """Return last value plus change; a fall of what cannot be negative is geometric, ``y exp(change / y)``.
 
-    ``Q = y_n + scale * sum(feature * coefficient)``, then sorted, because separately learnt quantiles may cross.
+    A straight fall would carry the median of a small percentage through 0 and the bound would hold it there.
+
+    Parameters
+    ----------
+    windows : Windows
+    change : numpy.ndarray
+        Shape (series, horizons).
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (series, horizons).
+    """
+    last = windows.last[:, None]
+    if windows.kind == "real":
+        return last + change
+    falls = (change < 0) & (last > 0)
+    ratio = np.divide(change, np.maximum(last, np.abs(change) / _STEEPEST), out=np.zeros_like(change), where=falls)
+    return np.where(falls, last * np.exp(ratio), last + change)
+
+
+def medians_and_spreads(windows: Windows, table: Table, horizons: Sequence[int]) -> tuple[Floats, Floats]:
+    """Return the medians and the spreads of each series.
+
+    ``median = y_n + scale * sum(feature * centre)``, ``spread = usual level * exp(sum(feature * spread))``, which
+    does not shrink with the horizon: an unusual history may ask for it, nobody would believe it.
 
     Parameters
     ----------
@@ -55,21 +91,40 @@ def raw_quantiles(windows: Windows, table: Table, horizons: Sequence[int]) -> Fl
 
     Returns
     -------
+    medians, spreads : numpy.ndarray
+        Shape (series, horizons).
+    """
+    block, usual = table.block(windows.kind, windows.values.shape[1]), table.usual[windows.kind]
+    size = scale(windows, usual)
+    moving, widening = centre_features(windows, size), spread_features(windows, usual)
+    if (tuple(moving), tuple(widening)) != (block.centre_names, block.spread_names):
+        raise DataError(f"the table was fitted on other features: {block.centre_names}.\nTo do: fit it again.")
+    change = stacked(moving, len(size)) @ at_horizons(block.centre, table, horizons).T
+    growing = np.maximum.accumulate(stacked(widening, len(size)) @ block.spread.T, axis=1)
+    spread = np.exp(at_horizons(growing.T, table, horizons).T)
+    return centre(windows, size[:, None] * change), (usual * level(windows))[:, None] * spread
+
+
+def raw_quantiles(windows: Windows, table: Table, horizons: Sequence[int], shares: Floats | None = None) -> Floats:
+    """Return quantiles before bounds, rising in the last axis: ``median + spread * error``.
+
+    Parameters
+    ----------
+    windows : Windows
+    table : Table
+    horizons : sequence of int
+    shares : numpy.ndarray, optional
+        Those of the table by default.
+
+    Returns
+    -------
     numpy.ndarray
         Shape (series, horizons, shares).
     """
-    block = table.block(windows.kind, windows.values.shape[1])
-    size = scale(windows, table.usual[windows.kind])
-    names, features = design(windows, size)
-    if tuple(names) != block.names:
-        raise DataError(f"the table was fitted on other features: {block.names}.\nTo do: fit it again.")
-    wide = at_horizons(block, table, horizons)
-    flat = (features * size[:, None]) @ wide.reshape(-1, wide.shape[2]).T
-    found = flat.reshape(len(size), len(horizons), -1) + windows.last[:, None, None]
-    crossed = (np.diff(found, axis=2) < 0).any(axis=2)
-    if crossed.any():
-        found[crossed] = np.sort(found[crossed], axis=1)
-    return found
+    median, spread = medians_and_spreads(windows, table, horizons)
+    errors = at_horizons(table.block(windows.kind, windows.values.shape[1]).errors, table, horizons)
+    wanted = errors if shares is None else at_shares(errors, table.shares, shares)
+    return median[:, :, None] + spread[:, :, None] * wanted
 
 
 def bounded(quantiles: Floats, last: Floats, lower: Floats, upper: Floats, kind: str) -> Floats:
@@ -159,8 +214,9 @@ def _fill(h: Histories, ahead: list[int], shares: Floats, table: Table) -> tuple
             some = slice(at, at + _CHUNK)
             part = Windows(windows.values[some], windows.years[some], kind)
             own = members[some]
-            grid = at_shares(raw_quantiles(part, table, ahead), table.shares, shares)
-            found[own] = bounded(grid, part.last, h.lower[own], h.upper[own], kind)
+            found[own] = bounded(
+                raw_quantiles(part, table, ahead, shares), part.last, h.lower[own], h.upper[own], kind
+            )
     return found, skill
 
 
@@ -184,8 +240,10 @@ def forecast(
     Parameters
     ----------
     observations : pandas.DataFrame
-        Long: ``series_id, year, value``; optional ``kind`` (percent, positive, real, cumulative; if absent real
-        if a value is negative, else positive), ``lower_bound``, ``upper_bound``. Missing values count as gaps.
+        Long: ``series_id, year, value``; optional ``kind``, ``lower_bound``, ``upper_bound``. Missing values count
+        as gaps. Kinds: percent, positive, real, cumulative; positive means count where the values are whole numbers
+        that reach 300, else rate (both may be said outright). Without a kind: real if a value is negative, else
+        positive.
     horizon : int
         Years ahead, 1 to 15.
     levels : sequence of float

@@ -27,7 +27,7 @@ COLUMNS = ["series_id", "group", "kind", "year", "value"]
 
 
 def world_bank(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the World Bank's series of countries: percent where bounded, else positive.
+    """Return the World Bank's series of countries: percent where bounded, persons as count, else rate.
 
     Parameters
     ----------
@@ -41,11 +41,12 @@ def world_bank(frame: pd.DataFrame) -> pd.DataFrame:
     """
     rows = frame[~frame["code"].isin(AGGREGATES) & frame["value"].notna()]
     bounded = rows["indicator"].str.startswith(BOUNDED).to_numpy()
+    persons = rows["indicator"].str.startswith("SE.PRM.UNER").to_numpy()
     value = np.where(bounded, rows["value"].clip(upper=100.0), rows["value"])
     parts = {
         "series_id": rows["indicator"] + "|" + rows["code"],
         "group": rows["code"],
-        "kind": np.where(bounded, "percent", "positive"),
+        "kind": np.where(bounded, "percent", np.where(persons, "count", "rate")),
         "year": rows["year"],
         "value": value,
     }
@@ -53,7 +54,7 @@ def world_bank(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def counts(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return pupils, teachers and schools of countries and provinces (groups of them removed) as positive series.
+    """Return pupils, teachers and schools of countries and provinces (groups of them removed).
 
     South Africa stands among the groups of countries in the source and is taken back by its code.
     """
@@ -62,7 +63,7 @@ def counts(frame: pd.DataFrame) -> pd.DataFrame:
     for measure in ("student", "teacher", "school"):
         rows = frame[places & frame[f"stats_{measure}"].notna()]
         group = np.where(rows["location_level"] == "province", "KOR", rows["location_code"])
-        names = {"series_id": measure + "|" + rows["location_name"], "group": group, "kind": "positive"}
+        names = {"series_id": measure + "|" + rows["location_name"], "group": group, "kind": "count"}
         parts.append(pd.DataFrame({**names, "year": rows["year"], "value": rows[f"stats_{measure}"]}))
     return pd.concat(parts, ignore_index=True).drop_duplicates(["series_id", "year"])[COLUMNS]
 
@@ -95,6 +96,21 @@ def running_totals(series: pd.DataFrame) -> pd.DataFrame:
     return rises.assign(series_id="total|" + named, value=total, kind="cumulative")
 
 
+def thinned(series: pd.DataFrame, seed: int = 20200901) -> pd.DataFrame:
+    """Return every second count series as a small place would have it: Poisson draws around 20 to 5 000.
+
+    Counts of nations hardly show the noise of small numbers; a district's grades and schools do.
+    """
+    random = np.random.default_rng(seed)
+    rows = series.sort_values(["series_id", "year"], kind="stable")
+    code, names = pd.factorize(rows["series_id"])
+    rows, code = rows[code % 2 == 0], code[code % 2 == 0]
+    size = np.exp(random.uniform(np.log(20), np.log(5000), len(names)))[code]
+    mean = rows["value"].groupby(code).transform("mean").to_numpy()
+    share = np.divide(rows["value"].to_numpy(), mean, out=np.zeros(len(rows)), where=mean > 0)
+    return rows.assign(series_id="thinned|" + rows["series_id"], value=random.poisson(size * share).astype(float))
+
+
 def build_pool(wdi: pd.DataFrame, ppts: pd.DataFrame) -> pd.DataFrame:
     """Return the pool of the shipped table, every kind.
 
@@ -108,10 +124,11 @@ def build_pool(wdi: pd.DataFrame, ppts: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        ``series_id, group, kind, year, value``. Positive holds counts and unbounded rates; bounded rates stand in
-        it too, for callers who do not say that a series is a percentage.
+        ``series_id, group, kind, year, value``. Bounded rates stand among the rates too, for callers who do not
+        say that a series is a percentage.
     """
-    rates, numbers = world_bank(wdi), counts(ppts)
-    positive = pd.concat([rates[rates["kind"] == "positive"], numbers], ignore_index=True)
-    every = pd.concat([rates[rates["kind"] == "percent"], positive], ignore_index=True)
-    return pd.concat([every, signed(every), running_totals(numbers)], ignore_index=True)
+    bank, numbers = world_bank(wdi), counts(ppts)
+    rates = bank[bank["kind"] == "percent"].assign(kind="rate")
+    every = pd.concat([bank, numbers], ignore_index=True)
+    small = thinned(every[every["kind"] == "count"])
+    return pd.concat([every, rates, small, signed(every), running_totals(numbers)], ignore_index=True)

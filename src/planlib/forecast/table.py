@@ -5,8 +5,9 @@ once. ``tools/fit_forecast_table.py`` makes it; :mod:`planlib.forecast.fit` fits
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +17,24 @@ from planlib.errors import DataError
 from planlib.forecast.features import Floats
 
 SCHEMA_VERSION = 1
+_PARTS = ("centre", "spread", "errors", "skill")
 SHIPPED = Path(__file__).with_name("table.json")
 
 
 @dataclass(frozen=True)
 class Block:
-    """Coefficients of one kind and window length: ``coefficients[horizon, share, feature]``, in scales."""
+    """What was learnt about one kind and window length, by horizon.
 
-    names: tuple[str, ...]
-    coefficients: Floats
+    ``centre[horizon, feature]`` moves the median, in scales; ``spread[horizon, feature]`` gives the log of the
+    spread over the usual movement; ``errors[horizon, share]`` are the quantiles of (value - median) / spread;
+    ``skill[horizon]`` is 1 - MAE / MAE of no change on series that were not fitted.
+    """
+
+    centre_names: tuple[str, ...]
+    spread_names: tuple[str, ...]
+    centre: Floats
+    spread: Floats
+    errors: Floats
     skill: Floats
     rows: int
 
@@ -36,7 +46,7 @@ class Table:
     ``shares`` are the probabilities of the quantiles, ``horizons`` the years ahead that were fitted (between them
     coefficients are interpolated), ``usual`` the median yearly movement at a level per kind, ``blocks`` the
     coefficients by kind and window length, ``staying`` the share of series at 100 % that were still there,
-    by years at the end (1..) and horizon.
+    by values at the end that were 100 (1..) and horizon.
     """
 
     shares: Floats
@@ -57,12 +67,9 @@ class Table:
 
 
 def _block(entry: dict[str, Any]) -> Block:
-    return Block(
-        tuple(entry["features"]),
-        np.array(entry["coefficients"], float),
-        np.array(entry["skill"], float),
-        entry["rows"],
-    )
+    centre, spread, errors, skill = (np.array(entry[part], float) for part in _PARTS)
+    names = tuple(entry["centre_features"]), tuple(entry["spread_features"])
+    return Block(*names, centre, spread, errors, skill, entry["rows"])
 
 
 def _parse(content: dict[str, Any]) -> Table:
@@ -122,16 +129,20 @@ def _rounded(numbers: Floats) -> Any:
     return (np.round(numbers, 4) + 0.0).tolist()
 
 
+def _packed(kind: str, length: int, block: Block, pack: Callable[[Any], str]) -> str:
+    """Return one block as JSON, a part a line."""
+    head: dict[str, Any] = {"kind": kind, "values": length, "rows": block.rows}
+    head |= {"centre_features": list(block.centre_names), "spread_features": list(block.spread_names)}
+    parts = [f'"{part}":{pack(_rounded(getattr(block, part)))}' for part in _PARTS]
+    return pack(head)[:-1] + ",\n" + ",\n".join(parts) + "}"
+
+
 def dump(table: Table) -> str:
-    """Return the table as JSON text, one block's horizon a line, the same bytes for the same table."""
-    pack = lambda x: json.dumps(x, ensure_ascii=False, separators=(",", ":"))  # noqa: E731
+    """Return the table as JSON text, one part of a block a line, the same bytes for the same table."""
+    pack = partial(json.dumps, ensure_ascii=False, separators=(",", ":"))
     lines = [f'"{k}":{pack(v)}' for k, v in table.about.items()]
     lines += [f'"shares":{pack(table.shares.tolist())}', f'"horizons":{pack(table.horizons.tolist())}']
     lines += [f'"usual":{pack({k: round(v, 6) for k, v in table.usual.items()})}']
     lines += [f'"staying":{pack(_rounded(table.staying))}']
-    blocks = []
-    for (kind, length), block in table.blocks.items():
-        head = pack({"kind": kind, "values": length, "rows": block.rows, "features": list(block.names)})[:-1]
-        rows = ",\n".join(pack(_rounded(part)) for part in block.coefficients)
-        blocks.append(f'{head},"skill":{pack(_rounded(block.skill))},"coefficients":[\n{rows}]}}')
+    blocks = [_packed(kind, length, block, pack) for (kind, length), block in table.blocks.items()]
     return "{" + ",\n".join(lines) + ',\n"blocks":[\n' + ",\n".join(blocks) + "\n]}\n"
