@@ -223,10 +223,11 @@ def _project_records(measure: Measure, projects: pd.DataFrame) -> pd.DataFrame:
 
 def _finance_records(measure: Measure, finance: pd.DataFrame, pupils: pd.Series) -> pd.DataFrame:
     """Return a figure of the accounts by year, over another or per pupil where the measure says so."""
-    item = finance[finance["item"] == measure["finance"]].drop_duplicates("year", keep="last").set_index("year")
+    latest = finance.sort_values("as_of", kind="stable").drop_duplicates(["item", "year"], keep="last")
+    item = latest[latest["item"] == measure["finance"]].set_index("year")
     value = item["value"].astype("float64")
     if "over" in measure:
-        other = finance[finance["item"] == measure["over"]].drop_duplicates("year", keep="last").set_index("year")
+        other = latest[latest["item"] == measure["over"]].set_index("year")
         value = value / other["value"].astype("float64").reindex(value.index)
     if measure.get("per") == "students":
         value = value / pupils.reindex(value.index)
