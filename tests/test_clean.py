@@ -294,6 +294,23 @@ def test_rows_without_a_code_and_numbers_without_a_header_are_refused(folder):
     assert "cells outside the table (1):" in text
 
 
+def test_one_fault_is_not_said_three_times(folder):
+    put(
+        folder,
+        [school() | {"school_type": "学堂"}, school("S0002", books="约3")],
+        total={"school_id": "合计", "books": 11},
+    )
+    text = fault("The raw files of testdistrict have 2 faults;")
+    assert "schools without a school type" not in text
+    assert "totals that" not in text
+
+
+def test_a_missing_column_is_said_beside_the_unknown_headers(folder):
+    put(folder, [school()], headers={"books": "藏书量"})
+    text = fault("The raw files of testdistrict have 1 fault;")
+    assert "2020: found the unknown headers 藏书量; expected a column 图书册数 (books)" in text
+
+
 def test_all_faults_of_all_files_come_at_once_ten_shown_and_the_rest_counted(folder):
     put(folder, [school(f"S{n:04d}", books="?") for n in range(14)])
     (folder / "births.csv").write_text("area,year,births\n东片,2020,ten\n", encoding="utf-8")

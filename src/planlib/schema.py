@@ -218,6 +218,8 @@ def conform(frame: pd.DataFrame, table: str) -> pd.DataFrame:
     faults = _column_faults(frame, declared)
     if faults:
         raise _refused(table, faults)
+    if frame.empty:
+        return empty(table)
     converted = {name: _converted(frame, declared, name, faults) for name in declared.columns}
     result = pd.DataFrame(converted, index=frame.index)
     for name in declared.columns:
@@ -238,7 +240,7 @@ def empty(table: str) -> pd.DataFrame:
     0
     """
     declared = _declared(table)
-    return conform(pd.DataFrame({name: pd.Series(dtype=object) for name in declared.columns}), table)
+    return _with_dtypes(pd.DataFrame({name: pd.Series(dtype=object) for name in declared.columns}), declared)
 
 
 def write_table(frame: pd.DataFrame, table: str, path: Path, *, conformed: bool = False) -> None:
@@ -351,24 +353,32 @@ def _converted(frame: pd.DataFrame, declared: Table, name: str, faults: list[str
     if _is_text(field):
         texts = source if source.dtype == "str" else source.astype("str")
         return texts.mask(source.isna(), "").astype("str") if source.hasnans else texts
-    numbers = _numbers(source)
-    unread = source.notna() & (source.astype("str") != "") & numbers.isna()
-    if field.type != "number":
-        unread |= numbers.notna() & (numbers % 1 != 0)
-    if field.type == "boolean":
-        unread |= numbers.notna() & ~numbers.isin([0, 1])
+    numbers, is_given = _numbers(source)
+    unread = is_given & (np.isnan(numbers) | _is_off_type(numbers, field.type))
     wanted = {"integer": "a whole number", "number": "a number", "boolean": "true or false"}[field.type]
     faults += [
-        _at(frame, declared, i, name, f"is {_shown(source.iloc[i])}, expected {wanted}") for i in _rows(unread)
+        _at(frame, declared, int(i), name, f"is {_shown(source.iloc[int(i)])}, expected {wanted}")
+        for i in np.flatnonzero(unread)
     ]
-    return numbers.mask(unread).astype(dtype)
+    known = is_given & ~unread
+    return pd.Series(np.where(known, numbers, np.nan), index=frame.index).mask(~known).astype(dtype)
 
 
-def _numbers(source: pd.Series) -> pd.Series:
-    """Return a column as Float64 with missing where it is no finite number."""
-    plain = source.astype("Float64") if source.dtype.kind in "biuf" else pd.to_numeric(source, errors="coerce")
-    numbers = plain.astype("Float64")
-    return numbers.mask(numbers.isin([np.inf, -np.inf]))
+def _numbers(source: pd.Series) -> tuple[np.ndarray, np.ndarray]:
+    """Return a column as floats (NaN where it is no finite number) and where a value was given at all."""
+    is_given = source.notna().to_numpy(dtype=bool)
+    if source.dtype.kind not in "biuf":
+        is_given = is_given & (source.astype("str") != "").to_numpy(dtype=bool)
+        source = pd.to_numeric(source, errors="coerce")
+    numbers = source.to_numpy(dtype="float64", na_value=np.nan)
+    return np.where(np.isfinite(numbers), numbers, np.nan), is_given
+
+
+def _is_off_type(numbers: np.ndarray, kind: str) -> np.ndarray:
+    """Tell which numbers are none of a type: 2.5 is no integer, 2 is no truth value."""
+    if kind == "boolean":
+        return ~np.isin(numbers, [0, 1])
+    return numbers % 1 != 0 if kind == "integer" else np.zeros(len(numbers), dtype=bool)
 
 
 def _shown(value: Any) -> str:
@@ -399,6 +409,8 @@ def _value_faults(column: pd.Series, declared: Table, name: str, frame: pd.DataF
         absent = is_empty & (frame[name].isna() | (frame[name].astype("str") == ""))
         faults += [_at(frame, declared, i, name, "is empty, expected a value") for i in _rows(absent)]
     wrong, expected = _range_faults(column, field)
+    if not wrong.any():
+        return faults
     said = (wrong & ~is_empty).fillna(False)
     return faults + [
         _at(frame, declared, i, name, f"is {_shown(column.iloc[i])}, expected {expected}") for i in _rows(said)

@@ -44,8 +44,8 @@ def check_tables(
 
 
 def _at_most(schools: pd.DataFrame, rule: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    column, other = schools[rule["column"]], schools[rule["of"]]
-    for row in schools[(column > other).fillna(False)].to_dict("records"):
+    above = (schools[rule["column"]] > schools[rule["of"]]).to_numpy(dtype=bool, na_value=False)
+    for row in schools[above].to_dict("records") if above.any() else ():
         yield _finding(row, rule, f"{row[rule['column']]:g}", f"at most {rule['of']} ({row[rule['of']]:g})")
 
 

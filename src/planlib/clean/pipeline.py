@@ -235,7 +235,7 @@ def tables_of_returns(
     cells, corrected = correct.correct_cells(cells, corrections, form)
     issues += corrected + resolve.unreadable(cells, form) + resolve.totals(cells, form)
     values, met = _values(cells, form, corrections)
-    issues += met
+    issues += resolve.with_strangers(met, parts["issues"])
     if any(issue.level == "error" for issue in issues) or values.empty:
         nothing = {"schools": schema.empty("schools"), "lineage": schema.empty("lineage")}
         return nothing, issues, account_frame(parts["sheets"])

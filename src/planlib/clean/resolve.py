@@ -1,6 +1,7 @@
 """Cells of many workbooks to values: whose stage, what a blank means, what is missing, twice or wrongly summed."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -120,7 +121,11 @@ def _has_stage(values: pd.DataFrame, form: Form) -> pd.Series:
 
 
 def _untyped(values: pd.DataFrame) -> Iterator[Issue]:
-    rows = values[values["school_type"] == ""].drop_duplicates(["file", "school_id"])
+    rows = values[values["school_type"] == ""]
+    unread = rows[(rows["column"] == "school_type") & (rows["state"] == "unreadable")]  # said already
+    said = pd.MultiIndex.from_frame(unread[["file", "school_id"]])
+    rows = rows[~pd.MultiIndex.from_frame(rows[["file", "school_id"]]).isin(said)]
+    rows = rows.drop_duplicates(["file", "school_id"])
     for row in rows.to_dict("records"):
         expected = "the school's type somewhere in the workbook"
         yield _issue("error", "school type", row, found=row["school_id"], expected=expected)
@@ -246,7 +251,9 @@ def totals(cells: pd.DataFrame, form: Form) -> list[Issue]:
         before = closed.groupby(group, sort=False).shift(fill_value=0.0).fillna(0.0)
         sums[source] = running
         agrees |= _near(running, cells["number"]) | _near(running - before, cells["number"])
-    wrong = is_total & (cells["state"] == "value") & ~agrees
+    # Beside a cell that cannot be read a sum says nothing: that cell is a fault of its own.
+    unread = (cells["state"] == "unreadable").groupby(group, sort=False).transform("any")
+    wrong = is_total & (cells["state"] == "value") & ~agrees & ~unread
     return [
         _issue(
             "error",
@@ -289,6 +296,17 @@ def missing_columns(
             if not is_there and not {(column, None), (column, year)} & corrections.not_collected:
                 issues.append(_missing(file, year, column, stage, form))
     return issues
+
+
+def with_strangers(issues: list[Issue], found: pd.DataFrame) -> list[Issue]:
+    """Name, beside a column that is missing, the unknown headers of the same workbook: one may be meant."""
+    unknown = found[found["kind"] == "unknown header"].groupby("file")["found"].agg("、".join)
+    return [
+        replace(issue, found=f"the unknown headers {unknown[issue.file]}")
+        if issue.kind == "missing header" and issue.file in unknown.index
+        else issue
+        for issue in issues
+    ]
 
 
 def _missing(file: str, year: int, column: str, stage: str, form: Form) -> Issue:
