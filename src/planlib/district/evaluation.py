@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 PLAN_YEARS = 5
 STAGES = ("preschool", "primary", "junior", "senior")
+_ADDED = {"area": "str", "stage": "str", "year": "int64", "seats": "float64"}
+_SEATS = ["area", "stage", "year", "students", "seats_needed", "seats", "balance", "shortage"]
 LATE = ("behind", "far_behind", "below_baseline", "not_held", "not_met")
 UNFINISHED = ("late", "not_kept", "no_record", "on_schedule")
 _EXPLANATION_KEYS = {
@@ -202,8 +204,29 @@ class Evaluation:
         sums = counted.groupby(["area", "grade", "year"], as_index=False)["students"].sum()
         # measured ahead of the plain mean of three years on real schools (docs/benchmarks.md)
         return enrolment.project(
-            sums, births if len(births) else None, horizon, by=by, method="shared", held="smoothed"
+            sums,
+            births if len(births) else None,
+            horizon,
+            by=by,
+            method="shared",
+            held="smoothed",
+            stages=self.stages,
+            chains=self._chains(),
         )
+
+    def _chains(self) -> list[list[str]]:
+        """Return the chains of the grades that there are: a grade nobody teaches would begin a chain with nobody."""
+        taught = set(self.district.tables["enrolment"]["grade"])
+        chains = [[grade for grade in chain if grade in taught] for chain in enrolment.CHAINS]
+        return [chain for chain in chains if chain]
+
+    @cached_property
+    def stages(self) -> dict[str, str]:
+        """The stage of each grade as the district counts it: five and four years, or six and three."""
+        counted = self.district.tables["enrolment"]
+        own = counted[counted["grade"].map(enrolment.STAGE_OF_GRADE) != "nursery"]
+        named = own.groupby("grade")["stage"].agg(["first", "nunique"])
+        return {**enrolment.STAGE_OF_GRADE, **named.loc[named["nunique"] == 1, "first"].to_dict()}
 
     @cached_property
     def enrolment_paths(self) -> pd.DataFrame:
@@ -227,22 +250,30 @@ class Evaluation:
     def capacity(self) -> pd.DataFrame:
         """Places by area, stage and year: those of the last return, and what projects will add.
 
-        A school's planned places are shared among its stages by their number of grades.
+        A school's planned places are shared among its stages by their number of grades. Where a school did not
+        report them, those of its area and stage are unknown: a sum without it would look like a shortage.
         """
-        grades = pd.Series(enrolment.STAGE_OF_GRADE).value_counts()
+        grades = pd.Series(self.stages).value_counts()
         rows = self.district.schools
-        rows = rows[(rows["year"] == self.district.last_year) & rows["capacity_students"].notna()]
+        rows = rows[rows["year"] == self.district.last_year]
         weight = rows["stage"].map(grades)
         share = weight / weight.groupby(rows["school_id"]).transform("sum")
-        own = rows.assign(seats=rows["capacity_students"].astype("float64") * share)
-        own = own.groupby(["area", "stage"], as_index=False)["seats"].sum()
+        own = rows.assign(seats=rows["capacity_students"].astype("Float64").astype("float64") * share)
+        own = own.groupby(["area", "stage"])["seats"].sum(skipna=False).rename("seats").reset_index()
         years = range(self.district.last_year, self.seats_year + 1)
         table = own.merge(pd.DataFrame({"year": list(years)}), how="cross")
-        added = enrolment.new_seats(self._coming(), years)
-        added = added.groupby(["area", "stage", "year"], as_index=False)["seats"].sum()
-        both = table.merge(added, on=["area", "stage", "year"], how="outer", suffixes=("", "_added"))
-        both["seats"] = both["seats"].fillna(0) + both["seats_added"].fillna(0)
-        return both[["area", "stage", "year", "seats"]]
+        both = table.merge(self._added(years), on=["area", "stage", "year"], how="outer", suffixes=("", "_added"))
+        is_new = ~pd.MultiIndex.from_frame(both[["area", "stage"]]).isin(own.set_index(["area", "stage"]).index)
+        both["seats"] = both["seats"].mask(is_new, 0.0) + both["seats_added"].fillna(0)
+        return both.loc[both["seats"].notna(), ["area", "stage", "year", "seats"]]
+
+    def _added(self, years: range) -> pd.DataFrame:
+        """Return the places that projects will add, by area, stage and year."""
+        coming = self._coming()
+        if coming.empty:
+            return pd.DataFrame({"area": [], "stage": [], "year": [], "seats": []}).astype(_ADDED)
+        added = enrolment.new_seats(coming, years)
+        return added.groupby(["area", "stage", "year"], as_index=False)["seats"].sum()
 
     def _coming(self) -> pd.DataFrame:
         """Return the projects not in the returns yet, each opening in the term after it is expected to be ready."""
@@ -256,17 +287,19 @@ class Evaluation:
     def seats_by_area(self) -> pd.DataFrame:
         """Children against places by area, stage and year (`planlib.enrolment.seats`)."""
         if self.district.tables["enrolment"].empty:
-            return pd.DataFrame(columns=["area", "stage", "year", "students", "seats_needed", "seats", "balance"])
+            return pd.DataFrame(columns=_SEATS)
         projected = self._projected(("area", "grade"))
-        projected = projected[projected["grade"].map(enrolment.STAGE_OF_GRADE).isin(STAGES)]
-        table = enrolment.seats(projected, self.capacity, self.district.class_sizes)
+        projected = projected[projected["grade"].map(self.stages).isin(STAGES)]
+        table = enrolment.seats(projected, self.capacity, self.district.class_sizes, stages=self.stages)
         return table[(table["students"] > 0) | (table["seats"] > 0)].reset_index(drop=True)
 
     @cached_property
     def seats(self) -> pd.DataFrame:
         """The district's total by stage and year; shortages are counted by area before they are added."""
-        columns = ["students", "seats_needed", "seats", "shortage"]
-        return self.seats_by_area.groupby(["stage", "year"], as_index=False)[columns].sum()
+        groups = self.seats_by_area.groupby(["stage", "year"])
+        known = groups[["students", "seats_needed"]].sum()
+        # places of an area that are not known make those of the district unknown
+        return known.join(groups[["seats", "shortage"]].sum(skipna=False)).reset_index()
 
     @cached_property
     def project_targets(self) -> dict[str, int]:
@@ -293,13 +326,12 @@ class Evaluation:
 
     @cached_property
     def earlier(self) -> Evaluation:
-        """The mid-term as it stood: the same district, opened at the mid-term's own cutoff."""
+        """The mid-term as it stood: the same district, opened at the cutoff of the plan's middle year."""
         from planlib.district.opened import open_district
 
-        midterm = NOTEBOOKS["midterm"]
-        return open_district(self.district.name, midterm.last_known(midterm.default_year)).evaluation(
-            "midterm", midterm.default_year
-        )
+        middle = sum(self.years) // 2
+        day = NOTEBOOKS["midterm"].last_known(middle)
+        return open_district(self.district.name, day).evaluation("midterm", middle)
 
     @cached_property
     def forecast_review(self) -> pd.DataFrame:

@@ -4,7 +4,7 @@ import pandas as pd
 
 from planlib.district import Evaluation
 from planlib.figures.marks import STATUS
-from planlib.narrative.opening import amount, lead, over_cap, printed
+from planlib.narrative.opening import amount, lead, over_cap, printed, single_coefficients
 from planlib.narrative.parts import Column, Table, Text, join, say, write_date
 from planlib.registry import label
 from planlib.words import capital, number
@@ -48,7 +48,7 @@ def count_table(evaluation: Evaluation, language: str) -> Table:
         Column("anticipatory", "anticipatory", "number"),
         Column("total", "total", "number"),
     ]
-    return Table(frame, columns, say("caption.counts", language), language)
+    return Table(frame, columns, say("caption.counts", language, total=len(evaluation.indicators)), language)
 
 
 def promises(evaluation: Evaluation, language: str) -> Text:
@@ -56,13 +56,15 @@ def promises(evaluation: Evaluation, language: str) -> Text:
     table = evaluation.commitments
     late = table[table["status"].isin(LATE_PROMISES)]
     names = evaluation.plan.frame.set_index("frame_id")[f"name_{language}"]
-    if late.empty:
-        lines = [say("section.no_late_boxes", language)]
+    silent = int((table["status"] == "no_record").sum())
+    if table.empty:
+        lines = [say("verdict.commitments_none", language)]
+    elif late.empty:
+        lines = [say("section.no_late_known" if silent else "section.no_late_boxes", language)]
     else:
         places = late["box"].fillna(late["task"]).fillna(late["safeguard"])
         worst = [names[code] for code in places.value_counts().index[:3]]
         lines = [say("section.late_boxes", language, count=len(late), names=join(worst, language))]
-    silent = int((table["status"] == "no_record").sum())
     if silent:
         lines.append(say("section.no_record", language, count=silent))
     return Text([("p", line) for line in lines])
@@ -106,6 +108,8 @@ def achieved(row: pd.Series, language: str) -> str:
 def projects(evaluation: Evaluation, language: str) -> Text:
     """Return where the building projects stand and which will be late."""
     ledger, counts = evaluation.projects, evaluation.project_counts
+    if ledger.empty:
+        return Text([("p", say("verdict.projects_none", language))])
     told = {
         "total": len(ledger),
         "seats": number(ledger["seats"].sum(), language, 0),
@@ -152,23 +156,43 @@ def ledger_table(evaluation: Evaluation, language: str) -> Table:
 
 def balance(evaluation: Evaluation, language: str) -> Text:
     """Return how the coefficients moved, which is widest, and how many schools meet the standard."""
-    district = evaluation.district
     lines = [_trend(evaluation, stage, language) for stage in ("primary", "junior")]
-    schools = district.check.schools
-    failing = int((~schools["is_passing"]).sum())
-    found = (
-        say("section.failing_some", language, count=failing) if failing else say("section.failing_none", language)
-    )
-    told = {"year": district.last_year, "units": len(schools), "passing": int(schools["is_passing"].sum())}
-    lines += [say("section.standard", language, failing=found, **told), say("section.standard_scope", language)]
+    lines += [_standard(evaluation, language), say("section.standard_scope", language)]
     return Text([("p", line) for line in lines])
+
+
+def _standard(evaluation: Evaluation, language: str) -> str:
+    """Say how many school units pass the standard, how many fail, and of how many it cannot be said."""
+    schools, year = evaluation.district.check.schools, evaluation.district.last_year
+    passing, failing = int(schools["is_passing"].sum()), len(failing_units(evaluation))
+    unknown = len(schools) - passing - failing
+    if unknown == len(schools):
+        return say("section.standard_unknown", language, year=year, units=unknown)
+    found = [say("section.failing_some" if failing else "section.failing_none", language, count=failing)]
+    found += [say("section.failing_unknown", language, count=unknown)] if unknown else []
+    told = {"year": year, "units": len(schools), "passing": passing}
+    return say("section.standard", language, failing=join(found, language), **told)
+
+
+def failing_units(evaluation: Evaluation) -> pd.DataFrame:
+    """Return the school units that fail the standard whatever their unreported figures may be.
+
+    A unit fails if a figure lies below the floor, or if more figures lie below the threshold than may.
+    """
+    check, standard = evaluation.district.check, evaluation.district.standard
+    schools = check.schools
+    is_short = schools["met"] + schools["missing"] < standard.required_met
+    return schools[(schools["below"] > 0) | is_short]
 
 
 def _trend(evaluation: Evaluation, stage: str, language: str) -> str:
     district = evaluation.district
     rows = district.balance[district.balance["stage"] == stage].set_index(["year", "resource"])["cv"]
     base, year = evaluation.plan.period["baseline_year"], district.last_year
-    single = rows[year].drop("composite")
+    own = single_coefficients(evaluation)
+    single = own[own["stage"] == stage].set_index("resource")["cv"].dropna()
+    if single.empty:
+        return say("section.balance_unknown", language, stage=label(stage, language, "stage"), year=year)
     worst = str(single.idxmax())
     return say(
         "section.balance_trend",
@@ -177,7 +201,7 @@ def _trend(evaluation: Evaluation, stage: str, language: str) -> str:
         base_year=base,
         base=number(rows.get((base, "composite")), language, 3),
         year=year,
-        value=number(rows[(year, "composite")], language, 3),
+        value=number(rows.get((year, "composite")), language, 3),
         worst=district.standard.labels[worst][language],
         cv=number(single.max(), language, 3),
         cap=number(district.standard.caps[stage], language, 2),
@@ -189,22 +213,35 @@ def balance_table(evaluation: Evaluation, language: str) -> Table:
     district = evaluation.district
     years = [evaluation.plan.period["baseline_year"], district.last_year]
     rows = district.balance[district.balance["year"].isin(years)]
-    wide = rows.pivot_table(index="resource", columns=["stage", "year"], values="cv", sort=False).reset_index()
     order = [*district.standard.resources, "composite"]
-    wide = wide.set_index("resource").reindex(order).reset_index()
+    cells = rows.set_index(["stage", "year", "resource"])["cv"]
     frame = pd.DataFrame({"resource": [resource_name(evaluation, r, language) for r in order]})
     columns = [Column("resource", "resource")]
     headers = {}
     for stage in ("primary", "junior"):
         for year in years:
             key = f"{stage}_{year}"
-            frame[key] = wide[(stage, year)].to_numpy()
+            frame[key] = [cells.get((stage, year, resource)) for resource in order]
             columns.append(Column(key, key, "number", 3))
             headers[key] = f"{label(stage, language, 'stage')} {year}"
         frame[f"cap_{stage}"] = [district.standard.caps[stage]] * len(order[:-1]) + [float("nan")]
         columns.append(Column(f"cap_{stage}", "cap", "number", 2))
-    notes = [say("note.cap", language)]
+    notes = [say("note.cap", language), *_unreported(evaluation, years, language)]
     return Table(frame, columns, say("caption.balance", language), language, notes, headers)
+
+
+def _unreported(evaluation: Evaluation, years: list[int], language: str) -> list[str]:
+    """Return a note naming the resources no school reported, with their years; nothing where all are known."""
+    district = evaluation.district
+    rows = district.balance[district.balance["resource"] != "composite"]
+    notes = []
+    for year in dict.fromkeys(years):
+        known = rows[rows["year"] == year].groupby("resource")["cv"].count()
+        silent = [r for r in district.standard.resources if known.get(r, 0) == 0]
+        if silent:
+            names = join([resource_name(evaluation, r, language) for r in silent], language)
+            notes.append(say("note.unreported", language, year=year, names=names))
+    return notes
 
 
 def resource_name(evaluation: Evaluation, resource: str, language: str) -> str:
@@ -218,7 +255,7 @@ def failing_table(evaluation: Evaluation, language: str) -> Table:
     """Return the school units that fail the standard, with what each lacks to the threshold."""
     district = evaluation.district
     check = district.check
-    failing = check.schools.loc[~check.schools["is_passing"], ["school_id", "stage", "year"]]
+    failing = failing_units(evaluation)[["school_id", "stage", "year"]]
     lacks = check.detail[check.detail["state"] != "met"].merge(failing, on=["school_id", "stage", "year"])
     known = district.stage_resources[["school_id", "stage", "year", "school_name"]]
     lacks = lacks.merge(known, on=["school_id", "stage", "year"])
@@ -252,8 +289,23 @@ def places(evaluation: Evaluation, language: str) -> Text:
                 upper=number(row.upper, language, 0),
             )
         )
-    lines.append(short_places(evaluation, language) or say("section.seats_enough", language, year=end))
+    lines.append(short_places(evaluation, language) or _enough_places(evaluation, language))
     return Text([("p", line) for line in lines])
+
+
+def _enough_places(evaluation: Evaluation, language: str) -> str:
+    """Say that places suffice, as far as they are known."""
+    seats = evaluation.seats_by_area
+    end = seats[seats["year"] == evaluation.seats_year]
+    if end.empty or end["seats"].isna().all():
+        return say("section.seats_unknown", language)
+    unknown = int(end["seats"].isna().sum())
+    sentence = say("section.seats_enough", language, year=evaluation.seats_year)
+    return (
+        sentence
+        if not unknown
+        else say("section.seats_known", language, year=evaluation.seats_year, count=unknown)
+    )
 
 
 def short_items(evaluation: Evaluation, language: str) -> list[str]:

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from planlib.district import Evaluation
-from planlib.narrative.chapters import LATE_PROMISES, resource_name, short_items
+from planlib.narrative.chapters import LATE_PROMISES, failing_units, resource_name, short_items
 from planlib.narrative.opening import amount, lead, name, printed
 from planlib.narrative.parts import Column, Table, Text, join, say
 from planlib.registry import label
@@ -72,6 +72,7 @@ def advice(evaluation: Evaluation, language: str) -> Text:
     lines = [
         *(_advice_on(evaluation, row, language) for _, row in evaluation.late.iterrows()),
         *_open_definitions(evaluation, language),
+        *_silent_series(evaluation, language),
         *_advice_on_schools(evaluation, language),
         *_advice_on_supply(evaluation, language),
     ]
@@ -117,10 +118,18 @@ def _open_definitions(evaluation: Evaluation, language: str) -> list[str]:
     return [say("advice.ambiguous", language, name=name(row, language)) for _, row in rows.iterrows()]
 
 
+def _silent_series(evaluation: Evaluation, language: str) -> list[str]:
+    """Ask for the figures that nobody sent; what only a census counts nobody could have sent."""
+    card = evaluation.scorecard
+    rows = card[(card["status"] == "no_data") & (card["judged"] != "census")]
+    names = [name(row, language) for _, row in rows.iterrows()]
+    return [say("advice.no_data", language, names=join(names, language))] if names else []
+
+
 def _advice_on_schools(evaluation: Evaluation, language: str) -> list[str]:
     district = evaluation.district
     check, lines = district.check, []
-    failing = int((~check.schools["is_passing"]).sum())
+    failing = len(failing_units(evaluation))
     if failing:
         lacking = check.detail.loc[check.detail["state"].isin(["between", "below"]), "resource"]
         most = resource_name(evaluation, str(lacking.value_counts().idxmax()), language)
@@ -132,7 +141,10 @@ def _advice_on_schools(evaluation: Evaluation, language: str) -> list[str]:
             (district.balance["stage"] == stage)
             & (district.balance["year"] == district.last_year)
             & (district.balance["resource"] != "composite")
+            & district.balance["cv"].notna()
         ]
+        if rows.empty:
+            continue
         widest = rows.loc[rows["cv"].idxmax()]
         word = "advice.balance" if widest["resource"] in district.standard.moves else "advice.balance_fixed"
         told = {"resource": resource_name(evaluation, widest["resource"], language)}
@@ -252,7 +264,8 @@ def sensitivity_table(evaluation: Evaluation, language: str) -> Table:
         *(Column(c, c, "number") for c in shown),
         Column("changed", "changed", "number"),
     ]
-    return Table(frame, columns, say("caption.sensitivity", language), language, (), headers)
+    caption = say("caption.sensitivity", language, total=len(evaluation.indicators))
+    return Table(frame, columns, caption, language, (), headers)
 
 
 def issues_table(evaluation: Evaluation, language: str) -> Table:

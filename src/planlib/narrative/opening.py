@@ -66,13 +66,12 @@ def lead(evaluation: Evaluation, subject: str, language: str) -> str:
 def title(evaluation: Evaluation, language: str) -> Text:
     """Return the head of the first page: title, plan document, cutoff, notice of simulated data."""
     plan = evaluation.plan
-    lines = [
-        ("h1", say(f"title.{evaluation.phase}", language, plan=plan.title[language])),
-        ("subtitle", say("title.document", language, number=plan.document["number"],
-                         date=write_date(plan.document["date"], language))),
-        ("subtitle", say("title.cutoff", language, year=evaluation.year,
-                         date=write_date(evaluation.cutoff, language))),
-    ]  # fmt: skip
+    lines = [("h1", say(f"title.{evaluation.phase}", language, plan=plan.title[language]))]
+    if plan.document:
+        issued = write_date(plan.document["date"], language)
+        lines.append(("subtitle", say("title.document", language, number=plan.document["number"], date=issued)))
+    known = write_date(evaluation.cutoff, language)
+    lines.append(("subtitle", say("title.cutoff", language, year=evaluation.year, date=known)))
     if evaluation.is_simulated:
         lines.append(("note", say("title.simulated", language)))
     return Text(lines)
@@ -83,20 +82,31 @@ def verdict(evaluation: Evaluation, language: str) -> Text:
     lines = [("h3", say("verdict.heading", language)), ("p", _classes(evaluation, language))]
     late = evaluation.late[evaluation.late["attribute"] == "binding"]
     if late.empty:
-        lines.append(("p", say("verdict.late_none", language)))
+        lines.append(("p", _none_late(evaluation, language)))
     else:
         lines.append(("p", say("verdict.late_some", language, count=len(late))))
         lines += [("li", _late_item(evaluation, row, language)) for _, row in late.iterrows()]
     lines.append(("p", _promises(evaluation, language)))
     counts = evaluation.project_counts
     totals = {key: int(counts[column].sum()) for key, column in _PROJECTS.items()}
-    lines.append(("p", say("verdict.projects", language, **totals)))
+    lines.append(
+        ("p", say("verdict.projects" if totals["total"] else "verdict.projects_none", language, **totals))
+    )
     lines.append(("p", _balance(evaluation, language)))
     last = _review(evaluation, language) if evaluation.phase == "endterm" else _outlook(evaluation, language)
     return Text([*lines, ("p", last)], "verdict")
 
 
 _PROJECTS = {"total": "projects", "done": "done", "late": "late"}
+
+
+def _none_late(evaluation: Evaluation, language: str) -> str:
+    """Say that no binding series is late, and of how many nothing is known: silence is no success."""
+    binding = evaluation.scorecard[evaluation.scorecard["attribute"] == "binding"]
+    silent = int((binding["status"] == "no_data").sum())
+    if silent:
+        return say("verdict.late_unknown", language, count=silent)
+    return say("verdict.late_none" if len(binding) else "verdict.binding_none", language)
 
 
 def _classes(evaluation: Evaluation, language: str) -> str:
@@ -151,6 +161,8 @@ def _late_item(evaluation: Evaluation, row: pd.Series, language: str) -> str:
 
 def _promises(evaluation: Evaluation, language: str) -> str:
     counts = evaluation.commitments["status"].value_counts().reindex(list(PROMISE)).dropna().astype(int)
+    if counts.empty:
+        return say("verdict.commitments_none", language)
     words = [
         say("verdict.class", language, status=label(str(s), language, "commitment_status"), count=n)
         for s, n in counts.items()
@@ -168,6 +180,14 @@ def _balance(evaluation: Evaluation, language: str) -> str:
         for row in broken.itertuples()
     ]
     targets = _composite_targets(evaluation)
+    known = single_coefficients(evaluation)["cv"]
+    if known.isna().all():
+        return say("verdict.balance_unknown", language, year=district.last_year)
+    caps = say("verdict.caps_broken", language, count=len(names), names=join(names, language)) if names else ""
+    if known.isna().any():
+        caps = join(
+            [*([caps] if caps else []), say("verdict.caps_unknown", language, count=known.isna().sum())], language
+        )
     return say(
         "verdict.balance",
         language,
@@ -176,19 +196,20 @@ def _balance(evaluation: Evaluation, language: str) -> str:
         junior=number(composites.get("junior"), language, 3),
         primary_target=targets.get("primary", "—"),
         junior_target=targets.get("junior", "—"),
-        caps=say("verdict.caps_broken", language, count=len(names), names=join(names, language))
-        if names
-        else say("verdict.caps_held", language),
+        caps=caps or say("verdict.caps_held", language),
     )
+
+
+def single_coefficients(evaluation: Evaluation) -> pd.DataFrame:
+    """Return the coefficients of the last year without the composites."""
+    rows = evaluation.district.balance
+    return rows[(rows["year"] == evaluation.district.last_year) & (rows["resource"] != "composite")]
 
 
 def over_cap(evaluation: Evaluation) -> pd.DataFrame:
     """Return the single coefficients of the last year that exceed the national cap of their stage."""
-    district = evaluation.district
-    rows = district.balance[district.balance["year"] == district.last_year]
-    rows = rows[rows["resource"] != "composite"]
-    caps = rows["stage"].map(district.standard.caps)
-    return rows[rows["cv"] > caps + 1e-9]
+    rows = single_coefficients(evaluation)
+    return rows[rows["cv"] > rows["stage"].map(evaluation.district.standard.caps) + 1e-9]
 
 
 def _composite_targets(evaluation: Evaluation) -> dict[str, str]:
@@ -207,13 +228,16 @@ def _outlook(evaluation: Evaluation, language: str) -> str:
         for code in ("likely", "at_risk", "unlikely")
         if code in counts
     ]
-    return say(
-        "verdict.outlook", language, year=evaluation.plan.period["last_year"], classes=join(words, language)
-    )
+    year = evaluation.plan.period["last_year"]
+    if not words:
+        return say("verdict.outlook_none", language, year=year)
+    return say("verdict.outlook", language, year=year, classes=join(words, language))
 
 
 def _review(evaluation: Evaluation, language: str) -> str:
     review = evaluation.forecast_review
+    if review.empty:
+        return say("verdict.review_none", language)
     gain = 1 - review["error"].sum() / review["naive_error"].sum() if review["naive_error"].sum() else 0.0
     share = percent(abs(gain), language)
     return say(
@@ -235,10 +259,10 @@ def basis(evaluation: Evaluation, language: str) -> Text:
             date=write_date(evaluation.cutoff, language)),
         say("basis.pace", language, **cut) if evaluation.phase == "midterm" else say("basis.endterm_rule", language),
         say("basis.coefficient", language),
-        say("basis.boundary", language, boundary=evaluation.plan.boundary[language]),
-        _data(evaluation, language),
     ]  # fmt: skip
-    return Text([("p", line) for line in lines])
+    if evaluation.plan.boundary:
+        lines.append(say("basis.boundary", language, boundary=evaluation.plan.boundary[language]))
+    return Text([("p", line) for line in [*lines, _data(evaluation, language)]])
 
 
 def _data(evaluation: Evaluation, language: str) -> str:
