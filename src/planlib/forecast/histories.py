@@ -18,7 +18,10 @@ _SMALLEST_COUNT = 300.0
 
 @dataclass(frozen=True)
 class Histories:
-    """Checked series: rows sorted by series and year, with where each series starts and how it is bounded."""
+    """Checked series: rows sorted by series and year, with where each series starts and how it is bounded.
+
+    ``noise`` is, by row, the standard error of a percentage of the persons in ``denominator``, else 0.
+    """
 
     series_id: pd.Index
     start: NDArray[np.int64]
@@ -30,6 +33,7 @@ class Histories:
     lower: Floats
     upper: Floats
     missing: NDArray[np.int64]
+    noise: Floats
 
     @property
     def end(self) -> NDArray[np.int64]:
@@ -182,8 +186,8 @@ def histories(observations: pd.DataFrame) -> Histories:
     Parameters
     ----------
     observations : pandas.DataFrame
-        ``series_id, year, value`` and optional ``kind``, ``lower_bound``, ``upper_bound`` (one value per series).
-        Missing values count as years without a value.
+        ``series_id, year, value`` and optional ``kind``, ``lower_bound``, ``upper_bound`` (one value per series) and
+        ``denominator`` (persons behind a percentage; the last counts). Missing values count as years without a value.
 
     Returns
     -------
@@ -210,6 +214,27 @@ def histories(observations: pd.DataFrame) -> Histories:
     return _assemble(observations, (codes, pd.Index(ids), first), value, year, known, count, missing)
 
 
+def _noise(
+    frame: pd.DataFrame, rows: NDArray[np.int64], value: Floats, kind: NDArray[np.int8]
+) -> tuple[Floats, list[str]]:
+    """Return the binomial standard error of each value in points (0 without a denominator), and faults.
+
+    ``100 sqrt(p (1 - p) / N)`` with ``p`` one success and one failure towards one half: 0 of 50 is not certain.
+    """
+    if "denominator" not in frame.columns:
+        return np.zeros(len(rows)), []
+    persons, is_text = numbers(frame, "denominator")
+    wrong = is_text | (persons < 1) | np.isinf(persons)
+    faults = where(frame, wrong, "denominator is not a number of persons:", "denominator")
+    here = persons[rows]
+    odd = ~np.isnan(here) & (kind != KINDS.index("percent"))
+    names = frame["series_id"].iloc[rows[odd]].unique()
+    faults += [f"series {s}: a denominator belongs to a percentage" for s in names]
+    size = np.where(np.isnan(here) | wrong[rows], np.inf, here)
+    share = (value + 100.0 / size) / (100.0 + 200.0 / size)
+    return 100.0 * np.sqrt(np.clip(share * (1.0 - share), 0.0, None) / size), faults
+
+
 def _assemble(
     frame: pd.DataFrame,
     parts: tuple[NDArray[np.int64], pd.Index, NDArray[np.int64]],
@@ -222,14 +247,15 @@ def _assemble(
     """Sort the known rows and attach kinds and bounds."""
     codes, ids, first = parts
     kept_codes, kept_year, kept_value = codes[known], year[known], value[known]
-    order = _sorted(kept_codes, kept_year)
+    order, rows = _sorted(kept_codes, kept_year), np.flatnonzero(known)
     if order is not None:
-        kept_codes, kept_year, kept_value = kept_codes[order], kept_year[order], kept_value[order]
+        kept_year, kept_value, rows = kept_year[order], kept_value[order], rows[order]
     start = np.concatenate([[0], np.cumsum(count)[:-1]]).astype(np.int64)
     kind, inferred, faults = _kinds(frame, codes, first, _guess(kept_value, start))
     lower, upper, wrong = _bounds(frame, codes, first, kind)
+    noise, odd = _noise(frame, rows, kept_value, np.repeat(kind, count))
     found = Histories(
-        ids, start, count, kept_year.astype(np.int64), kept_value, kind, inferred, lower, upper, missing
+        ids, start, count, kept_year.astype(np.int64), kept_value, kind, inferred, lower, upper, missing, noise
     )
-    _raise(faults + wrong + _order_faults(found))
+    _raise(faults + wrong + odd + _order_faults(found))
     return found
