@@ -141,7 +141,7 @@ class Evaluation:
     def responsibility(self) -> pd.DataFrame:
         """Who leads and who supports, by series and commitment, in both languages (``responsibility.yml``)."""
         if not (paths.raw(self.district.name) / "responsibility.yml").is_file():
-            return pd.DataFrame(columns=["lead", "lead_en"])
+            return pd.DataFrame(columns=["lead", "lead_en", "support", "support_en"])
         return load_responsibility(self.plan).set_index("subject_id")
 
     @cached_property
@@ -384,6 +384,12 @@ class Evaluation:
         if subject not in self.responsibility.index:
             return ""
         return str(self.responsibility.loc[subject, "lead" if language == "zh" else "lead_en"] or "")
+
+    def support(self, subject: str, language: str = "zh") -> list[str]:
+        """Return the offices that support a series or commitment."""
+        if subject not in self.responsibility.index:
+            return []
+        return list(self.responsibility.loc[subject, "support" if language == "zh" else "support_en"])
 
 
 def _check_explanations(entries: Any, subjects: set[str]) -> None:

@@ -18,7 +18,17 @@ from planlib.registry import Plan, load_definitions, load_plan
 from planlib.standard import Standard, StandardCheck, check_standard, stage_resources, standard_from
 
 TABLES = ("schools", "observations", "enrolment", "births", "milestones", "projects", "finance")
-FORECAST = ("series_id", "year", "median", "lower_80", "upper_80", "lower_95", "upper_95", "naive")
+FORECAST = (
+    "series_id",
+    "year",
+    "median",
+    "lower_80",
+    "upper_80",
+    "lower_95",
+    "upper_95",
+    "naive",
+    "expected_skill",
+)
 PROJECT_DATES = ("approved", "started", "completed", "handed_over", "opened")
 
 

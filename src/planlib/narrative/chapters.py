@@ -4,10 +4,10 @@ import pandas as pd
 
 from planlib.district import Evaluation
 from planlib.figures.marks import STATUS
-from planlib.narrative.opening import amount, lead, over_cap, printed, single_coefficients
+from planlib.narrative.opening import amount, lead, printed, single_coefficients
 from planlib.narrative.parts import Column, Table, Text, join, say, write_date
-from planlib.registry import label
-from planlib.words import capital, number
+from planlib.registry import codes, label
+from planlib.words import capital, is_missing, number
 
 LATE_PROMISES = ("late", "not_kept")
 
@@ -82,6 +82,8 @@ def commitment_table(evaluation: Evaluation, language: str, *, only_late: bool) 
         target_shown=[printed(row["target_text"], row, language) for _, row in chosen.iterrows()],
         achieved_shown=[achieved(row, language) for _, row in chosen.iterrows()],
         lead=[lead(evaluation, c, language) for c in chosen["commitment_id"]],
+        support=[join(evaluation.support(c, language), language) for c in chosen["commitment_id"]],
+        evidence=[_evidence(text, language) for text in chosen["evidence"]],
     )
     columns = [
         Column("name", "item"),
@@ -91,9 +93,41 @@ def commitment_table(evaluation: Evaluation, language: str, *, only_late: bool) 
         Column("as_of", "as_of", "date"),
         Column("status", "status", "label:commitment_status"),
         Column("lead", "lead"),
+        Column("support", "support"),
+        Column("evidence", "evidence"),
     ]
     caption = "caption.late_commitments" if only_late else "caption.commitments"
     return Table(frame, columns, say(caption, language), language)
+
+
+def _evidence(text: object, language: str) -> str:
+    """Return where a promise's record comes from: a table of the district, or what the office wrote."""
+    if is_missing(text):
+        return ""
+    return label(str(text), language, "evidence") if text in codes("evidence") else str(text)
+
+
+def amendment_table(evaluation: Evaluation, language: str) -> Table:
+    """Return the targets amended up to the cutoff, with date and approval."""
+    rows = evaluation.plan.amendments
+    rows = rows[rows["date"].astype("str") <= evaluation.cutoff.isoformat()]
+    names = pd.concat(
+        [
+            evaluation.plan.series.set_index("series_id")[f"name_{language}"],
+            evaluation.plan.commitments.set_index("commitment_id")[f"name_{language}"],
+        ]
+    )
+    frame = rows.assign(
+        name=rows["series_id"].fillna(rows["commitment_id"]).map(names),
+        approval=rows["approval" if language == "zh" else "approval_en"],
+    )
+    columns = [
+        Column("name", "item"),
+        Column("target_text", "amended"),
+        Column("date", "date", "date"),
+        Column("approval", "approval"),
+    ]
+    return Table(frame, columns, say("caption.amended", language), language)
 
 
 def achieved(row: pd.Series, language: str) -> str:
@@ -386,10 +420,3 @@ def finance_table(evaluation: Evaluation, language: str) -> Table:
         Column("kept", "is_met"),
     ]
     return Table(frame, columns, say("caption.finance", language), language)
-
-
-__all__ = [
-    "achieved", "balance", "balance_table", "commitment_table", "count_table", "failing_table", "finance_table",
-    "indicator_table", "ledger_table", "money", "over_cap", "places", "project_table", "projects", "promises",
-    "seats_table", "short_items",
-]  # fmt: skip

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from planlib.district import Evaluation
-from planlib.narrative.chapters import LATE_PROMISES, failing_units, resource_name, short_items
+from planlib.narrative.chapters import failing_units, resource_name, short_items
 from planlib.narrative.opening import amount, lead, name, printed
 from planlib.narrative.parts import Column, Table, Text, join, say
 from planlib.registry import label
@@ -251,6 +251,31 @@ def probability_table(evaluation: Evaluation, language: str) -> Table:
     return Table(card, columns, say("caption.probabilities", language), language, notes)
 
 
+def methods(language: str) -> Text:
+    """Return the methods in a few sentences, with the assumptions they rest on."""
+    return Text(
+        [("p", say(f"methods.{part}", language)) for part in ("coefficient", "forecast", "enrolment", "targets")]
+    )
+
+
+def check_table(evaluation: Evaluation, language: str) -> Table:
+    """Return what each forecast rests on: how many values, and the gain on no change to expect from such a series."""
+    ahead, card = evaluation.forecast, evaluation.scorecard
+    last = ahead.sort_values("year").drop_duplicates("series_id", keep="last").set_index("series_id")
+    values = evaluation.history.groupby("series_id")["year"].nunique()
+    frame = card[card["series_id"].isin(last.index)]
+    frame = frame.assign(
+        values=frame["series_id"].map(values), skill=frame["series_id"].map(last["expected_skill"])
+    )
+    columns = [
+        Column("number", "number", "year"),
+        Column(f"name_{language}", "name"),
+        Column("values", "values", "number"),
+        Column("skill", "skill", "percent"),
+    ]
+    return Table(frame, columns, say("caption.checks", language), language)
+
+
 def sensitivity_table(evaluation: Evaluation, language: str) -> Table:
     """Return how many indicators would stand in each class under other cut points."""
     rows = evaluation.sensitivity
@@ -281,9 +306,3 @@ def issues_table(evaluation: Evaluation, language: str) -> Table:
         Column("done", "done"),
     ]
     return Table(frame, columns, say("caption.issues", language), language)
-
-
-__all__ = [
-    "LATE_PROMISES", "advice", "carried_over", "carried_table", "feasible_table", "issues_table", "outlook",
-    "outlook_table", "probability_table", "problems_table", "review_table", "sensitivity_table",
-]  # fmt: skip

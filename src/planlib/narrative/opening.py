@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from planlib import schema
 from planlib.district import Evaluation
 from planlib.figures.marks import PROMISE, STATUS
 from planlib.narrative.parts import Column, Table, Text, join, say, write_date
@@ -277,26 +278,74 @@ def _data(evaluation: Evaluation, language: str) -> str:
 
 
 def definitions_table(evaluation: Evaluation, language: str) -> Table:
-    """Return the 口径表: for every series its source, date, standing, way of judging and place in the plan."""
+    """Return the 口径表: for every series its definition, source, date, standing, way of judging and who answers."""
     card = evaluation.scorecard
-    origin = card["source"].map(
-        {"returns": say("word.returns", language), "observations": say("word.reported", language)}
-    )
+    reported = evaluation.district.tables["observations"].drop_duplicates("series_id", keep="last")
+    offices = card["series_id"].map(reported.set_index("series_id")["source_office"])
     frame = card.assign(
         name=card[f"name_{language}"],
-        origin=origin,
+        definition=[definition(measure, language) for measure in card["measure"]],
+        origin=offices.where(card["source"] != "returns", say("word.returns", language)),
         lead=[lead(evaluation, s, language) for s in card["series_id"]],
+        support=[join(evaluation.support(s, language), language) for s in card["series_id"]],
         place=card["reference"] if language == "zh" else card["reference_en"],
     )
     columns = [
         Column("number", "number", "year"),
         Column("name", "name"),
-        Column("unit", "unit", "label:unit"),
-        Column("origin", "definition"),
+        Column("definition", "definition"),
+        Column("origin", "origin"),
         Column("as_of", "as_of", "date"),
         Column("observation_status", "reported_status", "label:observation_status"),
         Column("judged", "judged", "label:judged"),
         Column("lead", "lead"),
+        Column("support", "support"),
         Column("place", "reference"),
     ]
     return Table(frame, columns, say("caption.definitions", language), language)
+
+
+def definition(measure: object, language: str) -> str:
+    """Say in words how a declared measure is read off the school returns; empty for reported series.
+
+    Examples
+    --------
+    >>> share = {"sum": "students", "where": {"stage": "preschool", "ownership": "public"},
+    ...          "over": "students", "over_where": {"stage": "preschool"}}
+    >>> definition(share, "zh")
+    '学前段：在校学生数（公办）÷在校学生数'
+    """
+    if not isinstance(measure, dict):
+        return ""
+    if "composite" in measure:
+        return say("measure.composite", language, stage=label(measure["composite"], language, "stage"))
+    where, whole = measure.get("where", {}), measure.get("over_where", {})
+    if "over" not in measure:
+        return _part(measure.get("sum"), where, language)
+    # what holds above and below the line is the scope: said once, in front
+    own = {name: wanted for name, wanted in where.items() if whole.get(name) != wanted}
+    over = measure["over"] if measure["over"] != "schools" else None
+    share = say(
+        "measure.over",
+        language,
+        top=_part(measure.get("sum"), own, language),
+        bottom=_part(over, {}, language),
+    )
+    scope = join([_condition(name, wanted, language) for name, wanted in whole.items()], language)
+    return say("measure.scope", language, scope=scope, share=share) if scope else share
+
+
+def _part(column: str | None, where: dict[str, object], language: str) -> str:
+    what = schema.label(column, language) if column else say("measure.count", language)
+    words = [_condition(name, wanted, language) for name, wanted in where.items()]
+    return say("measure.of", language, what=what, where=join(words, language)) if words else what
+
+
+def _condition(name: str, wanted: object, language: str) -> str:
+    if wanted == "any":
+        return say("measure.any", language, what=schema.label(name, language))
+    if isinstance(wanted, bool):
+        word = schema.label(name, language)
+        return word if wanted else say("measure.not", language, what=word)
+    codes = wanted if isinstance(wanted, list) else [wanted]
+    return say("measure.or", language).join(label(str(code), language, name) for code in codes)
