@@ -124,6 +124,11 @@ def test_a_yearly_fall_is_spread_over_a_gap():
         commitments(measure, "per_period"), schools(), seen, pd.DataFrame(), pd.DataFrame()
     )
     assert found[["date", "achieved"]].to_numpy().tolist() == [["2021-09-01", 1.5], ["2023-09-01", 1.0]]
+    still = seen.assign(value=56.0)
+    found = measures.commitment_values(
+        commitments(measure, "per_period"), schools(), still, pd.DataFrame(), pd.DataFrame()
+    )
+    assert [str(value) for value in found["achieved"]] == ["0.0", "0.0"]
 
 
 def test_finance_over_another_item_and_per_pupil():

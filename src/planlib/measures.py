@@ -274,5 +274,6 @@ def _changes(records: pd.DataFrame, direction: str) -> pd.DataFrame:
     ordered = records.sort_values("date")
     years = ordered["date"].str[:4].astype(int).diff()
     change = ordered["achieved"].diff() / years
-    ordered = ordered.assign(achieved=(-change if direction == "fall" else change).round(9))
+    # adding zero turns the −0.0 of a fall of nothing into 0.0
+    ordered = ordered.assign(achieved=(-change if direction == "fall" else change).round(9) + 0.0)
     return ordered.dropna(subset=["achieved"])

@@ -23,11 +23,15 @@ def amount(value: object, row: pd.Series, language: str) -> str:
     >>> people = pd.Series({"precision": 1, "unit": "ten_thousand_persons"})
     >>> amount(4.2447, people, "zh"), amount(4.2447, people, "en")
     ('4.2万人', '42,000 persons')
+    >>> amount(float("nan"), people, "en")
+    '—'
     """
+    if is_missing(value):
+        return number(value, language)
     decimals = int(row["precision"]) if pd.notna(row.get("precision")) else None
     unit = str(row["unit"])
     for prefix, factor in _MULTIPLES.items():
-        if language == "en" and unit.startswith(prefix) and not is_missing(value):
+        if language == "en" and unit.startswith(prefix):
             whole = round(float(str(value)), 2 if decimals is None else decimals) * factor
             return with_unit(f"{whole:,.0f}", unit_name(_SINGLE[unit.removeprefix(prefix)], language), language)
     return with_unit(number(value, language, decimals), unit_name(unit, language), language)
@@ -87,6 +91,8 @@ def verdict(evaluation: Evaluation, language: str) -> Text:
     else:
         lines.append(("p", say("verdict.late_some", language, count=len(late))))
         lines += [("li", _late_item(evaluation, row, language)) for _, row in late.iterrows()]
+        if silent := _silent_binding(evaluation):
+            lines.append(("p", say("verdict.binding_silent", language, count=silent)))
     lines.append(("p", _promises(evaluation, language)))
     counts = evaluation.project_counts
     totals = {key: int(counts[column].sum()) for key, column in _PROJECTS.items()}
@@ -103,11 +109,15 @@ _PROJECTS = {"total": "projects", "done": "done", "late": "late"}
 
 def _none_late(evaluation: Evaluation, language: str) -> str:
     """Say that no binding series is late, and of how many nothing is known: silence is no success."""
-    binding = evaluation.scorecard[evaluation.scorecard["attribute"] == "binding"]
-    silent = int((binding["status"] == "no_data").sum())
-    if silent:
+    if silent := _silent_binding(evaluation):
         return say("verdict.late_unknown", language, count=silent)
-    return say("verdict.late_none" if len(binding) else "verdict.binding_none", language)
+    has_binding = (evaluation.scorecard["attribute"] == "binding").any()
+    return say("verdict.late_none" if has_binding else "verdict.binding_none", language)
+
+
+def _silent_binding(evaluation: Evaluation) -> int:
+    card = evaluation.scorecard
+    return int(((card["attribute"] == "binding") & (card["status"] == "no_data")).sum())
 
 
 def _classes(evaluation: Evaluation, language: str) -> str:
