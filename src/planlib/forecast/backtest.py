@@ -100,7 +100,7 @@ def _cut(h: Histories, series: NDArray[np.int64], count: NDArray[np.int64]) -> H
     )  # fmt: skip
 
 
-def _own(t: Trials, shares: Floats, table: Table) -> Floats:
+def own_quantiles(t: Trials, shares: Floats, table: Table) -> Floats:
     """Quantiles of planlib's method, shape (trials, horizons, shares)."""
     ahead = list(range(1, t.actual.shape[1] + 1))
     found = np.empty((*t.actual.shape, len(shares)))
@@ -117,7 +117,7 @@ def _regular(t: Trials, trial: int) -> Floats:
     return np.interp(np.arange(years[0], years[-1] + 1), years, t.known.value[rows])
 
 
-def _still(t: Trials, shares: Floats) -> Floats:
+def unchanged(t: Trials, shares: Floats) -> Floats:
     """No change, without any width."""
     return np.repeat(t.last, t.actual.shape[1] * len(shares)).reshape(*t.actual.shape, -1)
 
@@ -125,13 +125,13 @@ def _still(t: Trials, shares: Floats) -> Floats:
 def _made(t: Trials, method: str, table: Table) -> tuple[Floats, int]:
     """Quantiles of a method by name, and for how many trials it had no answer."""
     if method == OWN:
-        return _own(t, table.shares, table), 0
-    return (_still(t, table.shares), 0) if method == "naive" else _theirs(t, table.shares, method)
+        return own_quantiles(t, table.shares, table), 0
+    return (unchanged(t, table.shares), 0) if method == "naive" else reference_quantiles(t, table.shares, method)
 
 
-def _theirs(t: Trials, shares: Floats, method: str) -> tuple[Floats, int]:
+def reference_quantiles(t: Trials, shares: Floats, method: str) -> tuple[Floats, int]:
     """Quantiles of a reference method, clipped to bounds; no change without width where it has no answer."""
-    found, failed = _still(t, shares), 0
+    found, failed = unchanged(t, shares), 0
     for trial in range(len(t.last)):
         made = METHODS[method](_regular(t, trial), t.actual.shape[1], shares)
         if made is None:
@@ -168,7 +168,7 @@ def _pinball(quantiles: Floats, actual: Floats, shares: Floats) -> Floats:
     return 2.0 * np.maximum(shares * error, (shares - 1.0) * error).mean(axis=-1)
 
 
-def _probabilities(t: Trials, quantiles: Floats, shares: Floats) -> tuple[Floats, Floats]:
+def chances(t: Trials, quantiles: Floats, shares: Floats) -> tuple[Floats, Floats]:
     """Return P(met) and whether met for targets that go on by 0.5, 1 and 1.5 of the recent yearly change."""
     rows = t.known.end
     first = np.maximum(t.known.start, rows - 5)
@@ -209,7 +209,7 @@ def calibration_error(chance: Floats, met: Floats) -> float:
     return float(np.abs(gap).sum() / len(chance))
 
 
-def _errors(t: Trials, quantiles: Floats, shares: Floats) -> dict[str, Floats]:
+def median_errors(t: Trials, quantiles: Floats, shares: Floats) -> dict[str, Floats]:
     """Absolute, scaled and symmetric errors of the median, by trial and horizon."""
     median = quantiles[..., int(np.argmin(np.abs(shares - 0.5)))]
     return {"mae": np.abs(t.actual - median), "smape": _smape(t.actual, median)}
@@ -221,12 +221,12 @@ def _owa(errors: dict[str, Floats], naive: dict[str, Floats], inverse: Floats, w
     return (scaled + _ratio(errors["smape"], naive["smape"], weight)) / 2.0
 
 
-def _row(t: Trials, quantiles: Floats, shares: Floats, naive: dict[str, Floats]) -> dict[str, float]:
+def scores(t: Trials, quantiles: Floats, shares: Floats, naive: dict[str, Floats]) -> dict[str, float]:
     """All scores of one method."""
-    errors, inverse = _errors(t, quantiles, shares), _inverse(t)
+    errors, inverse = median_errors(t, quantiles, shares), _inverse(t)
     weight, known = np.ones((len(t.size), 1)), ~np.isnan(t.actual)
     scored = known & (t.size > 0)[:, None]
-    chance, met = _probabilities(t, quantiles, shares)
+    chance, met = chances(t, quantiles, shares)
     row = {"mae": float(np.nanmean(errors["mae"])), "mase": float((errors["mae"] * inverse)[scored].mean())}
     row |= {"smape": float(np.nanmean(errors["smape"])), "owa": _owa(errors, naive, inverse, weight)}
     for level, sides in ((80, (0.1, 0.9)), (95, (0.025, 0.975))):
@@ -247,7 +247,7 @@ def _inverse(t: Trials) -> Floats:
     return np.divide(1.0, t.size, out=np.zeros_like(t.size), where=t.size > 0)[:, None]
 
 
-def _bootstrap(
+def bootstrap(
     t: Trials, errors: dict[str, dict[str, Floats]], naive: dict[str, Floats], draws: int, seed: int
 ) -> dict[str, tuple[float, float]]:
     """Return standard errors of each method's OWA and of its difference to planlib's, drawing groups in pairs."""
@@ -327,13 +327,13 @@ def backtest(
         )
     learnt = shipped() if table is None else table
     t, shares = trials(observations, horizon, least, origins, group), learnt.shares
-    naive, errors, rows = _errors(t, _still(t, shares), shares), {}, []
+    naive, errors, rows = median_errors(t, unchanged(t, shares), shares), {}, []
     for method in methods:
         quantiles, failed = _made(t, method, learnt)
-        errors[method] = _errors(t, quantiles, shares)
+        errors[method] = median_errors(t, quantiles, shares)
         counted = {"method": method, "trials": len(t.last), "forecasts": int((~np.isnan(t.actual)).sum())}
-        rows.append(counted | _row(t, quantiles, shares, naive) | {"no_answer": failed})
-    return _with_errors(pd.DataFrame(rows), _bootstrap(t, errors, naive, draws, seed))
+        rows.append(counted | scores(t, quantiles, shares, naive) | {"no_answer": failed})
+    return _with_errors(pd.DataFrame(rows), bootstrap(t, errors, naive, draws, seed))
 
 
 def _with_errors(found: pd.DataFrame, doubt: dict[str, tuple[float, float]]) -> pd.DataFrame:
