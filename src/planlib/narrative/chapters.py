@@ -4,7 +4,7 @@ import pandas as pd
 
 from planlib.district import Evaluation
 from planlib.figures.marks import STATUS
-from planlib.narrative.opening import amount, lead, printed, single_coefficients
+from planlib.narrative.opening import amount, in_words, lead, printed, single_coefficients
 from planlib.narrative.parts import Column, Table, Text, join, say, write_date
 from planlib.registry import codes, label
 from planlib.words import capital, is_missing, number
@@ -15,12 +15,7 @@ LATE_PROMISES = ("late", "not_kept")
 def indicator_table(evaluation: Evaluation, language: str) -> Table:
     """Return the main table: the 24 series with baseline, value, target, progress and status."""
     card = evaluation.scorecard
-    frame = card.assign(
-        name=card[f"name_{language}"],
-        baseline_shown=[printed(row["baseline_text"], row, language) for _, row in card.iterrows()],
-        value_shown=[amount(row["value"], row, language) for _, row in card.iterrows()],
-        target_shown=[printed(row["target_text"], row, language) for _, row in card.iterrows()],
-    )
+    frame = in_words(evaluation, card, language)
     columns = [
         Column("number", "number", "year"),
         Column("name", "name"),

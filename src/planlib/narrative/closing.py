@@ -4,7 +4,7 @@ import pandas as pd
 
 from planlib.district import Evaluation
 from planlib.narrative.chapters import failing_units, resource_name, short_items
-from planlib.narrative.opening import amount, lead, name, printed
+from planlib.narrative.opening import amount, in_words, lead, name, printed
 from planlib.narrative.parts import Column, Table, Text, join, say
 from planlib.registry import label
 from planlib.words import capital, number
@@ -14,9 +14,7 @@ def problems_table(evaluation: Evaluation, language: str) -> Table:
     """Return the late series with cause, measure and deadline as the offices wrote them, or that they owe them."""
     late = evaluation.late
     said = evaluation.explanations.drop_duplicates("subject", keep="last").set_index("subject")
-    frame = late.assign(
-        name=late[f"name_{language}"], lead=[lead(evaluation, s, language) for s in late["series_id"]]
-    )
+    frame = in_words(evaluation, late, language)
     for key in ("cause", "cause_kind", "measure", "deadline"):
         written = late["series_id"].map(said[key]).astype("object")
         blank = late["attribute"].map({"binding": say("word.owed", language)}).fillna("—")
@@ -48,13 +46,7 @@ def outlook(evaluation: Evaluation, language: str) -> Text:
 
 def outlook_table(evaluation: Evaluation, language: str) -> Table:
     """Return for every series the outlook in words, with value and target; the numbers behind it are in the annex."""
-    card = evaluation.scorecard
-    frame = card.assign(
-        name=card[f"name_{language}"],
-        value_shown=[amount(row["value"], row, language) for _, row in card.iterrows()],
-        target_shown=[printed(row["target_text"], row, language) for _, row in card.iterrows()],
-        lead=[lead(evaluation, s, language) for s in card["series_id"]],
-    )
+    frame = in_words(evaluation, evaluation.scorecard, language)
     columns = [
         Column("number", "number", "year"),
         Column("name", "name"),

@@ -68,6 +68,19 @@ def lead(evaluation: Evaluation, subject: str, language: str) -> str:
     return evaluation.lead(subject, language) or say("unknown_lead", language)
 
 
+def in_words(evaluation: Evaluation, series: pd.DataFrame, language: str) -> pd.DataFrame:
+    """Add to rows of the scorecard what a table prints: ``name``, figures with units, leading and supporting offices."""
+    rows = [row for _, row in series.iterrows()]
+    return series.assign(
+        name=[name(row, language) for row in rows],
+        baseline_shown=[printed(row["baseline_text"], row, language) for row in rows],
+        value_shown=[amount(row["value"], row, language) for row in rows],
+        target_shown=[printed(row["target_text"], row, language) for row in rows],
+        lead=[lead(evaluation, row["series_id"], language) for row in rows],
+        support=[join(evaluation.support(row["series_id"], language), language) for row in rows],
+    )
+
+
 def title(evaluation: Evaluation, language: str) -> Text:
     """Return the head of the first page: title, plan document, cutoff, notice of simulated data."""
     plan = evaluation.plan
@@ -292,12 +305,9 @@ def definitions_table(evaluation: Evaluation, language: str) -> Table:
     card = evaluation.scorecard
     reported = evaluation.district.tables["observations"].drop_duplicates("series_id", keep="last")
     offices = card["series_id"].map(reported.set_index("series_id")["source_office"])
-    frame = card.assign(
-        name=card[f"name_{language}"],
+    frame = in_words(evaluation, card, language).assign(
         definition=[definition(measure, language) for measure in card["measure"]],
         origin=offices.where(card["source"] != "returns", say("word.returns", language)),
-        lead=[lead(evaluation, s, language) for s in card["series_id"]],
-        support=[join(evaluation.support(s, language), language) for s in card["series_id"]],
         place=card["reference"] if language == "zh" else card["reference_en"],
     )
     columns = [
