@@ -52,6 +52,8 @@ def test_the_wheel_has_definitions_notebooks_pages_and_types(installed):
     for name in (
         "definitions/labels.yml",
         "definitions/forms/collection.yml",
+        "definitions/templates/plan.yml.txt",
+        "definitions/templates/README.md.txt",
         "run/page.html",
         "run/page.css",
         "py.typed",

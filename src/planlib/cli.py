@@ -64,6 +64,10 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("district")
     check.set_defaults(run=_check)
 
+    new = commands.add_parser("new", help="start another district's folder (新建一个区的数据文件夹)")
+    new.add_argument("district", help="name of a folder to be made under data/raw")
+    new.set_defaults(run=_new)
+
     trace = commands.add_parser("trace", help="show the birthplace of one value (追溯数据来源)")
     for name in ("district", "table", "year", "school_id", "column"):
         trace.add_argument(name)
@@ -133,6 +137,14 @@ def _check(parsed: argparse.Namespace) -> int:
         f"plan.yml of {parsed.district}: {len(plan.indicators)} indicators in {len(plan.series)} series, "
         f"{len(plan.commitments)} commitments; no fault found"
     )
+    return 0
+
+
+def _new(parsed: argparse.Namespace) -> int:
+    from planlib.template import new_district
+
+    folder = _shown(new_district(parsed.district))
+    print(f"new district {parsed.district}: {folder}\nnext: read {folder / 'README.md'}")
     return 0
 
 

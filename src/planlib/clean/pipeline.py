@@ -25,6 +25,7 @@ from planlib.registry.documents import read_document
 Progress = Callable[[int, int, str], None]
 
 RETURNS = "returns"
+_NO_RETURNS = "at least one .xlsx workbook of returns; `planlib new` puts empty ones to copy into templates/"
 COLLECTED = tuple(name for name, table in schema.TABLES.items() if table.is_collected)
 
 
@@ -126,7 +127,7 @@ def _folder_issues(folder: _Folder, corrections: Corrections) -> Iterator[Issue]
         level, done = ("error", "") if file in registered else ("warning", "no data")
         yield Issue(level, "missing file", file, expected=f"the file {folder.path / file}", done=done)
     if not folder.workbooks():
-        yield Issue("error", "missing file", f"{RETURNS}/", expected="at least one .xlsx workbook of returns")
+        yield Issue("error", "missing file", f"{RETURNS}/", expected=_NO_RETURNS)
     home = folder.path.resolve()
     for file in folder.inputs:
         if not (folder.path / file).resolve().is_relative_to(home):
