@@ -385,6 +385,15 @@ class Evaluation:
             return ""
         return str(self.responsibility.loc[subject, "lead" if language == "zh" else "lead_en"] or "")
 
+    def office(self, name: str, language: str) -> str:
+        """Return an office's name in a language, as far as ``responsibility.yml`` gives it."""
+        if language == "zh" or not isinstance(name, str):
+            return name
+        table = self.responsibility
+        known = dict(zip(table["lead"], table["lead_en"], strict=True))
+        pairs = zip(table["support"].explode(), table["support_en"].explode(), strict=True)
+        return str({**dict(pairs), **known}.get(name, name))
+
     def support(self, subject: str, language: str = "zh") -> list[str]:
         """Return the offices that support a series or commitment."""
         if subject not in self.responsibility.index:

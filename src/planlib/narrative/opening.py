@@ -305,6 +305,7 @@ def definitions_table(evaluation: Evaluation, language: str) -> Table:
     card = evaluation.scorecard
     reported = evaluation.district.tables["observations"].drop_duplicates("series_id", keep="last")
     offices = card["series_id"].map(reported.set_index("series_id")["source_office"])
+    offices = offices.map(lambda office: evaluation.office(office, language), na_action="ignore")
     frame = in_words(evaluation, card, language).assign(
         definition=[definition(measure, language) for measure in card["measure"]],
         origin=offices.where(card["source"] != "returns", say("word.returns", language)),
