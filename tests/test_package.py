@@ -68,7 +68,7 @@ def test_it_works_away_from_the_checkout(installed):
     done = run(installed, "check", "shangcheng")
     assert done.returncode == 0, done.stderr
     assert str(installed / "site") in done.stdout
-    assert "20 indicators in 24 series" in done.stdout
+    assert "indicators 20, series 24" in done.stdout
     done = run(installed, "clean", "shangcheng")
     assert done.returncode == 0, done.stderr
     assert (installed / "root" / "data" / "processed" / "shangcheng" / "schools.parquet").is_file()

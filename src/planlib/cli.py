@@ -134,8 +134,8 @@ def _check(parsed: argparse.Namespace) -> int:
 
     plan = load_plan(parsed.district)
     print(
-        f"plan.yml of {parsed.district}: {len(plan.indicators)} indicators in {len(plan.series)} series, "
-        f"{len(plan.commitments)} commitments; no fault found"
+        f"plan.yml of {parsed.district}: indicators {len(plan.indicators)}, series {len(plan.series)}, "
+        f"commitments {len(plan.commitments)}; no fault found"
     )
     return 0
 

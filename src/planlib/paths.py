@@ -103,6 +103,15 @@ def reports() -> Path:
 
 
 def notebooks() -> Path:
-    """Return the folder of the notebooks: the project's, else the copy inside the installed package."""
-    own = root() / "notebooks"
-    return own if own.is_dir() else PACKAGE / "notebooks"
+    """Return the folder of the notebooks: the root's own, else those that came with the package or its checkout.
+
+    Raises
+    ------
+    UsageError
+        If there are none anywhere.
+    """
+    places = (root() / "notebooks", PACKAGE / "notebooks", PACKAGE.parent.parent / "notebooks")
+    for place in places:
+        if place.is_dir():
+            return place
+    raise UsageError(f"No folder of notebooks at {places[0]}.\nTo do: copy notebooks/ there from the project.")

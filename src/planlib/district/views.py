@@ -110,6 +110,8 @@ def decomposition(place: District, by: str) -> pd.DataFrame:
 def progression(place: District) -> pd.DataFrame:
     """Return progression ratios of the district's grades, mean of the last three years."""
     counted = place.tables["enrolment"]
+    if counted.empty:
+        return pd.DataFrame(columns=["grade", "next_grade", "ratio", "lowest", "highest", "ratios"])
     sums = counted.groupby(["grade", "year"], as_index=False)["students"].sum()
     return enrolment.progression_ratios(sums)
 
