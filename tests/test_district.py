@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from planlib import narrative
-from planlib.district import open_district, views
+from planlib.district import Evaluation, open_district, views
 from planlib.errors import RegistryError, UsageError
 from planlib.evaluate import round_half_up
 
@@ -16,12 +16,12 @@ CJK = re.compile(r"[\u4e00-\u9fff]")
 
 @pytest.fixture(scope="module")
 def midterm():
-    return open_district("shangcheng", "2022-12-31").evaluation("midterm", 2023)
+    return Evaluation(open_district("shangcheng", "2022-12-31"), "midterm", 2023)
 
 
 @pytest.fixture(scope="module")
 def endterm():
-    return open_district("shangcheng", "2025-12-31").evaluation("endterm", 2025)
+    return Evaluation(open_district("shangcheng", "2025-12-31"), "endterm", 2025)
 
 
 def test_2020_reproduces_the_plan():
@@ -69,7 +69,7 @@ def test_a_midterm_knows_nothing_after_its_cutoff(project):
 
 
 def open_midterm():
-    return open_district("shangcheng", "2022-12-31").evaluation("midterm", 2023)
+    return Evaluation(open_district("shangcheng", "2022-12-31"), "midterm", 2023)
 
 
 def plant(path, line, replaces=None):

@@ -14,7 +14,7 @@ from real_district import NAME
 
 from planlib import freshness, params, paths
 from planlib.balance import coefficient_of_variation
-from planlib.district import open_district
+from planlib.district import Evaluation, open_district
 from planlib.registry import load_plan
 from planlib.run import run_report
 
@@ -190,7 +190,7 @@ def test_balance_says_partial_where_buildings_are_unknown_and_nothing_where_all_
 
 
 def test_grades_keep_the_stage_the_district_gives_them(district):
-    report = district.evaluation("endterm", 2024)
+    report = Evaluation(district, "endterm", 2024)
     assert (report.stages["6"], report.stages["9"], report.stages["K3"]) == ("junior", "senior", "primary")
     now = report.enrolment_outlook.set_index("stage")
     moved = now["median"] / now["now"] - 1

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
 from planlib import enrolment, evaluate, measures, paths
 from planlib import forecast as forecasting
+from planlib.district.opened import District, open_district
 from planlib.errors import RegistryError, listing
 from planlib.params import NOTEBOOKS
 from planlib.registry import load_responsibility
-
-if TYPE_CHECKING:
-    from planlib.district.opened import District
 
 PLAN_YEARS = 5
 STAGES = ("preschool", "primary", "junior", "senior")
@@ -327,11 +325,9 @@ class Evaluation:
     @cached_property
     def earlier(self) -> Evaluation:
         """The mid-term as it stood: the same district, opened at the cutoff of the plan's middle year."""
-        from planlib.district.opened import open_district
-
         middle = sum(self.years) // 2
         day = NOTEBOOKS["midterm"].last_known(middle)
-        return open_district(self.district.name, day).evaluation("midterm", middle)
+        return Evaluation(open_district(self.district.name, day), "midterm", middle)
 
     @cached_property
     def forecast_review(self) -> pd.DataFrame:

@@ -12,7 +12,6 @@ import yaml
 
 from planlib import balance, evaluate, freshness, measures, paths, schema
 from planlib import forecast as forecasting
-from planlib.district.evaluation import Evaluation
 from planlib.errors import DataError, RegistryError, UsageError
 from planlib.registry import Plan, load_definitions, load_plan
 from planlib.standard import Standard, StandardCheck, check_standard, stage_resources, standard_from
@@ -284,10 +283,6 @@ class District:
         written = written[~written["commitment_id"].isin(computed["commitment_id"])]
         both = [frame for frame in (computed, written) if not frame.empty]
         return pd.concat(both, ignore_index=True) if both else written
-
-    def evaluation(self, phase: str, year: int) -> Evaluation:
-        """Bring everything together that a report of this phase shows (`Evaluation`)."""
-        return Evaluation(self, phase, year)
 
     def written(self, file: str) -> Any:
         """Return what people wrote in ``responsibility.yml`` or ``explanations.yml``; empty if absent."""
