@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
 
 import pandas as pd
 
 from planlib import enrolment, evaluate, measures, paths
 from planlib import forecast as forecasting
 from planlib.district.opened import District, open_district
-from planlib.errors import RegistryError, listing
 from planlib.params import NOTEBOOKS
-from planlib.registry import load_responsibility
+from planlib.registry import load_explanations, load_responsibility
 
 PLAN_YEARS = 5
 STAGES = ("preschool", "primary", "junior", "senior")
@@ -20,9 +18,6 @@ _ADDED = {"area": "str", "stage": "str", "year": "int64", "seats": "float64"}
 _SEATS = ["area", "stage", "year", "students", "seats_needed", "seats", "balance", "shortage"]
 LATE = ("behind", "far_behind", "below_baseline", "not_held", "not_met")
 UNFINISHED = ("late", "not_kept", "no_record", "on_schedule")
-_EXPLANATION_KEYS = {
-    "report", "year", "subject", "cause", "measure", "deadline", "cause_kind", "author", "checked_by", "date",
-}  # fmt: skip
 
 
 class Evaluation:
@@ -145,12 +140,8 @@ class Evaluation:
     @cached_property
     def explanations(self) -> pd.DataFrame:
         """What people wrote about late series and promises for this report (``explanations.yml``)."""
-        entries = self.district.written("explanations.yml") or []
-        _check_explanations(
-            entries, set(self.plan.series["series_id"]) | set(self.plan.commitments["commitment_id"])
-        )
-        chosen = [e for e in entries if e["report"] == self.phase and int(e["year"]) == self.year]
-        return pd.DataFrame(chosen, columns=sorted(_EXPLANATION_KEYS))
+        written = load_explanations(self.plan)
+        return written[(written["report"] == self.phase) & (written["year"] == self.year)].reset_index(drop=True)
 
     @cached_property
     def unexplained(self) -> pd.DataFrame:
@@ -395,26 +386,3 @@ class Evaluation:
         if subject not in self.responsibility.index:
             return []
         return list(self.responsibility.loc[subject, "support" if language == "zh" else "support_en"])
-
-
-def _check_explanations(entries: Any, subjects: set[str]) -> None:
-    """Refuse explanations.yml where an entry is not understood: it would be dropped from a report unseen."""
-    if not isinstance(entries, list):
-        raise RegistryError("explanations.yml: expected a list of entries. To do: begin each with '- report: …'.")
-    faults = []
-    for number, entry in enumerate(entries, 1):
-        keys = set(entry) if isinstance(entry, dict) else set()
-        faults += [f"entry {number}: unknown key {key!r}" for key in sorted(keys - _EXPLANATION_KEYS)]
-        faults += [
-            f"entry {number}: {key} is missing"
-            for key in ("report", "year", "subject", "cause", "measure", "deadline")
-            if key not in keys
-        ]
-        if entry.get("subject") not in subjects:
-            faults.append(
-                f"entry {number}: subject {entry.get('subject')!r} is no series or commitment of the plan"
-            )
-    if faults:
-        raise RegistryError(
-            listing("faults in explanations.yml", faults, "mend them; series and ids are in plan.yml")
-        )
