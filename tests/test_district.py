@@ -180,9 +180,9 @@ def test_a_fault_in_explanations_is_named(project):
     with pytest.raises(RegistryError) as caught:
         _ = open_midterm().explanations
     text = str(caught.value)
-    assert "entry 1: unknown key 'cuase'" in text
-    assert "entry 1: cause is missing" in text
-    assert "subject 'nothing' is no series or commitment" in text
+    assert "explanations.yml, line 1: unknown key 'cuase'" in text
+    assert "entry 1 has no cause" in text
+    assert "unknown subject 'nothing', expected an id of a series or a commitment" in text
 
 
 def test_views_are_not_empty():
