@@ -27,7 +27,9 @@ def schools_by_year(place: District) -> pd.DataFrame:
 
 def issue_counts(place: District) -> pd.DataFrame:
     """Return how often each thing was done: ``level, done, count``."""
-    kinds = place.issues.assign(done=place.issues["done"].str.replace(r":.*", "", regex=True))
+    # the same deed on other numbers is one kind: "read as 23 (correction 1 …)" counts as "read as …"
+    done = place.issues["done"].str.replace(r"\s*[:(].*", "", regex=True)
+    kinds = place.issues.assign(done=done.str.replace(r"\d[\d.,]*", "…", regex=True))
     return kinds.groupby(["level", "done"], as_index=False).size().rename(columns={"size": "count"})
 
 
