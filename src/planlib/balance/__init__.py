@@ -5,9 +5,10 @@ arguments.
 """
 
 from planlib.balance.admissions import AdmissionPlan, admissions
+from planlib.balance.bootstrap import bootstrap_change
 from planlib.balance.buy import PurchasePlan, cheapest_plan
 from planlib.balance.decide import Decision, additions, transfer_bounds, transfers
-from planlib.balance.doubt import bootstrap_change, sensitivity
+from planlib.balance.doubt import sensitivity
 from planlib.balance.explain import Decomposition, contributions, decompose, explain_change
 from planlib.balance.measure import (
     balance_table,

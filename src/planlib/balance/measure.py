@@ -197,7 +197,7 @@ def balance_table(
     refuse_bad_amounts(schools, scale, students)
     if "school_id" in schools:
         refuse_duplicates(schools, [k for k in KEYS if k in schools])
-    codes, groups = _group_codes(schools, names)
+    codes, groups = group_codes(schools, names)
     pupils = schools[students].to_numpy(float, na_value=np.nan)
     counted = pupils > 0
     left_out = np.bincount(codes[~counted], minlength=len(groups))
@@ -229,7 +229,7 @@ def _scales(
     return {name: float(per) for name, per in scale.items()}
 
 
-def _group_codes(frame: pd.DataFrame, by: list[str]) -> tuple[npt.NDArray[np.intp], pd.DataFrame]:
+def group_codes(frame: pd.DataFrame, by: list[str]) -> tuple[npt.NDArray[np.intp], pd.DataFrame]:
     """Return a group number for every row, and the keys of the groups in sorted order."""
     if not by:
         return np.zeros(len(frame), dtype=np.intp), pd.DataFrame(index=range(1))
