@@ -10,6 +10,7 @@ from planlib.balance.buy import PurchasePlan, cheapest_plan
 from planlib.balance.decide import Decision, additions, transfer_bounds, transfers
 from planlib.balance.doubt import sensitivity
 from planlib.balance.explain import Decomposition, contributions, decompose, explain_change
+from planlib.balance.many import ManyTransfers, transfers_by
 from planlib.balance.measure import (
     balance_table,
     check_caps,
@@ -22,6 +23,7 @@ __all__ = [
     "AdmissionPlan",
     "Decision",
     "Decomposition",
+    "ManyTransfers",
     "PurchasePlan",
     "additions",
     "admissions",
@@ -38,4 +40,5 @@ __all__ = [
     "sensitivity",
     "transfer_bounds",
     "transfers",
+    "transfers_by",
 ]
