@@ -21,6 +21,29 @@ def real_data() -> Path:
     return Path(folder)
 
 
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if "real_data" in getattr(item, "fixturenames", ()):
+            item.add_marker("real")
+
+
+class _RealRuns:
+    passed = 0
+
+
+def pytest_runtest_logreport(report):
+    if report.when == "call" and report.passed and "real" in report.keywords:
+        _RealRuns.passed += 1
+
+
+def pytest_sessionfinish(session):
+    """Where real data are named, a whole run without a test on them is a failure, not a silence."""
+    is_whole = os.environ.get("PLANLIB_WHOLE_RUN") and not hasattr(session.config, "workerinput")
+    if is_whole and os.environ.get("PLANLIB_REAL_DATA") and not _RealRuns.passed:
+        print("PLANLIB_REAL_DATA is set, but no test on real data ran.")
+        session.exitstatus = 1
+
+
 @pytest.fixture
 def project(tmp_path, monkeypatch) -> Path:
     """A copy of the project's data and notebooks under PLANLIB_ROOT, free to be spoiled."""

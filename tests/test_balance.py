@@ -1,9 +1,7 @@
 """The coefficient of variation between schools against published examples, a slow loop and its own laws."""
 
 import math
-import os
 from fractions import Fraction
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -355,11 +353,8 @@ def test_a_school_twice_in_a_year_is_refused():
 
 
 @pytest.fixture
-def buildings():
-    folder = os.environ.get("PLANLIB_REAL_DATA")
-    if not folder:
-        pytest.skip("PLANLIB_REAL_DATA is not set")
-    frame = pd.read_csv(Path(folder) / "baltimore_bcpss_buildings_SY2122.csv", dtype={"bldg_number": str})
+def buildings(real_data):
+    frame = pd.read_csv(real_data / "baltimore_bcpss_buildings_SY2122.csv", dtype={"bldg_number": str})
     frame = frame.dropna(subset="bldg_sqft").drop_duplicates("bldg_number")
     frame = frame[["bldg_number", "management_type", "bldg_enrollment", "bldg_sqft"]]
     return frame.astype({"bldg_enrollment": float, "bldg_sqft": float})

@@ -1,8 +1,6 @@
 """What drives a coefficient: groups, single schools, the change between two years."""
 
-import os
 from itertools import permutations
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -64,11 +62,8 @@ def test_schools_without_pupils_or_value_belong_to_no_group():
         decompose([[1, 2]], [[1, 1]], ["a", "b"])
 
 
-def test_baltimore_by_management_type():
-    folder = os.environ.get("PLANLIB_REAL_DATA")
-    if not folder:
-        pytest.skip("PLANLIB_REAL_DATA is not set")
-    frame = pd.read_csv(Path(folder) / "baltimore_bcpss_buildings_SY2122.csv", dtype={"bldg_number": str})
+def test_baltimore_by_management_type(real_data):
+    frame = pd.read_csv(real_data / "baltimore_bcpss_buildings_SY2122.csv", dtype={"bldg_number": str})
     frame = frame.dropna(subset="bldg_sqft").drop_duplicates("bldg_number")
     found = decompose(frame["bldg_sqft"], frame["bldg_enrollment"], frame["management_type"])
     assert found.total == pytest.approx(0.1805413869, abs=1e-9)

@@ -315,6 +315,7 @@ def test_all_faults_of_all_files_come_at_once_ten_shown_and_the_rest_counted(fol
     put(folder, [school(f"S{n:04d}", books="?") for n in range(14)])
     (folder / "births.csv").write_text("area,year,births\n东片,2020,ten\n", encoding="utf-8")
     (folder / "finance.csv").unlink()
+    (folder / "sources.yml").write_text("- {file: finance.csv}\n", encoding="utf-8")
     text = fault("The raw files of testdistrict have 16 faults; no table was written.")
     assert "cells that could not be read (14):" in text
     assert "… and 4 more" in text
@@ -398,6 +399,41 @@ def test_files_that_are_missing_unknown_or_outside(folder, tmp_path):
     assert f"births.csv: found {tmp_path / 'secret.csv'}" in text
     assert "returns/old.xls: found a .xls file; expected a .xlsx file" in text
     assert "returns/2019学年_小学.xlsx: nothing found" in text
+
+
+def test_a_file_that_sources_yml_does_not_promise_may_be_absent_and_is_said_to_be(folder):
+    (folder / "finance.csv").unlink()
+    result = clean_district(NAME)
+    assert result.issues[["level", "file", "done"]].to_numpy().tolist() == [["warning", "finance.csv", "no data"]]
+    assert table("finance").empty
+
+
+def test_a_school_of_which_nothing_is_known_keeps_its_row_without_figures(folder):
+    stars = {("primary", column): "*" for column in ("students", "classes")}
+    columns = ["school_id", "school_name", "school_type", "ownership", "area", *stars]
+    waived = [name for name in FORM.columns if name not in columns and name not in ("students", "classes")]
+    entry = {"columns": waived, "reason": "测试", "who": "甲"}
+    (folder / "corrections.yml").write_text(json.dumps({"not_collected": [entry]}), encoding="utf-8")
+    (folder / BOOK).write_bytes(workbook({"a": grid([school(), school("S0002") | stars], columns)}))
+    result = clean_district(NAME)
+    made = table("schools").set_index("school_id")
+    assert made.loc["S0001", "students"] == 300
+    assert made.loc["S0002", "stage"] == "primary"
+    assert pd.isna(made.loc["S0002", "students"])
+    assert result.issues[["level", "school", "found"]].to_numpy().tolist() == [
+        ["warning", "S0002", "no figure of any stage is known"]
+    ]
+
+
+def test_a_figure_that_the_returns_leave_out_is_no_contradiction(folder):
+    (folder / "corrections.yml").write_text(
+        "not_collected: [{columns: [entrants], reason: 测试, who: 甲}]\n", encoding="utf-8"
+    )
+    columns = [c for c in columns_of("primary") if c != ("primary", "entrants")]
+    (folder / BOOK).write_bytes(workbook({"a": grid([school()], columns)}))
+    header = "school_id,school_name,area,stage,grade,year,students\n"
+    (folder / "enrolment.csv").write_text(f"{header}S0001,甲,东片,primary,1,2020,300\n", encoding="utf-8")
+    assert clean_district(NAME).issues.empty
 
 
 def test_a_file_nobody_knows_is_a_warning(folder):

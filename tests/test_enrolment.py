@@ -1,8 +1,5 @@
 """Enrolment: published numbers, invariants of the projection, seats, and the back-test on a real district."""
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -395,7 +392,6 @@ def test_staff_posts_are_rounded_up_per_area():
 
 # --- a real district: Baltimore City, 2003–2025 (CC0) ---
 
-REAL = os.environ.get("PLANLIB_REAL_DATA")
 BALTIMORE = [["PK"], ["K", *map(str, range(1, 9))], ["9", "10", "11", "12"]]
 MIDDLE = {
     grade: "one_to_eight" if grade in list("12345678") else "other" for chain in BALTIMORE for grade in chain
@@ -404,10 +400,8 @@ ORIGINS = range(2006, 2025)
 
 
 @pytest.fixture(scope="module")
-def baltimore():
-    if not REAL:
-        pytest.skip("PLANLIB_REAL_DATA is not set")
-    raw = pd.read_csv(Path(REAL) / "baltimore_bcpss_enrollment.csv.gz", dtype={"school_number": str, "grade": str})
+def baltimore(real_data):
+    raw = pd.read_csv(real_data / "baltimore_bcpss_enrollment.csv.gz", dtype={"school_number": str, "grade": str})
     cells = raw[(raw["race"] == "All") & (raw["school_number"] != "0") & raw["grade"].notna()]
     cells = cells[cells["enrolled_count"].notna()]
     return cells.rename(columns={"school_number": "school_id", "enrolled_count": "students"})[

@@ -15,7 +15,7 @@ from planlib.forecast.pool import AGGREGATES, counts, world_bank
 from planlib.forecast.table import shipped
 
 REAL = os.environ.get("PLANLIB_REAL_DATA")
-pytestmark = pytest.mark.skipif(not REAL, reason="PLANLIB_REAL_DATA is not set")
+pytestmark = pytest.mark.usefixtures("real_data")
 TOOL = Path(__file__).parents[1] / "tools" / "fit_forecast_table.py"
 HORIZON = 5
 

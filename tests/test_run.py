@@ -18,7 +18,10 @@ from planlib.run.page import in_language, render
 
 
 def notebook_of(project, *cells, tags=()):
-    """Put a small notebook in the place of the mid-term's: its first two cells, then these."""
+    """Put a small notebook in the place of the mid-term's: its first two cells, then these.
+
+    The first of these is cell 4 of the executed notebook: papermill's injected cell counts, as people see it there.
+    """
     path = project / "notebooks" / "midterm_evaluation.ipynb"
     full = nbformat.read(path, as_version=4)
     code = [c for c in full.cells if c.cell_type == "code"][:2]
@@ -44,10 +47,10 @@ def left_in(project):
 @pytest.mark.parametrize(
     ("cell", "error", "said"),
     [
-        ("1 / 0", ReportError, 'cell 3 "载入数据": ZeroDivisionError: division by zero'),
-        ("import sys\nsys.exit(0)", ReportError, 'cell 3 "载入数据"'),
+        ("1 / 0", ReportError, 'cell 4 "载入数据": ZeroDivisionError: division by zero'),
+        ("import sys\nsys.exit(0)", ReportError, 'cell 4 "载入数据"'),
         ("import sys\nprint('careful', file=sys.stderr)", ReportError, "wrote to stderr: careful"),
-        ("import os\nos._exit(1)", KernelError, 'cell 3 "载入数据": the kernel died'),
+        ("import os\nos._exit(1)", KernelError, 'cell 4 "载入数据": the kernel died'),
         ("from planlib.errors import DataError\nraise DataError('no sheet')", ReportError, "no sheet"),
     ],
     ids=["error", "exit", "stderr", "death", "own"],
@@ -108,7 +111,7 @@ def test_the_last_line_tells_a_scheduler_what_to_do(project, capsys):
     notebook_of(project, "1 / 0")
     assert cli.main(["report", "midterm", "--quiet"]) == 1
     last = capsys.readouterr().err.strip().splitlines()[-1]
-    assert last.startswith('report failed: midterm_evaluation.ipynb, cell 3 "载入数据": ZeroDivisionError')
+    assert last.startswith('report failed: midterm_evaluation.ipynb, cell 4 "载入数据": ZeroDivisionError')
 
 
 @pytest.mark.parametrize(

@@ -53,8 +53,8 @@ def main() -> int:
 
 
 def _environment() -> dict[str, str]:
-    fixed = {"PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PLANLIB_ROOT": str(ROOT)}
-    return {**os.environ, **fixed}
+    fixed = {"PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PLANLIB_WHOLE_RUN": "1"}
+    return {**os.environ, **fixed, "PLANLIB_ROOT": str(ROOT)}
 
 
 if __name__ == "__main__":

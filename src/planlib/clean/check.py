@@ -102,10 +102,13 @@ def _enrolment(schools: pd.DataFrame, enrolment: pd.DataFrame, rule: Mapping[str
 
 def _differences(schools: pd.DataFrame, part: pd.DataFrame, column: str, level: str) -> Iterator[Issue]:
     lines = part.groupby(_KEY).agg(by_grade=("students", "sum"), line=("line", "first")).reset_index()
-    both = lines.merge(schools[[*_KEY, column]], on=_KEY, how="left")
-    both = both[~(both["by_grade"] == both[column]).fillna(False)]
+    both = lines.merge(schools[[*_KEY, column]], on=_KEY, how="left", indicator="at")
+    is_absent = both["at"] == "left_only"
+    # a figure that the returns leave out cannot be contradicted
+    both = both[is_absent | (both["by_grade"] != both[column]).fillna(False)]
     for row in both.to_dict("records"):
-        reported = "no such school and stage" if pd.isna(row[column]) else f"{column} {row[column]} in the returns"
+        is_there = row["at"] == "both"
+        reported = f"{column} {row[column]} in the returns" if is_there else "no such school and stage"
         yield Issue(
             level,
             "contradiction",

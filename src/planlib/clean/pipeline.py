@@ -118,10 +118,13 @@ def _is_return(file: str) -> bool:
 
 def _folder_issues(folder: _Folder, corrections: Corrections) -> Iterator[Issue]:
     """Yield what is wrong with the folder itself: files missing, unknown, or leading out of it."""
-    wanted = [f"{name}.csv" for name in COLLECTED]
-    for file in sorted({*wanted, *_registered(folder)} - set(folder.inputs)):
-        if not (folder.path / file).is_file():
-            yield Issue("error", "missing file", file, expected=f"the file {folder.path / file}")
+    wanted, registered = [f"{name}.csv" for name in COLLECTED], _registered(folder)
+    for file in sorted({*wanted, *registered} - set(folder.inputs)):
+        if (folder.path / file).is_file():
+            continue
+        # what nobody announced was perhaps never kept: its chapters say so, the rest of a report is made
+        level, done = ("error", "") if file in registered else ("warning", "no data")
+        yield Issue(level, "missing file", file, expected=f"the file {folder.path / file}", done=done)
     if not folder.workbooks():
         yield Issue("error", "missing file", f"{RETURNS}/", expected="at least one .xlsx workbook of returns")
     home = folder.path.resolve()
@@ -234,25 +237,28 @@ def tables_of_returns(
     cells, issues = resolve.with_years(parts["cells"], parts["sheets"])
     cells, corrected = correct.correct_cells(cells, corrections, form)
     issues += corrected + resolve.unreadable(cells, form) + resolve.totals(cells, form)
-    values, met = _values(cells, form, corrections)
+    values, silent, met = _values(cells, form, corrections)
     issues += resolve.with_strangers(met, parts["issues"])
     if any(issue.level == "error" for issue in issues) or values.empty:
         nothing = {"schools": schema.empty("schools"), "lineage": schema.empty("lineage")}
         return nothing, issues, account_frame(parts["sheets"])
-    rows = tables.stage_rows(values)
+    rows = tables.stage_rows(values, silent)
     every = tables.every_value(values, rows)
     lineage = tables.lineage_table(every, rows, parts["sheets"], form)
     account, lost = account_of_returns(parts["sheets"], cells, lineage)
     return {"schools": tables.schools_table(every, form), "lineage": lineage}, issues + lost, account
 
 
-def _values(cells: pd.DataFrame, form: Form, corrections: Corrections) -> tuple[pd.DataFrame, list[Issue]]:
-    """Return one value for each school, year, stage and column, and what spoke against it."""
-    values, issues = resolve.with_stages(cells, form)
-    issues += resolve.missing_columns(cells, values, form, corrections)
-    values, repeated = resolve.duplicates(resolve.with_blanks(values, form))
+def _values(
+    cells: pd.DataFrame, form: Form, corrections: Corrections
+) -> tuple[pd.DataFrame, pd.DataFrame, list[Issue]]:
+    """Return one value for each school, year, stage and column, stages without any, and what spoke against it."""
+    staged, issues = resolve.with_stages(cells, form)
+    issues += resolve.missing_columns(cells, staged, form, corrections)
+    values, repeated = resolve.duplicates(resolve.with_blanks(staged, form))
     values, idle = resolve.without_idle_stages(values)
-    return values, issues + repeated + idle + resolve.names_twice(values)
+    silent, unknown = resolve.silent_stages(staged, values)
+    return values, silent, issues + repeated + idle + unknown + resolve.names_twice(values)
 
 
 def _collected(
@@ -264,12 +270,13 @@ def _collected(
     accounts = []
     for name in COLLECTED:
         file = f"{name}.csv"
+        made[name] = schema.empty(name)
         if file not in folder.inputs:
             continue
         content = (folder.path / file).read_bytes()
         frame, found, cells = tables.collected_table(name, content, corrections)
         issues += found
-        made[name] = schema.empty(name) if frame is None else frame
+        made[name] = made[name] if frame is None else frame
         accounts.append(account_of_csv(file, cells, len(schema.TABLES[name].columns) - 2))
     return made, issues, account_frame(pd.DataFrame(accounts, columns=["file", "sheet", "value", "header"]))
 

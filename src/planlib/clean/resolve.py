@@ -176,6 +176,34 @@ def without_idle_stages(values: pd.DataFrame) -> tuple[pd.DataFrame, list[Issue]
     return values[~at.isin(left_out)], issues
 
 
+def silent_stages(cells: pd.DataFrame, values: pd.DataFrame) -> tuple[pd.DataFrame, list[Issue]]:
+    """Return the stages of schools all of whose figures are marked as not applicable, with a warning for each.
+
+    Such a school is there, but nothing is known of it: it keeps its rows, without figures.
+
+    Parameters
+    ----------
+    cells : DataFrame
+        Cells with stages, of every state (`with_stages`).
+    values : DataFrame
+        What is left of them as values.
+
+    Returns
+    -------
+    (DataFrame, list of Issue)
+        ``school_id, stage, year``.
+    """
+    keys = ["school_id", "year"]
+    known = pd.MultiIndex.from_frame(values.loc[values["stage"] != "", keys])
+    starred = cells[(cells["stage"] != "") & (cells["state"] == "not_applicable")]
+    silent = starred[~pd.MultiIndex.from_frame(starred[keys]).isin(known)]
+    issues = [
+        _issue("warning", "stage", row, found="no figure of any stage is known", done="kept, without figures")
+        for row in silent.drop_duplicates(keys).assign(column="").to_dict("records")
+    ]
+    return silent[["school_id", "stage", "year"]].drop_duplicates(), issues
+
+
 def duplicates(values: pd.DataFrame) -> tuple[pd.DataFrame, list[Issue]]:
     """Keep one value for each school, year, stage and column; report schools and figures that stand twice.
 

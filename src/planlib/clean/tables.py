@@ -21,20 +21,22 @@ _DAY = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})")
 _FAULT = re.compile(r"(?:\S+ line (\d+): )?(.*?)(?:, expected (.*?))?( \([^()]*\))?")
 
 
-def stage_rows(values: pd.DataFrame) -> pd.DataFrame:
+def stage_rows(values: pd.DataFrame, silent: pd.DataFrame) -> pd.DataFrame:
     """Return one row per school, stage and year that the returns speak of, with the cell of the school's type.
 
     Parameters
     ----------
     values : DataFrame
         Resolved values of all workbooks.
+    silent : DataFrame
+        ``school_id, stage, year`` of stages of which nothing is known (`planlib.clean.resolve.silent_stages`).
 
     Returns
     -------
     DataFrame
         ``school_id, stage, year, file, sheet, cell, raw``, the last four of the cell that names the type.
     """
-    keys = values.loc[values["stage"] != "", _KEY].drop_duplicates()
+    keys = pd.concat([values.loc[values["stage"] != "", _KEY], silent[_KEY]], ignore_index=True).drop_duplicates()
     types = values.loc[values["column"] == "school_type", ["school_id", "year", "file", "sheet", "cell", "raw"]]
     return keys.merge(types, on=["school_id", "year"], how="left")
 

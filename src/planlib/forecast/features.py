@@ -130,6 +130,9 @@ def _weights(windows: Windows, change: Floats, movement: Floats) -> dict[str, Fl
     weights = {"": np.ones_like(change), "falling": (change < 0).astype(float)}
     if windows.kind in _WITH_LEVEL:
         weights["volatile"] = np.minimum(_over(movement, windows.values.mean(axis=1)), 1.0)
+    if windows.kind == "percent":
+        weights["high"] = windows.last / 100.0
+        weights["top"] = weights["high"] ** 4
     if windows.values.shape[1] >= 3:
         moves = steps(windows)
         error = moves.std(axis=1, ddof=1) / np.sqrt(moves.shape[1])
@@ -143,7 +146,8 @@ def centre_features(windows: Windows, size: Floats) -> dict[str, Floats]:
     """Return what moves the median, in scales: 0 for a series that never moved, which is forecast not to move.
 
     The mean yearly change, its usual size and the last value's distance from the mean, each times numbers in [0, 1]
-    that say how far it is to be believed: falling, volatile (movement over level, of rates and counts), clear
+    that say how far it is to be believed: falling, volatile (movement over level, of rates and counts), high
+    and top (p and p to the fourth, of percentages: shares above one half tend to rise, below to fall), clear
     (t / (1 + t)), steady (share of steps in the direction of the change).
 
     Parameters
@@ -206,14 +210,15 @@ def spread_features(windows: Windows, usual: float) -> dict[str, Floats]:
     -------
     dict of str to numpy.ndarray
         By name, each of shape (series,): ``one``; from two values on ``unusual`` (log of own over usual movement,
-        at least 0.05, which a constant series gets too), its positive part, for rates and counts ``volatile``;
-        from three on the shape of the movement; for percentages the log of the room to 0 and to 100.
+        at least 0.05, which a constant series gets too), its positive part, for rates and counts ``volatile``,
+        ``signed`` (change over movement); from three on the shape of the movement; for percentages how high they
+        are and the log of the room to 0 and to 100.
 
     Examples
     --------
     >>> w = Windows(np.array([[40.0, 60.0]]), np.array([[2021.0, 2022.0]]), "real")
     >>> {name: x.round(3).tolist() for name, x in spread_features(w, 0.4).items()}
-    {'one': [1.0], 'unusual': [0.0], 'unusual_high': [0.0]}
+    {'one': [1.0], 'unusual': [0.0], 'unusual_high': [0.0], 'signed': [1.0]}
     """
     typical = usual * level(windows)
     found = {"one": np.ones_like(typical)}
@@ -223,9 +228,11 @@ def spread_features(windows: Windows, usual: float) -> dict[str, Floats]:
         found |= {"unusual": unusual, "unusual_high": np.maximum(unusual, 0.0)}
         if windows.kind in _WITH_LEVEL:
             found["volatile"] = np.minimum(_over(movement, windows.values.mean(axis=1)), 1.0)
+        found["signed"] = _over(_change(windows), movement)
         if windows.values.shape[1] >= 3:
             found |= _shape_features(windows, movement, unusual)
     if windows.kind == "percent":
+        found["high"] = windows.last / 100.0
         found["room_above"] = np.log(np.clip((100.0 - windows.last) / typical, 0.1, _MOST))
         found["room_below"] = np.log(np.clip(windows.last / typical, 0.1, _MOST))
     return found

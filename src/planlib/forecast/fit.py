@@ -41,14 +41,14 @@ _LEAST_ERROR = 1e-3
 class Settings:
     """How to fit.
 
-    ``rows`` are drawn per regression with ``seed``; ``ridge`` shrinks the centre towards no change; the spread is
-    the ``spread_share`` quantile of absolute errors, near the intervals that are read most.
+    ``rows`` are drawn per regression with ``seed``; ``ridge`` shrinks the centre towards no change; the spread
+    is the ``spread_share`` quantile of the errors of a side (0.8: 10 % of all lie beyond, as in an 80 % interval).
     """
 
     rows: int = 30_000
     seed: int = 20200901
     ridge: float = 1e-2
-    spread_share: float = 0.85
+    spread_share: float = 0.8
     shares: tuple[float, ...] = SHARES
     horizons: tuple[int, ...] = HORIZONS
     measure_skill: bool = True
@@ -201,19 +201,32 @@ def _skill(found: Cases, usual: float, settings: Settings) -> Floats:
     return skill
 
 
-def _errors(scaled: Floats, shares: tuple[float, ...]) -> Floats:
-    """Return the quantiles of scaled errors; that of one half is 0, so that the median is the centre itself."""
-    found = np.quantile(scaled, shares)
-    middle = shares.index(0.5)
-    found[: middle + 1] = np.minimum(found[: middle + 1], 0.0)
-    found[middle:] = np.maximum(found[middle:], 0.0)
-    return found
+def _side(error: Floats, widening: Floats, beyond: Floats, share: float) -> tuple[Floats, Floats]:
+    """Fit the spread of the errors of one side; return it and the quantiles of error over spread.
+
+    ``beyond`` says which share of this side's cases lie further out than each quantile.
+    """
+    gamma = quantile_regression(widening, np.log(error + _LEAST_ERROR), share)
+    return gamma, np.quantile(error / np.exp(widening @ gamma), 1.0 - np.minimum(beyond, 1.0))
+
+
+def _sides(error: Floats, widening: Floats, settings: Settings) -> tuple[Floats, Floats, Floats]:
+    """Fit both sides: spreads below and above, quantiles of error over spread, 0 at one half."""
+    shares = np.array(settings.shares)
+    found, gammas = np.zeros(len(shares)), []
+    for sign in (-1.0, 1.0):
+        here, quantiles = sign * error >= 0, sign * (shares - 0.5) > 0
+        beyond = np.minimum(shares, 1.0 - shares)[quantiles] / here.mean()
+        gamma, scaled = _side(sign * error[here], widening[here], beyond, settings.spread_share)
+        found[quantiles] = sign * scaled
+        gammas.append(gamma)
+    return gammas[0], gammas[1], found
 
 
 def _fit_horizon(
     cases: Cases, size: Floats, typical: Floats, widening: Floats, j: int, settings: Settings
-) -> tuple[Floats, Floats, Floats]:
-    """Fit one horizon: centre by least absolute deviations, spread as a high quantile of the log error, errors."""
+) -> tuple[Floats, ...]:
+    """Fit one horizon: centre by least absolute deviations, then the errors around it."""
     known = np.flatnonzero(~np.isnan(cases.future[:, j]))
     some, s = cases.take(known), size[known]
     moving, actual = stacked(centre_features(some.windows, s), len(s)), some.future[:, j]
@@ -221,8 +234,7 @@ def _fit_horizon(
     if moving.shape[1]:
         beta = quantile_regression(moving, (actual - some.windows.last) / s, 0.5, settings.ridge)
     error = (actual - centre(some.windows, (s * (moving @ beta))[:, None])[:, 0]) / typical[known]
-    gamma = quantile_regression(widening[known], np.log(np.abs(error) + _LEAST_ERROR), settings.spread_share)
-    return beta, gamma, _errors(error / np.exp(widening[known] @ gamma), settings.shares)
+    return beta, *_sides(error, widening[known], settings)
 
 
 def fit_block(pool: pd.DataFrame, kind: str, length: int, usual: float, settings: Settings) -> Block:
@@ -247,9 +259,9 @@ def fit_block(pool: pd.DataFrame, kind: str, length: int, usual: float, settings
     names, spreads = centre_features(cases.windows, size), spread_features(cases.windows, usual)
     widening, typical = stacked(spreads, len(size)), usual * level(cases.windows)
     parts = [_fit_horizon(cases, size, typical, widening, j, settings) for j in range(len(settings.horizons))]
-    beta, gamma, errors = (np.stack(part) for part in zip(*parts, strict=True))
+    centres, below, above, errors = (np.stack(part) for part in zip(*parts, strict=True))
     skill = _skill(found, usual, settings) if settings.measure_skill else np.full(len(settings.horizons), np.nan)
-    return Block(tuple(names), tuple(spreads), beta, gamma, errors, skill, len(size))
+    return Block(tuple(names), tuple(spreads), centres, below, above, errors, skill, len(size))
 
 
 def staying(pool: pd.DataFrame, settings: Settings) -> Floats:

@@ -23,7 +23,7 @@ from planlib.forecast.table import Table, shipped
 
 _NOTES = ("single_value", "short_history", "gaps", "constant", "no_scale", "kind_inferred", "missing_values")
 _CHUNK = 20_000
-_STEEPEST = 100.0
+_STEEPEST, _LEAST_ROOM = 100.0, 1e-300
 
 
 def score(shares: Floats) -> Floats:
@@ -53,9 +53,10 @@ def at_horizons(part: Floats, table: Table, horizons: Sequence[int]) -> Floats:
 
 
 def centre(windows: Windows, change: Floats) -> Floats:
-    """Return last value plus change; a fall of what cannot be negative is geometric, ``y exp(change / y)``.
+    """Return last value plus change; towards a bound the change is geometric, ``y exp(change / y)`` towards 0.
 
-    A straight fall would carry the median of a small percentage through 0 and the bound would hold it there.
+    A straight fall would carry the median of a small percentage through 0 and the bound would hold it there; so
+    would a rise of a large one with 100.
 
     Parameters
     ----------
@@ -71,13 +72,20 @@ def centre(windows: Windows, change: Floats) -> Floats:
     last = windows.last[:, None]
     if windows.kind == "real":
         return last + change
-    falls = (change < 0) & (last > 0)
-    ratio = np.divide(change, np.maximum(last, np.abs(change) / _STEEPEST), out=np.zeros_like(change), where=falls)
-    return np.where(falls, last * np.exp(ratio), last + change)
+    falls = -_towards(last, -np.minimum(change, 0.0))
+    if windows.kind != "percent":
+        return last + falls + np.maximum(change, 0.0)
+    return last + falls + _towards(100.0 - last, np.maximum(change, 0.0))
 
 
-def medians_and_spreads(windows: Windows, table: Table, horizons: Sequence[int]) -> tuple[Floats, Floats]:
-    """Return the medians and the spreads of each series.
+def _towards(room: Floats, change: Floats) -> Floats:
+    """Return how far a change goes into a room that it never fills; without any room it is as it was."""
+    share = change / np.maximum(room, np.maximum(change, _LEAST_ROOM) / _STEEPEST)
+    return np.where(room > 0, room * -np.expm1(-share), change)
+
+
+def medians_and_spreads(windows: Windows, table: Table, horizons: Sequence[int]) -> tuple[Floats, Floats, Floats]:
+    """Return the medians of each series and the spreads below and above them.
 
     ``median = y_n + scale * sum(feature * centre)``, ``spread = usual level * exp(sum(feature * spread))``, which
     does not shrink with the horizon: an unusual history may ask for it, nobody would believe it.
@@ -91,7 +99,7 @@ def medians_and_spreads(windows: Windows, table: Table, horizons: Sequence[int])
 
     Returns
     -------
-    medians, spreads : numpy.ndarray
+    medians, below, above : numpy.ndarray
         Shape (series, horizons).
     """
     block, usual = table.block(windows.kind, windows.values.shape[1]), table.usual[windows.kind]
@@ -100,9 +108,12 @@ def medians_and_spreads(windows: Windows, table: Table, horizons: Sequence[int])
     if (tuple(moving), tuple(widening)) != (block.centre_names, block.spread_names):
         raise DataError(f"the table was fitted on other features: {block.centre_names}.\nTo do: fit it again.")
     change = stacked(moving, len(size)) @ at_horizons(block.centre, table, horizons).T
-    growing = np.maximum.accumulate(stacked(widening, len(size)) @ block.spread.T, axis=1)
-    spread = np.exp(at_horizons(growing.T, table, horizons).T)
-    return centre(windows, size[:, None] * change), (usual * level(windows))[:, None] * spread
+    typical, wide = (usual * level(windows))[:, None], stacked(widening, len(size))
+    below, above = (
+        typical * np.exp(at_horizons(np.maximum.accumulate(wide @ side.T, axis=1).T, table, horizons).T)
+        for side in (block.below, block.above)
+    )
+    return centre(windows, size[:, None] * change), below, above
 
 
 def raw_quantiles(windows: Windows, table: Table, horizons: Sequence[int], shares: Floats | None = None) -> Floats:
@@ -121,10 +132,10 @@ def raw_quantiles(windows: Windows, table: Table, horizons: Sequence[int], share
     numpy.ndarray
         Shape (series, horizons, shares).
     """
-    median, spread = medians_and_spreads(windows, table, horizons)
+    median, below, above = medians_and_spreads(windows, table, horizons)
     errors = at_horizons(table.block(windows.kind, windows.values.shape[1]).errors, table, horizons)
     wanted = errors if shares is None else at_shares(errors, table.shares, shares)
-    return median[:, :, None] + spread[:, :, None] * wanted
+    return median[:, :, None] + np.where(wanted < 0, below[:, :, None], above[:, :, None]) * wanted
 
 
 def bounded(quantiles: Floats, last: Floats, lower: Floats, upper: Floats, kind: str) -> Floats:

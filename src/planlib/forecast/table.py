@@ -17,7 +17,7 @@ from planlib.errors import DataError
 from planlib.forecast.features import Floats
 
 SCHEMA_VERSION = 1
-_PARTS = ("centre", "spread", "errors", "skill")
+_PARTS = ("centre", "below", "above", "errors", "skill")
 SHIPPED = Path(__file__).with_name("table.json")
 
 
@@ -25,15 +25,17 @@ SHIPPED = Path(__file__).with_name("table.json")
 class Block:
     """What was learnt about one kind and window length, by horizon.
 
-    ``centre[horizon, feature]`` moves the median, in scales; ``spread[horizon, feature]`` gives the log of the
-    spread over the usual movement; ``errors[horizon, share]`` are the quantiles of (value - median) / spread;
+    ``centre[horizon, feature]`` moves the median, in scales; ``below`` and ``above[horizon, feature]``
+    give the log of the spread on either side over the usual movement; ``errors[horizon, share]`` are the quantiles
+    of (value - median) / spread;
     ``skill[horizon]`` is 1 - MAE / MAE of no change on series that were not fitted.
     """
 
     centre_names: tuple[str, ...]
     spread_names: tuple[str, ...]
     centre: Floats
-    spread: Floats
+    below: Floats
+    above: Floats
     errors: Floats
     skill: Floats
     rows: int
@@ -67,9 +69,9 @@ class Table:
 
 
 def _block(entry: dict[str, Any]) -> Block:
-    centre, spread, errors, skill = (np.array(entry[part], float) for part in _PARTS)
+    centre, below, above, errors, skill = (np.array(entry[part], float) for part in _PARTS)
     names = tuple(entry["centre_features"]), tuple(entry["spread_features"])
-    return Block(*names, centre, spread, errors, skill, entry["rows"])
+    return Block(*names, centre, below, above, errors, skill, entry["rows"])
 
 
 def _parse(content: dict[str, Any]) -> Table:

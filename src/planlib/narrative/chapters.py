@@ -7,7 +7,7 @@ from planlib.figures.marks import STATUS
 from planlib.narrative.opening import amount, lead, over_cap, printed
 from planlib.narrative.parts import Column, Table, Text, join, say, write_date
 from planlib.registry import label
-from planlib.words import number
+from planlib.words import capital, number
 
 LATE_PROMISES = ("late", "not_kept")
 
@@ -173,7 +173,7 @@ def _trend(evaluation: Evaluation, stage: str, language: str) -> str:
     return say(
         "section.balance_trend",
         language,
-        stage=label(stage, language, "stage"),
+        stage=capital(label(stage, language, "stage")),
         base_year=base,
         base=number(rows.get((base, "composite")), language, 3),
         year=year,

@@ -7,7 +7,7 @@ from planlib.narrative.chapters import LATE_PROMISES, resource_name, short_items
 from planlib.narrative.opening import amount, lead, name, printed
 from planlib.narrative.parts import Column, Table, Text, join, say
 from planlib.registry import label
-from planlib.words import number
+from planlib.words import capital, number
 
 
 def problems_table(evaluation: Evaluation, language: str) -> Table:
@@ -107,8 +107,9 @@ def _yearly(change: float, row: pd.Series, language: str) -> str:
 
 def _points(row: pd.Series, finer: int) -> pd.Series:
     """Return precision and unit of a difference: percentage points where the levels are per cent."""
-    unit = "percentage_point" if row["unit"] == "percent" else row["unit"]
-    return pd.Series({"precision": int(row["precision"]) + finer, "unit": unit})
+    if row["unit"] == "percent":
+        return pd.Series({"precision": min(int(row["precision"]) + finer, 2), "unit": "percentage_point"})
+    return pd.Series({"precision": int(row["precision"]) + finer, "unit": row["unit"]})
 
 
 def _open_definitions(evaluation: Evaluation, language: str) -> list[str]:
@@ -133,9 +134,10 @@ def _advice_on_schools(evaluation: Evaluation, language: str) -> list[str]:
             & (district.balance["resource"] != "composite")
         ]
         widest = rows.loc[rows["cv"].idxmax()]
+        word = "advice.balance" if widest["resource"] in district.standard.moves else "advice.balance_fixed"
         told = {"resource": resource_name(evaluation, widest["resource"], language)}
         cv = number(widest["cv"], language, 3)
-        lines.append(say("advice.balance", language, stage=label(stage, language, "stage"), cv=cv, **told))
+        lines.append(say(word, language, stage=capital(label(stage, language, "stage")), cv=cv, **told))
     return lines
 
 

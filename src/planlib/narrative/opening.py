@@ -3,10 +3,13 @@
 import pandas as pd
 
 from planlib.district import Evaluation
-from planlib.figures.marks import STATUS
+from planlib.figures.marks import PROMISE, STATUS
 from planlib.narrative.parts import Column, Table, Text, join, say, write_date
-from planlib.registry import label
-from planlib.words import number, percent, with_unit
+from planlib.registry import label, parse_target
+from planlib.words import is_missing, number, percent, unit_name, with_unit
+
+# Units that Chinese counts in and English does not: code of the unit → factor.
+_MULTIPLES = {"ten_thousand_": 1e4, "hundred_million_": 1e8}
 
 
 def amount(value: object, row: pd.Series, language: str) -> str:
@@ -16,15 +19,38 @@ def amount(value: object, row: pd.Series, language: str) -> str:
     --------
     >>> amount(76.3612, pd.Series({"precision": 2, "unit": "percent"}), "zh")
     '76.36%'
+    >>> people = pd.Series({"precision": 1, "unit": "ten_thousand_persons"})
+    >>> amount(4.2447, people, "zh"), amount(4.2447, people, "en")
+    ('4.2万人', '42,000 persons')
     """
     decimals = int(row["precision"]) if pd.notna(row.get("precision")) else None
-    return with_unit(number(value, language, decimals), label(row["unit"], language, "unit"), language)
+    unit = str(row["unit"])
+    for prefix, factor in _MULTIPLES.items():
+        if language == "en" and unit.startswith(prefix) and not is_missing(value):
+            whole = round(float(str(value)), 2 if decimals is None else decimals) * factor
+            return with_unit(f"{whole:,.0f}", unit_name(_SINGLE[unit.removeprefix(prefix)], language), language)
+    return with_unit(number(value, language, decimals), unit_name(unit, language), language)
+
+
+_SINGLE = {"persons": "person", "m2": "m2", "yuan": "yuan"}
 
 
 def printed(text: object, row: pd.Series, language: str) -> str:
-    """Write a figure as the plan prints it, its sign kept, with its unit if the print has none."""
-    unit = label(row["unit"], language, "unit")
-    return str(text) if unit and str(text).endswith(unit) else with_unit(str(text), unit, language)
+    """Write a figure as the plan prints it, its sign kept, with its unit if the print has none.
+
+    Examples
+    --------
+    >>> printed(">95", pd.Series({"precision": 1, "unit": "percent"}), "zh")
+    '>95%'
+    """
+    unit = unit_name(row["unit"], language)
+    if unit and str(text).endswith(unit):
+        return str(text)
+    if language == "en" and str(row["unit"]).startswith(tuple(_MULTIPLES)):
+        target = parse_target(str(text))
+        exact = pd.Series({"precision": target.precision, "unit": row["unit"]})
+        return (target.relation if target.relation != "=" else "") + amount(target.value, exact, language)
+    return with_unit(str(text), unit, language)
 
 
 def name(row: pd.Series, language: str) -> str:
@@ -124,7 +150,7 @@ def _late_item(evaluation: Evaluation, row: pd.Series, language: str) -> str:
 
 
 def _promises(evaluation: Evaluation, language: str) -> str:
-    counts = evaluation.commitments["status"].value_counts()
+    counts = evaluation.commitments["status"].value_counts().reindex(list(PROMISE)).dropna().astype(int)
     words = [
         say("verdict.class", language, status=label(str(s), language, "commitment_status"), count=n)
         for s, n in counts.items()
@@ -244,7 +270,7 @@ def definitions_table(evaluation: Evaluation, language: str) -> Table:
         Column("unit", "unit", "label:unit"),
         Column("origin", "definition"),
         Column("as_of", "as_of", "date"),
-        Column("observation_status", "reported_status"),
+        Column("observation_status", "reported_status", "label:observation_status"),
         Column("judged", "judged", "label:judged"),
         Column("lead", "lead"),
         Column("place", "reference"),

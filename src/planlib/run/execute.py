@@ -3,6 +3,7 @@
 import contextlib
 import os
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -53,7 +54,7 @@ def execute(
     engine = _engine(progress)
     papermill.engines.papermill_engines.register("planlib", engine)
     try:
-        with _fixed_environment(target.parent):
+        with _fixed_environment():
             notebook = papermill.execute_notebook(
                 str(source),
                 str(target),
@@ -135,12 +136,13 @@ def _engine(progress: Callable[[str, int, int], None]) -> Any:
 
 
 @contextlib.contextmanager
-def _fixed_environment(staging: Path) -> Iterator[None]:
+def _fixed_environment() -> Iterator[None]:
     """Set the kernel's environment while the block runs; IPython keeps no history in anybody's home."""
     before = {key: os.environ.get(key) for key in ENVIRONMENT}
-    os.environ.update(ENVIRONMENT, IPYTHONDIR=str(staging / ".ipython"))
     try:
-        yield
+        with tempfile.TemporaryDirectory(prefix="planlib-", ignore_cleanup_errors=True) as home:
+            os.environ.update(ENVIRONMENT, IPYTHONDIR=home)
+            yield
     finally:
         for key, value in before.items():
             if value is None:

@@ -134,7 +134,6 @@ class _Run:
             for c in notebook.cells
             if c.cell_type == "code"
         ]
-        shutil.rmtree(self.staging / ".ipython", ignore_errors=True)
         strip(notebook, executed)
         page = render(notebook, self.parameters.language, self.manifest["is_simulated"])
         (self.staging / f"{self.stem}.html").write_text(page, encoding="utf-8")
