@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from planlib.balance.measure import COMPOSITE, Array, composite, group_codes
+from planlib.balance.measure import COMPOSITE, Array, composite
+from planlib.balance.sums import group_codes
 from planlib.errors import DataError, UsageError, listing
 from planlib.standard import refuse_bad_amounts, refuse_duplicates
 

@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from planlib.balance.measure import Array, balance_table, group_codes
+from planlib.balance.measure import Array, balance_table
+from planlib.balance.sums import group_codes
 from planlib.errors import DataError, UsageError, listing
 
 Places = npt.NDArray[np.intp]

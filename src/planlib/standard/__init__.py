@@ -5,7 +5,7 @@ else) and a date, and tables come in and go out. Sources of every value stand in
 ``docs/methods.md``, section "Balance between schools".
 """
 
-from planlib.standard.amounts import KEYS, TOLERANCE, refuse_bad_amounts, refuse_duplicates
+from planlib.standard.amounts import KEYS, TOLERANCE, floats, refuse_bad_amounts, refuse_duplicates
 from planlib.standard.blocks import check_preschool, check_sizes
 from planlib.standard.check import StandardCheck, check_standard, implausible
 from planlib.standard.resources import COMPULSORY, SEVEN, STAGES, left_out, split_shares, stage_resources
@@ -22,6 +22,7 @@ __all__ = [
     "check_preschool",
     "check_sizes",
     "check_standard",
+    "floats",
     "implausible",
     "left_out",
     "refuse_bad_amounts",
