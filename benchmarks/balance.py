@@ -173,7 +173,7 @@ def table_section(strings: pd.DataFrame) -> list[str]:
     coded = strings.astype({"county": "category", "stage": "category", "school_id": "category"})
     paragraphs = []
     for kind, frame in (("categories", coded), ("strings", strings)):
-        times, difference, memory = compare(frame, slow=kind == "categories")
+        times, (difference, cancelled), memory = compare(frame, slow=kind == "categories")
         paragraphs += [
             f"`balance_table`, keys as {kind}, time over the table's own (below 1 is faster than planlib); memory at most "
             f"{memory:.2f} times the input. Agrees with two passes to {difference:.0e}; the one pass of squares of polars "
