@@ -206,7 +206,7 @@ def growth() -> str:
 
 def by_scipy(rows: pd.DataFrame) -> None:
     """One county and stage, every resource: scipy.stats.bootstrap over pairs of years."""
-    wide = rows.pivot_table(index="school_id", columns="year", values=["students", *SEVEN]).to_numpy()
+    wide = rows.pivot_table(index="school_id", columns="year")[["students", *SEVEN]].to_numpy()
     p0, p1 = wide[:, 0], wide[:, 1]
 
     def cv(r: np.ndarray, p: np.ndarray, axis: int) -> np.ndarray:
@@ -228,7 +228,7 @@ def by_scipy(rows: pd.DataFrame) -> None:
 
 def by_loop(rows: pd.DataFrame) -> None:
     """One county and stage: what a loop over replicates does, as `arch` does it."""
-    wide = rows.pivot_table(index="school_id", columns="year", values=["students", *SEVEN]).to_numpy()
+    wide = rows.pivot_table(index="school_id", columns="year")[["students", *SEVEN]].to_numpy()
     rng = np.random.default_rng(0)
     for _ in range(1000):
         drawn = wide[rng.integers(0, len(wide), len(wide))].T
@@ -253,7 +253,7 @@ def bootstrap_section(strings: pd.DataFrame) -> list[str]:
     by = ["county", "stage"]
     sizes = rows[rows["year"] == 2019].groupby(by, observed=True).size()
     few = [group for _, group in list(rows.groupby(by, observed=True))[:400:40]]
-    few = [group for group in few if len(group) > 4]
+    few = [group.drop(columns=by) for group in few if len(group) > 4]
     share = sum(len(g) for g in few) / len(rows)
     times = in_turns(
         {

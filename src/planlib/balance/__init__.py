@@ -4,9 +4,10 @@ Pure functions over arrays and DataFrames: no files, no districts, no plans. Cap
 arguments.
 """
 
-from planlib.balance.admissions import AdmissionPlan, admissions
+from planlib.balance.admissions import AdmissionPlan, admission_path, admissions
 from planlib.balance.bootstrap import bootstrap_change
 from planlib.balance.buy import PurchasePlan, cheapest_plan
+from planlib.balance.buy_stages import StagesPlan, cheapest_plan_stages
 from planlib.balance.decide import Decision, additions, transfer_bounds, transfers
 from planlib.balance.doubt import sensitivity
 from planlib.balance.explain import Decomposition, contributions, decompose, explain_change
@@ -25,11 +26,14 @@ __all__ = [
     "Decomposition",
     "ManyTransfers",
     "PurchasePlan",
+    "StagesPlan",
     "additions",
+    "admission_path",
     "admissions",
     "balance_table",
     "bootstrap_change",
     "cheapest_plan",
+    "cheapest_plan_stages",
     "check_caps",
     "check_district",
     "coefficient_of_variation",
