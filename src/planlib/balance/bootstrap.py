@@ -13,13 +13,14 @@ from planlib.errors import DataError, UsageError, listing
 from planlib.standard import refuse_bad_amounts, refuse_duplicates
 
 _NOTHING = 1e-12
-_MOMENTS = 3  # features of a school for one resource and year: P, P·d, P·d² with d = x/X̄ − 1
-_BATCH = 2**20  # numbers drawn at once: small enough for the cache, large enough for one call
+_BATCH = 2**18  # numbers drawn at once: small enough for the cache, large enough for one call
+_ONE_THREAD = 2**18  # multiplications up to which OpenBLAS keeps to one thread
+_WORTH = 8  # columns below which a product by pieces is slower than one with threads
 
 
 @dataclass(frozen=True)
 class _Schools:
-    """Features of the schools, one row each, sorted by group: (schools, 3 moments × 2 years × resources)."""
+    """Features of the schools, one row each, sorted by group: P, P·d, P·d² with d = x/X̄ − 1, years × resources."""
 
     features: Array
     start: npt.NDArray[np.intp]
@@ -136,11 +137,16 @@ def _schools(rows: pd.DataFrame, years: tuple[int, int], names: list[str], by: l
         p, r = np.full(len(units), np.nan), np.full((len(units), len(names)), np.nan)
         p[at[mine]], r[at[mine]] = pupils[mine], amounts[mine]
         blocks.append(_moments(p, r, start, size))
-    features = np.stack(blocks, axis=2).reshape(len(units), -1)
+    pupils, away, square = (np.stack(part, axis=1) for part in zip(*blocks, strict=True))
+    if (pupils == pupils[..., :1]).all():  # no value is missing: one sum of pupils does for all resources
+        pupils = pupils[..., :1]
+    features = np.concatenate([part.reshape(len(units), -1) for part in (pupils, away, square)], axis=1)
     return _Schools(features, start, size, groups)
 
 
-def _moments(students: Array, amounts: Array, start: npt.NDArray[np.intp], size: npt.NDArray[np.intp]) -> Array:
+def _moments(
+    students: Array, amounts: Array, start: npt.NDArray[np.intp], size: npt.NDArray[np.intp]
+) -> tuple[Array, Array, Array]:
     """Give P, P·d, P·d² of every school and resource, d = x/X̄ − 1 about the mean of the school's own group."""
     known = (np.nan_to_num(students) > 0)[:, None] & ~np.isnan(amounts)
     pupils = np.where(known, students[:, None], 0.0)
@@ -150,7 +156,7 @@ def _moments(students: Array, amounts: Array, start: npt.NDArray[np.intp], size:
     # Nothing anywhere: d = −1 for every school, so that the mean is 0 and the coefficient undefined.
     scale = np.repeat(np.where(centre > 0, centre, 1.0), size, axis=0)
     away = np.divide(amounts, pupils * scale, out=np.ones_like(amounts), where=known) - 1
-    return np.stack([pupils, pupils * away, pupils * away**2], axis=1)
+    return pupils, pupils * away, pupils * away**2
 
 
 def _batches(size: npt.NDArray[np.intp], replicates: int, features: int) -> Iterator[npt.NDArray[np.intp]]:
@@ -175,35 +181,66 @@ def _draw(schools: _Schools, same: npt.NDArray[np.intp], replicates: int, random
         drawn = random.integers(0, n, size=(k, b, n), dtype=np.uint16 if n <= 2**16 else np.int64)
         places = drawn + (n * np.arange(k * b, dtype=np.intp)).reshape(k, b, 1)
         counts = np.bincount(places.reshape(-1), minlength=k * b * n).astype(float)
-        parts.append(features @ counts.reshape(k, b, n).swapaxes(1, 2))
+        parts.append(_product(features, counts.reshape(k, b, n)))
     return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2)
 
 
+def _product(features: Array, counts: Array) -> Array:
+    """Features times counts, group by group, in products too small for BLAS to share out among threads.
+
+    On a busy machine threads that wait for each other cost a hundred times the product.
+    """
+    (k, b, n), f = counts.shape, features.shape[1]
+    most = _ONE_THREAD // (n * f)
+    piece = next((b // i for i in range(1, b + 1) if b % i == 0 and b // i <= most), 0)
+    if piece < _WORTH:
+        return features @ counts.swapaxes(1, 2)
+    sums = np.empty((k, f, b))
+    out = sums.reshape(k, f, b // piece, piece).swapaxes(1, 2)
+    np.matmul(features[:, None], counts.reshape(k, b // piece, piece, n).swapaxes(2, 3), out=out)
+    return sums
+
+
 def _coefficients(sums: Array, resources: int) -> Array:
-    """From sums of features to coefficients, shape (2 years, groups, resources, samples)."""
-    parts = sums.reshape(len(sums), _MOMENTS, 2, resources, -1)
-    pupils, away, square = parts[:, 0], parts[:, 1], parts[:, 2]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        # The squares stand about the whole group's mean; the sample's own mean lies `shift` away from it.
-        shift = away / pupils
-        spread = np.sqrt(np.clip(square / pupils - shift**2, 0, None))
-        found: Array = np.where(1 + shift > _NOTHING, spread / (1 + shift), np.nan)
-    return np.moveaxis(found, 1, 0)
+    """From sums p = ΣP, a = ΣP·d, q = ΣP·d² to √(pq − a²)/(p + a), shape (groups, 2 years, resources, samples).
+
+    d stands about the whole group's mean, so a is small and pq − a² does not cancel.
+    """
+    own = resources * 2
+    shape = (len(sums), 2, -1, sums.shape[-1])
+    pupils = sums[:, : -2 * own].reshape(shape)
+    away, square = sums[:, -2 * own : -own].reshape(shape), sums[:, -own:].reshape(shape)
+    spread = np.multiply(square, pupils)
+    spread -= away * away
+    np.sqrt(np.maximum(spread, 0.0, out=spread), out=spread)
+    mean = np.add(away, pupils)
+    empty = mean <= _NOTHING * pupils
+    if empty.any():
+        mean[empty] = np.nan
+    return np.divide(spread, mean, out=spread)
 
 
 def _with_composite(values: Array, method: str) -> Array:
     whole = np.asarray(composite(values, method, axis=-2))
-    return np.concatenate([values, whole[..., None, :]], axis=-2)
+    return np.concatenate([values, whole[..., None, :]], axis=-2).swapaxes(0, 1)
 
 
 def _summary(change: Array, level: float) -> Array:
     """Lower and upper end, share that falls, number undefined, over the samples on the last axis."""
-    ordered = np.sort(change, axis=-1)  # NaN at the end
-    defined = change.shape[-1] - np.isnan(change).sum(axis=-1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        falling = (ordered < -_NOTHING).sum(axis=-1) / np.where(defined, defined, np.nan)
-    ends = [_quantile(ordered, defined, share / 100) for share in (50 - level / 2, 50 + level / 2)]
-    return np.stack([*ends, falling, change.shape[-1] - defined])
+    n = change.shape[-1]
+    shares = [(50 - level / 2) / 100, (50 + level / 2) / 100]
+    falling = (change < -_NOTHING).sum(axis=-1) / n
+    places = sorted(
+        {min(at, n - 1) for share in shares for at in (int(share * (n - 1)), int(share * (n - 1)) + 1)}
+    )
+    ordered = np.partition(change, places, axis=-1)  # NaN at the end
+    defined = np.full(falling.shape, n)
+    if np.isnan(change.sum()):
+        ordered = np.sort(change, axis=-1)
+        defined = n - np.isnan(change).sum(axis=-1)
+        falling = np.where(defined > 0, falling * n / np.maximum(defined, 1), np.nan)
+    ends = [_quantile(ordered, defined, share) for share in shares]
+    return np.stack([*ends, falling, n - defined])
 
 
 def _quantile(ordered: Array, defined: npt.NDArray[np.intp], share: float) -> Array:
