@@ -19,6 +19,7 @@ from planlib.standard import Standard, StandardCheck, check_standard, stage_reso
 
 TABLES = ("schools", "observations", "enrolment", "births", "milestones", "projects", "finance")
 FORECAST = ("series_id", "year", "median", "lower_80", "upper_80", "lower_95", "upper_95", "naive")
+_SEED = 1  # of the resampled schools: any number, so long as it stays
 PROJECT_DATES = ("approved", "started", "completed", "handed_over", "opened")
 
 
@@ -143,6 +144,14 @@ class District:
             by=["year", "stage"],
             resources=self.standard.per,
             composite=self.standard.composite,
+        )
+
+    @cached_property
+    def balance_change(self) -> pd.DataFrame:
+        """How robust the change of every coefficient since the plan's base year is to single schools."""
+        rows, years = self.stage_resources, (self.plan.period["baseline_year"], self.last_year)
+        return balance.bootstrap_change(
+            rows, years, self.standard.resources, by=["stage"], seed=_SEED, composite=self.standard.composite
         )
 
     @cached_property

@@ -2,14 +2,15 @@
 
 import pandas as pd
 
-from planlib.district import Evaluation
+from planlib.district import Evaluation, views
 from planlib.figures.marks import STATUS
 from planlib.narrative.opening import amount, lead, over_cap, printed
 from planlib.narrative.parts import Column, Table, Text, join, say, write_date
 from planlib.registry import label
-from planlib.words import capital, number
+from planlib.words import capital, factor, number
 
 LATE_PROMISES = ("late", "not_kept")
+FACTORS = ("resources", "pupils", "opened", "closed", "reported")
 
 
 def indicator_table(evaluation: Evaluation, language: str) -> Table:
@@ -154,6 +155,8 @@ def balance(evaluation: Evaluation, language: str) -> Text:
     """Return how the coefficients moved, which is widest, and how many schools meet the standard."""
     district = evaluation.district
     lines = [_trend(evaluation, stage, language) for stage in ("primary", "junior")]
+    if views.since_baseline(district):
+        lines += [_causes(evaluation, language), _robust(evaluation, language)]
     schools = district.check.schools
     failing = int((~schools["is_passing"]).sum())
     found = (
@@ -162,6 +165,40 @@ def balance(evaluation: Evaluation, language: str) -> Text:
     told = {"year": district.last_year, "units": len(schools), "passing": int(schools["is_passing"].sum())}
     lines += [say("section.standard", language, failing=found, **told), say("section.standard_scope", language)]
     return Text([("p", line) for line in lines])
+
+
+def _causes(evaluation: Evaluation, language: str) -> str:
+    """Say what drove the change of each composite: the parts add up to it."""
+    table = views.change(evaluation.district)
+    parts = []
+    for row in table[table["resource"] == "composite"].to_dict("records"):
+        drivers = sorted((f for f in FACTORS if row[f]), key=lambda f: -abs(row[f]))
+        said = [
+            say("section.balance_driver", language, name=factor(f, language), effect=f"{row[f]:+.3f}")
+            for f in drivers
+        ]
+        parts.append(
+            say(
+                "section.balance_causes_stage",
+                language,
+                stage=label(str(row["stage"]), language, "stage"),
+                change=f"{row['after'] - row['before']:+.3f}",
+                drivers=join(said, language),
+            )
+        )
+    return say("section.balance_causes", language, stages=say("clause_separator", language).join(parts))
+
+
+def _robust(evaluation: Evaluation, language: str) -> str:
+    """Say whether each change of the composite rests on few schools."""
+    table = views.robustness(evaluation.district)
+    parts = []
+    for row in table[table["resource"] == "composite"].itertuples():
+        word = "falls" if row.upper < 0 else "rises" if row.lower > 0 else "open"
+        ends = {"lower": f"{row.lower:+.3f}", "upper": f"{row.upper:+.3f}"}
+        stage = label(str(row.stage), language, "stage")
+        parts.append(say(f"section.balance_{word}", language, stage=stage, **ends))
+    return say("section.balance_robust", language, stages=say("clause_separator", language).join(parts))
 
 
 def _trend(evaluation: Evaluation, stage: str, language: str) -> str:

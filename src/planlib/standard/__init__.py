@@ -9,7 +9,15 @@ from planlib.standard.amounts import KEYS, TOLERANCE, floats, refuse_bad_amounts
 from planlib.standard.blocks import check_preschool, check_sizes
 from planlib.standard.check import StandardCheck, check_standard, implausible
 from planlib.standard.checklist import block_verdicts, check_blocks
-from planlib.standard.resources import COMPULSORY, SEVEN, STAGES, left_out, split_shares, stage_resources
+from planlib.standard.resources import (
+    COMPULSORY,
+    SEVEN,
+    STAGES,
+    left_out,
+    plant_shares,
+    split_shares,
+    stage_resources,
+)
 from planlib.standard.rules import Standard, standard_from, with_values
 
 __all__ = [
@@ -28,6 +36,7 @@ __all__ = [
     "floats",
     "implausible",
     "left_out",
+    "plant_shares",
     "refuse_bad_amounts",
     "refuse_duplicates",
     "split_shares",
