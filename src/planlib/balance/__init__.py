@@ -8,7 +8,7 @@ from planlib.balance.admissions import AdmissionPlan, admission_path, admissions
 from planlib.balance.bootstrap import bootstrap_change
 from planlib.balance.buy import PurchasePlan, cheapest_plan
 from planlib.balance.buy_stages import StagesPlan, cheapest_plan_stages
-from planlib.balance.decide import Decision, additions, transfer_bounds, transfers
+from planlib.balance.decide import REACHED, Decision, additions, transfer_bounds, transfers
 from planlib.balance.doubt import sensitivity
 from planlib.balance.explain import Decomposition, contributions, decompose, explain_change
 from planlib.balance.many import ManyTransfers, transfers_by
@@ -21,6 +21,7 @@ from planlib.balance.measure import (
 )
 
 __all__ = [
+    "REACHED",
     "AdmissionPlan",
     "Decision",
     "Decomposition",

@@ -111,9 +111,8 @@ def cheapest_plan_stages(
         raise DataError("The stages of the schools keep widening each other's spread.\nTo do: raise a target.")
     composites = {str(stage): plan.composite for stage, plan in plans.items()}
     columns = ["school_id", "stage", "buys", "amount", "cost"]
-    purchases = pd.concat(
-        [pd.DataFrame(columns=columns).astype({"amount": float, "cost": float}), *bought][bool(bought) :]
-    )
+    purchases = pd.concat(bought, ignore_index=True) if bought else pd.DataFrame(columns=columns)
+    purchases = purchases.astype({"amount": float, "cost": float})
     purchases = purchases.groupby(columns[:3], sort=False, as_index=False)[["amount", "cost"]].sum()
     return StagesPlan(float(purchases["cost"].sum()), least, composites, purchases, rows)
 

@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 
 from planlib import balance, enrolment
 from planlib.district.opened import TABLES, District
-from planlib.standard import plant_shares
+from planlib.standard import COMPULSORY, plant_shares
+
+_CAUSES = ["by_resources", "by_pupils", "by_opened", "by_closed", "by_reported"]
 
 
 def overview(place: District) -> pd.DataFrame:
@@ -116,7 +119,7 @@ def contributions(place: District) -> pd.DataFrame:
     ``stage, resource, school_name, area, share`` (of CV²), ``relative`` (ratio over the mean), ``cv_without``.
     """
     parts = []
-    for stage, schools in last_resources(place).groupby("stage", sort=False):
+    for stage, schools in _by_stage(last_resources(place)):
         resource = widest(place, str(stage), place.standard.resources)
         found = balance.contributions(schools[resource], schools["students"], schools["school_id"].tolist())
         found = found.set_axis(schools.index).assign(stage=stage, resource=resource)
@@ -126,6 +129,10 @@ def contributions(place: District) -> pd.DataFrame:
         parts.append(told.sort_values("share", ascending=False))
     columns = ["stage", "resource", "school_name", "area", "share", "relative", "cv_without"]
     return pd.concat(parts, ignore_index=True)[columns]
+
+
+def _by_stage(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    return [(stage, rows[rows["stage"] == stage]) for stage in COMPULSORY if (rows["stage"] == stage).any()]
 
 
 def widest(place: District, stage: str, among: Sequence[str]) -> str:
@@ -138,10 +145,10 @@ def widest(place: District, stage: str, among: Sequence[str]) -> str:
 def change(place: District) -> pd.DataFrame:
     """Split the change of every coefficient since the plan's base year into what caused it (Shapley).
 
-    ``stage, resource, before, after, resources, pupils, opened, closed, reported``; the five add up to the change.
+    ``stage, resource, before, after, by_resources, by_pupils, by_opened, by_closed, by_reported``; the five add up.
     """
     parts = []
-    for stage, rows in place.stage_resources.groupby("stage", sort=False):
+    for stage, rows in _by_stage(place.stage_resources):
         before, after = (rows[rows["year"] == y] for y in (place.plan.period["baseline_year"], place.last_year))
         if not len(before) or not len(after):
             continue
@@ -149,8 +156,9 @@ def change(place: District) -> pd.DataFrame:
         wide = found.pivot_table(
             index=["resource", "before", "after"], columns="factor", values="effect", sort=False
         )
-        parts.append(wide.reset_index().assign(stage=stage))
-    columns = ["stage", "resource", "before", "after", "resources", "pupils", "opened", "closed", "reported"]
+        wide = wide.add_prefix("by_").rename_axis(columns=None).reset_index()
+        parts.append(wide.assign(stage=stage))
+    columns = ["stage", "resource", "before", "after", *_CAUSES]
     return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
 
 
@@ -162,6 +170,7 @@ def sensitivity(place: District) -> pd.DataFrame:
     schools = place.schools[place.schools["year"] == place.last_year]
     found = balance.sensitivity(schools, place.standard)
     shown = found[~found["is_default"]].reset_index(drop=True)
+    shown["choice"] = shown["rule"] + "=" + shown["choice"]  # narrative names the two together
     return shown[["rule", "choice", "stage", "schools", "composite", "difference"]]
 
 
@@ -178,7 +187,9 @@ def robustness(place: District) -> pd.DataFrame:
             columns=["stage", "resource", "before", "after", "change", "lower", "upper", "falling"]
         )
     found = place.balance_change
-    return found[["stage", "resource", "before", "after", "change", "lower", "upper", "falling"]]
+    found = found.sort_values("stage", key=lambda s: s.map(COMPULSORY.index), kind="stable", ignore_index=True)
+    found = found.rename(columns={"falling": "falling_share"})
+    return found[["stage", "resource", "before", "after", "change", "lower", "upper", "falling_share"]]
 
 
 def transfer_plan(place: District) -> pd.DataFrame:
@@ -240,16 +251,19 @@ def transfer_moves(place: District) -> pd.DataFrame:
 def addition_plan(place: District) -> pd.DataFrame:
     """Return the least to add, nothing taken away, that brings each resource of the last year to the composite's target.
 
-    ``stage, resource, before, target, added`` (units), ``status``; a resource already there needs nothing.
+    ``stage, resource, before, target, added`` (whole units; a resource already there needs none).
     """
     rows, schools = [], last_resources(place)
     for stage, target in place.composite_targets.items():
         mine = schools[schools["stage"] == stage]
         for resource in place.standard.resources:
-            found = balance.additions(mine[resource], mine["students"], target)
-            told = {"before": found.before, "target": target, "added": found.total, "status": found.status}
-            rows.append({"stage": stage, "resource": resource, **told})
-    return pd.DataFrame(rows)
+            whole = resource in place.standard.whole and resource not in place.standard.shared
+            found = balance.additions(mine[resource], mine["students"], target, whole=whole)
+            added = int(np.ceil(found.total - balance.REACHED)) if found.status != "infeasible" else pd.NA
+            rows.append(
+                {"stage": stage, "resource": resource, "before": found.before, "target": target, "added": added}
+            )
+    return pd.DataFrame(rows).astype({"added": "Int64"})
 
 
 def cheapest_additions(place: District) -> balance.StagesPlan:
@@ -264,11 +278,11 @@ def cheapest_additions(place: District) -> balance.StagesPlan:
 
 
 def cheapest_plan(place: District) -> pd.DataFrame:
-    """Return :func:`cheapest_additions` by stage and resource: ``stage, buys, schools, amount, cost``."""
+    """Return :func:`cheapest_additions` by who uses it and resource: ``used_by, resource, schools, amount, cost``."""
     bought = cheapest_additions(place).purchases
     groups = bought.groupby(["stage", "buys"], sort=False, as_index=False)
     found = groups.agg(schools=("school_id", "nunique"), amount=("amount", "sum"), cost=("cost", "sum"))
-    return found.rename(columns={"buys": "resource"})
+    return found.rename(columns={"stage": "used_by", "buys": "resource"})
 
 
 def progression(place: District) -> pd.DataFrame:

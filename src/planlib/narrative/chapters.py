@@ -172,9 +172,9 @@ def _causes(evaluation: Evaluation, language: str) -> str:
     table = views.change(evaluation.district)
     parts = []
     for row in table[table["resource"] == "composite"].to_dict("records"):
-        drivers = sorted((f for f in FACTORS if row[f]), key=lambda f: -abs(row[f]))
+        drivers = sorted((f for f in FACTORS if row[f"by_{f}"]), key=lambda f: -abs(row[f"by_{f}"]))
         said = [
-            say("section.balance_driver", language, name=factor(f, language), effect=f"{row[f]:+.3f}")
+            say("section.balance_driver", language, name=factor(f, language), effect=_signed(row[f"by_{f}"]))
             for f in drivers
         ]
         parts.append(
@@ -182,7 +182,7 @@ def _causes(evaluation: Evaluation, language: str) -> str:
                 "section.balance_causes_stage",
                 language,
                 stage=label(str(row["stage"]), language, "stage"),
-                change=f"{row['after'] - row['before']:+.3f}",
+                change=_signed(row["after"] - row["before"]),
                 drivers=join(said, language),
             )
         )
@@ -195,10 +195,14 @@ def _robust(evaluation: Evaluation, language: str) -> str:
     parts = []
     for row in table[table["resource"] == "composite"].itertuples():
         word = "falls" if row.upper < 0 else "rises" if row.lower > 0 else "open"
-        ends = {"lower": f"{row.lower:+.3f}", "upper": f"{row.upper:+.3f}"}
+        ends = {"lower": _signed(row.lower), "upper": _signed(row.upper)}
         stage = label(str(row.stage), language, "stage")
         parts.append(say(f"section.balance_{word}", language, stage=stage, **ends))
     return say("section.balance_robust", language, stages=say("clause_separator", language).join(parts))
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.3f}".replace("-", "−")
 
 
 def _trend(evaluation: Evaluation, stage: str, language: str) -> str:
