@@ -29,6 +29,7 @@ ALLOWED = {
     "evaluate": BASE,
     "measures": {"errors"},
     "sample": BASE | {"registry", "schema", "store", "standard", "balance", "measures"},
+    "template": BASE | {"registry", "schema", "freshness", "sample"},
     "district": BASE
     | {"store", "params", "freshness", "registry", "schema", "clean", "standard", "balance", "forecast"}
     | {"enrolment", "evaluate", "measures"},

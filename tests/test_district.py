@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from planlib import balance, narrative
-from planlib.district import open_district, views
+from planlib.district import District, Evaluation, open_district, views
 from planlib.errors import RegistryError, UsageError
 from planlib.evaluate import round_half_up
 
@@ -16,12 +16,12 @@ CJK = re.compile(r"[\u4e00-\u9fff]")
 
 @pytest.fixture(scope="module")
 def midterm():
-    return open_district("shangcheng", "2022-12-31").evaluation("midterm", 2023)
+    return Evaluation(open_district("shangcheng", "2022-12-31"), "midterm", 2023)
 
 
 @pytest.fixture(scope="module")
 def endterm():
-    return open_district("shangcheng", "2025-12-31").evaluation("endterm", 2025)
+    return Evaluation(open_district("shangcheng", "2025-12-31"), "endterm", 2025)
 
 
 def test_2020_reproduces_the_plan():
@@ -69,7 +69,7 @@ def test_a_midterm_knows_nothing_after_its_cutoff(project):
 
 
 def open_midterm():
-    return open_district("shangcheng", "2022-12-31").evaluation("midterm", 2023)
+    return Evaluation(open_district("shangcheng", "2022-12-31"), "midterm", 2023)
 
 
 def plant(path, line, replaces=None):
@@ -180,9 +180,9 @@ def test_a_fault_in_explanations_is_named(project):
     with pytest.raises(RegistryError) as caught:
         _ = open_midterm().explanations
     text = str(caught.value)
-    assert "entry 1: unknown key 'cuase'" in text
-    assert "entry 1: cause is missing" in text
-    assert "subject 'nothing' is no series or commitment" in text
+    assert "explanations.yml, line 1: unknown key 'cuase'" in text
+    assert "entry 1 has no cause" in text
+    assert "unknown subject 'nothing', expected an id of a series or a commitment" in text
 
 
 def test_views_are_not_empty():
@@ -260,5 +260,21 @@ def test_before_the_plan_began_nothing_is_said_of_change():
     place = open_district("shangcheng", "2020-12-31")
     assert not views.since_baseline(place)
     assert views.robustness(place).empty
-    text = str(narrative.balance(place.evaluation("midterm", 2021), "en"))
+    text = str(narrative.balance(Evaluation(place, "midterm", 2021), "en"))
     assert "few schools" not in text
+
+
+def test_a_resource_that_nobody_reported_empties_the_tables_and_stops_nothing():
+    place = open_district("shangcheng", "2025-12-31")
+    silent = place.schools.assign(**dict.fromkeys(["equipment_value_yuan", "multimedia_rooms"], np.nan))
+    for column in ("teachers_above_required_degree", "backbone_teachers", "sports_arts_teachers"):
+        silent[column] = np.nan
+    place = District(place.name, place.cutoff, place.plan, {**place.tables, "schools": silent})
+    assert views.transfer_plan(place).empty
+    assert views.transfer_moves(place).empty
+    assert views.cheapest_plan(place).empty
+    assert set(views.addition_plan(place)["resource"]) == {"teaching_area_m2", "sports_area_m2"}
+    assert set(views.contributions(place)["resource"]) <= {"teaching_area_m2", "sports_area_m2"}
+    assert views.least_for_composite(place, "primary") == ("", None)
+    text = str(narrative.balance(Evaluation(place, "endterm", 2025), "en"))
+    assert "nan" not in text

@@ -22,7 +22,7 @@ def project() -> dict[str, Requirement]:
 def conda() -> dict[str, str]:
     entries = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))["dependencies"]
     plain = [e for e in entries if isinstance(e, str)]
-    pip = [e for entry in entries if isinstance(entry, dict) for e in entry["pip"] if not e.startswith("--")]
+    pip = [e for entry in entries if isinstance(entry, dict) for e in entry["pip"] if not e.startswith("-")]
     pairs = [re.match(r"([A-Za-z0-9_.-]+)\s*(.*)", e).groups() for e in plain + pip]
     return {canonicalize_name(CONDA.get(name, name)): spec.replace(" ", "") for name, spec in pairs}
 

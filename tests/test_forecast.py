@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -183,7 +184,21 @@ def test_interpolation_of_shares_is_linear_in_log_odds():
     np.testing.assert_allclose(at_shares(quantiles, shares, wanted)[0], np.log(wanted / (1 - wanted)))
 
 
+def test_few_persons_widen_a_percentage():
+    rows = frame([60.0, 62.0, 61.0, 63.0], "percent")
+    widths = []
+    for persons in (50, 500, 5000, None):
+        found = forecast(rows.assign(denominator=persons), 2)
+        widths.append(found["upper_95"] - found["lower_95"])
+        assert (found["median"] == forecast(rows, 2)["median"]).all()
+    assert all((wide > narrow).all() for wide, narrow in pairwise(widths))
+    pd.testing.assert_series_equal(widths[-1], forecast(rows, 2)["upper_95"] - forecast(rows, 2)["lower_95"])
+    assert (widths[0] >= 2 * 1.96 * 100 * np.sqrt(0.63 * 0.37 / 50) - 0.5).all()
+
+
 BAD = {
+    "denominator": (frame([1.0, 2.0], "percent").assign(denominator=[10, 0]), "not a number of persons: 0"),
+    "denominator of a count": (frame([1.0, 2.0], "count").assign(denominator=10), "belongs to a percentage"),
     "duplicate year": (frame([1.0, 2.0], years=[2020, 2020]), "year 2020: more than one value"),
     "text": (frame([1.0, "much"]), "not a number: 'much'"),
     "infinite": (frame([1.0, np.inf]), "infinite value"),

@@ -103,6 +103,20 @@ def test_grades_of_a_city_never_fitted_are_covered():
     assert np.mean(hits, axis=0) == pytest.approx([0.80, 0.95], abs=0.08)
 
 
+@pytest.mark.parametrize("persons", [50, 500, 5000])
+def test_intervals_cover_percentages_of_few_persons(persons):
+    """Held-back percentages as a place with so few persons would count them: binomial draws, five values known."""
+    series = held_back()
+    known, after = last_windows(series[series["kind"] == "percent"], 5)
+    random = np.random.default_rng(persons)
+    seen = known.assign(value=100 * random.binomial(persons, known["value"] / 100) / persons, denominator=persons)
+    comes = after.assign(value=100 * random.binomial(persons, after["value"] / 100) / persons)
+    made = forecast(seen.drop(columns=["group", "run"]), HORIZON).merge(comes, on=["series_id", "year"])
+    inside = [made["value"].between(made[f"lower_{x}"] - 1e-9, made[f"upper_{x}"] + 1e-9).mean() for x in (80, 95)]
+    assert inside[0] == pytest.approx(0.84, abs=0.06), inside
+    assert inside[1] == pytest.approx(0.96, abs=0.03), inside
+
+
 @pytest.mark.full
 def test_the_shipped_table_is_reproduced_byte_by_byte():
     done = subprocess.run([sys.executable, str(TOOL), "--check"], capture_output=True, text=True, check=False)

@@ -47,6 +47,38 @@ def test_a_missing_numerator_is_not_a_zero():
     assert measures.yearly(schools(), share).to_dict() == {2022: 0.3}  # 6 of 20: school b did not answer
 
 
+def asked():
+    frame = schools()
+    frame["is_inclusive"] = pd.array([True, pd.NA, pd.NA, pd.NA], dtype="boolean")
+    frame["has_clinic"] = pd.array([pd.NA] * 4, dtype="boolean")
+    frame["is_standardised"] = pd.array([False, False, False, False], dtype="boolean")
+    frame["education_group"] = ""
+    return frame
+
+
+def test_a_missing_answer_is_not_a_no():
+    share = {"sum": "students", "over": "students", "over_where": {"stage": "preschool"}, "scale": 100}
+    share["where"] = {"stage": "preschool", "is_inclusive": True}
+    assert measures.yearly(asked(), share).to_dict() == {2022: 100.0}  # school b did not answer: 300 of 300
+    count = {"count": "schools", "where": {"is_inclusive": True}, "over": "schools"}
+    assert measures.yearly(asked(), count).to_dict() == {2022: 1.0}
+
+
+@pytest.mark.parametrize("where", [{"has_clinic": True}, {"has_clinic": True, "stage": "primary"}])
+@pytest.mark.parametrize("over", [{}, {"over": "schools"}])
+def test_a_question_nobody_answered_has_no_value(where, over):
+    assert measures.yearly(asked(), {"count": "schools", "where": where, **over}).empty
+
+
+def test_a_question_never_asked_has_no_value_and_an_answer_of_no_is_zero():
+    group = {"count": "schools", "where": {"education_group": "any"}, "over": "schools"}
+    assert measures.yearly(asked(), group).empty
+    standard = {"count": "schools", "where": {"is_standardised": True}, "over": "schools"}
+    assert measures.yearly(asked(), standard).to_dict() == {2022: 0.0}
+    modern = {"count": "schools", "where": {"modern_school_year": "any"}, "over": "schools"}
+    assert measures.yearly(asked(), modern).to_dict() == {2022: pytest.approx(1 / 3)}
+
+
 def test_no_denominator_gives_no_value():
     assert measures.yearly(
         schools(), {"sum": "students", "over": "students", "over_where": {"stage": "senior"}}
@@ -92,6 +124,11 @@ def test_a_yearly_fall_is_spread_over_a_gap():
         commitments(measure, "per_period"), schools(), seen, pd.DataFrame(), pd.DataFrame()
     )
     assert found[["date", "achieved"]].to_numpy().tolist() == [["2021-09-01", 1.5], ["2023-09-01", 1.0]]
+    still = seen.assign(value=56.0)
+    found = measures.commitment_values(
+        commitments(measure, "per_period"), schools(), still, pd.DataFrame(), pd.DataFrame()
+    )
+    assert [str(value) for value in found["achieved"]] == ["0.0", "0.0"]
 
 
 def test_finance_over_another_item_and_per_pupil():

@@ -7,6 +7,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 
 from planlib import __version__
@@ -24,8 +25,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="replace")
-    parsed = _parser().parse_args(arguments)
+    parsed, unknown = _parser().parse_known_args(arguments)
     try:
+        _refuse(unknown, parsed)
         return int(parsed.run(parsed) or 0)
     except PlanlibError as error:
         print(f"planlib {parsed.command} failed: {error}", file=sys.stderr)
@@ -36,6 +38,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+def _refuse(unknown: Sequence[str], parsed: argparse.Namespace) -> None:
+    """Refuse words that no parameter takes, naming the nearest one: argparse names none."""
+    if not unknown:
+        return
+    known = [f"--{name}" for name in vars(parsed) if name not in ("command", "run")]
+    near = get_close_matches(unknown[0].partition("=")[0], known, 1)
+    hint = f"did you mean {near[0]!r}?" if near else "no such parameter"
+    raise UsageError(
+        f"Unknown {' '.join(unknown)}: {hint}\nTo do: planlib {parsed.command} --help lists what it takes."
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -63,6 +77,10 @@ def _parser() -> argparse.ArgumentParser:
     check = commands.add_parser("check", help="read plan.yml and definitions, list every fault (核对规划数据)")
     check.add_argument("district")
     check.set_defaults(run=_check)
+
+    new = commands.add_parser("new", help="start another district's folder (新建一个区的数据文件夹)")
+    new.add_argument("district", help="name of a folder to be made under data/raw")
+    new.set_defaults(run=_new)
 
     trace = commands.add_parser("trace", help="show the birthplace of one value (追溯数据来源)")
     for name in ("district", "table", "year", "school_id", "column"):
@@ -126,13 +144,21 @@ def _clean(parsed: argparse.Namespace) -> int:
 
 
 def _check(parsed: argparse.Namespace) -> int:
-    from planlib.registry import load_plan
+    from planlib.registry import check_written
 
-    plan = load_plan(parsed.district)
+    plan = check_written(parsed.district)
     print(
-        f"plan.yml of {parsed.district}: {len(plan.indicators)} indicators in {len(plan.series)} series, "
-        f"{len(plan.commitments)} commitments; no fault found"
+        f"plan.yml of {parsed.district}: indicators {len(plan.indicators)}, series {len(plan.series)}, "
+        f"commitments {len(plan.commitments)}; no fault found"
     )
+    return 0
+
+
+def _new(parsed: argparse.Namespace) -> int:
+    from planlib.template import new_district
+
+    folder = _shown(new_district(parsed.district))
+    print(f"new district {parsed.district}: {folder}\nnext: read {folder / 'README.md'}")
     return 0
 
 

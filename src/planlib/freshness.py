@@ -16,6 +16,10 @@ from planlib.params import NOTEBOOKS, Parameters
 
 # What people write beside the data: read by the reports, not by clean.
 WRITTEN = ("plan.yml", "responsibility.yml", "explanations.yml", "sources.yml")
+# What `planlib new` puts there for people to read and to copy; anything else in the folder is told, not passed over.
+GUIDE = "README.md"
+TEMPLATES = "templates"
+TEMPLATE_NAME = "YYYY"
 CLEAN_CODE = ("clean", "schema.py", "definitions/fields.yml", "definitions/forms")
 
 
@@ -29,7 +33,8 @@ def tables_inputs(district: str) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``inputs``: relative path → SHA-256 of every file but those in `WRITTEN`; ``code``: SHA-256.
+        ``inputs``: relative path → SHA-256 of every file but those in `WRITTEN`, the guide and the empty templates;
+        ``code``: SHA-256.
     """
     folder = paths.raw(district)
     files = [f for f in sorted(folder.rglob("*")) if f.is_file() and not _is_ignored(f, folder)]
@@ -123,7 +128,10 @@ def _entries(path: Path) -> list[dict[str, Any]]:
 
 def _is_ignored(file: Path, folder: Path) -> bool:
     relative = file.relative_to(folder)
-    return relative.as_posix() in WRITTEN or any(part.startswith((".", "~$")) for part in relative.parts)
+    is_template = relative.parent == Path(TEMPLATES) and relative.name.startswith(TEMPLATE_NAME)
+    if is_template or relative.as_posix() in (*WRITTEN, GUIDE):
+        return True
+    return any(part.startswith((".", "~$")) for part in relative.parts)
 
 
 def _code_files(parts: tuple[str, ...]) -> list[Path]:

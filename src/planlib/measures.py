@@ -65,8 +65,9 @@ def yearly(schools: pd.DataFrame, measure: Measure) -> pd.Series:
     """Return one number per year from the table of schools.
 
     ``sum`` adds a column over the rows chosen by ``where``; ``count: schools`` counts distinct schools; with
-    ``over`` the result is a share; ``scale`` multiplies. A missing amount is not a zero: where a numerator is
-    missing, its row leaves the denominator too.
+    ``over`` the result is a share; ``scale`` multiplies. A missing amount is not a zero, a missing answer not a no:
+    where a numerator is missing, or what ``where`` asks for, its row leaves the denominator too, and a year in which
+    nobody answered has no value. A column that ``any`` looks for and that is blank in every year was not asked for.
 
     Parameters
     ----------
@@ -77,7 +78,7 @@ def yearly(schools: pd.DataFrame, measure: Measure) -> pd.Series:
     Returns
     -------
     Series
-        Indexed by year; years without a denominator are absent.
+        Indexed by year; years without a denominator or an answer are absent.
 
     Examples
     --------
@@ -87,6 +88,7 @@ def yearly(schools: pd.DataFrame, measure: Measure) -> pd.Series:
     >>> yearly(schools, public).to_dict()
     {2020: 75.0}
     """
+    schools = schools[~schools["year"].isin(_unanswered_years(schools, measure))]
     top = _amounts(schools, measure, "where", measure.get("sum") or measure["count"])
     if "over" not in measure:
         return (top.groupby("year")["amount"].sum(min_count=1) * measure.get("scale", 1)).dropna()
@@ -112,13 +114,42 @@ def _amounts(schools: pd.DataFrame, measure: Measure, where: str, what: str) -> 
 
 
 def _without_unanswered(schools: pd.DataFrame, measure: Measure, bottom: pd.DataFrame) -> pd.DataFrame:
-    """Drop from the denominator the rows whose numerator was not reported."""
-    numerator = measure.get("sum")
-    if not numerator or numerator == measure["over"]:
-        return bottom
-    blank = schools.loc[schools[numerator].isna(), ["school_id", "stage", "year"]].assign(blank=True)
+    """Drop from the denominator the rows whose numerator, or what it asks for, was not reported."""
+    where, numerator = measure.get("where", {}), measure.get("sum", measure["over"])
+    is_blank = _may_meet(schools, where) & ~select(schools, where)
+    if numerator != measure["over"]:
+        is_blank |= schools[numerator].isna()
+    blank = schools.loc[is_blank, ["school_id", "stage", "year"]].assign(blank=True)
     merged = bottom.merge(blank, on=["school_id", "stage", "year"], how="left")
     return merged[merged["blank"].isna()].drop(columns="blank")
+
+
+def _is_missing(column: pd.Series) -> pd.Series:
+    return column.isna() | (column.astype("str") == "")
+
+
+def _may_meet(frame: pd.DataFrame, where: Mapping[str, Any]) -> pd.Series:
+    """Return which rows meet every condition or left unanswered what it asks; a blank is an answer to ``any``."""
+    chosen = pd.Series(True, index=frame.index)
+    for column, wanted in where.items():
+        chosen &= select(frame, {column: wanted}) | (_is_missing(frame[column]) & (wanted != "any"))
+    return chosen
+
+
+def _unanswered_years(schools: pd.DataFrame, measure: Measure) -> set[int]:
+    """Return the years in which no row that counts answered some question of the measure."""
+    years: set[int] = set()
+    for where in (measure.get("where", {}), measure.get("over_where", {})):
+        select(schools, where)  # names unknown columns
+        for column, wanted in where.items():
+            rest = {other: value for other, value in where.items() if other != column}
+            rows = schools[_may_meet(schools, rest)]
+            is_known = ~_is_missing(rows[column])
+            if wanted == "any":
+                is_known[:] = is_known.any()
+            known = is_known.groupby(rows["year"]).any()
+            years |= set(known.index[~known])
+    return years
 
 
 def series_values(
@@ -243,5 +274,6 @@ def _changes(records: pd.DataFrame, direction: str) -> pd.DataFrame:
     ordered = records.sort_values("date")
     years = ordered["date"].str[:4].astype(int).diff()
     change = ordered["achieved"].diff() / years
-    ordered = ordered.assign(achieved=(-change if direction == "fall" else change).round(9))
+    # adding zero turns the −0.0 of a fall of nothing into 0.0
+    ordered = ordered.assign(achieved=(-change if direction == "fall" else change).round(9) + 0.0)
     return ordered.dropna(subset=["achieved"])

@@ -63,9 +63,33 @@ def raw(district: str) -> Path:
         known = ", ".join(districts()) or "none"
         raise UsageError(
             f"Unknown district {district!r}: there is no data/raw/{district}/plan.yml.\n"
-            f"Known districts: {known}. To do: check the spelling, or add a folder for it."
+            f"Known districts: {known}. To do: check the spelling, or start it with `planlib new`."
         )
     return folder
+
+
+def new(district: str) -> Path:
+    """Return ``data/raw/<district>`` of a district that is to be made.
+
+    Raises
+    ------
+    UsageError
+        If the name is not a plain folder name, or something of this name is there already.
+    """
+    if not _NAME.fullmatch(district):
+        raise UsageError(
+            f"{district!r} cannot be the name of a district's folder; nothing was written.\n"
+            "To do: use lower-case letters, digits, - and _, for example xihu."
+        )
+    folder = root() / "data" / "raw" / district
+    if folder.exists() or folder.is_symlink():
+        raise UsageError(taken(folder))
+    return folder
+
+
+def taken(folder: Path) -> str:
+    """Return what to say where a new district's folder exists already."""
+    return f"{folder} is there already; nothing was written.\nTo do: choose another name, or move the folder away."
 
 
 def processed(district: str) -> Path:
@@ -79,6 +103,15 @@ def reports() -> Path:
 
 
 def notebooks() -> Path:
-    """Return the folder of the notebooks: the project's, else the copy inside the installed package."""
-    own = root() / "notebooks"
-    return own if own.is_dir() else PACKAGE / "notebooks"
+    """Return the folder of the notebooks: the root's own, else those that came with the package or its checkout.
+
+    Raises
+    ------
+    UsageError
+        If there are none anywhere.
+    """
+    places = (root() / "notebooks", PACKAGE / "notebooks", PACKAGE.parent.parent / "notebooks")
+    for place in places:
+        if place.is_dir():
+            return place
+    raise UsageError(f"No folder of notebooks at {places[0]}.\nTo do: copy notebooks/ there from the project.")

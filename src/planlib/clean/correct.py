@@ -179,6 +179,8 @@ def _apply_to_cells(cells: pd.DataFrame, entry: Correction, form: Form) -> list[
     for key, value in where.items():
         match &= cells[key] == value
     rows = cells.index[match]
+    if "file" in where and not (cells["file"] == where["file"]).any():
+        return []  # a file that is absent or could not be read is a fault of its own
     if not len(rows):
         return [entry.fault(f"no such cell: {_place(entry)}", "a cell of a school or a total")]
     if "column" not in where and "cell" not in where:

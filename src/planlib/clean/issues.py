@@ -15,7 +15,7 @@ KINDS: dict[str, tuple[str, str]] = {
     ),
     "missing file": (
         "missing files",
-        "put them in the folder; a CSV with nothing to report is its header row alone",
+        "put them in the folder, or take them out of sources.yml; a CSV with nothing to report is its header row",
     ),
     "outside": ("files that lead out of the district's folder", "replace the link by the file itself"),
     "changed": ("files that changed while they were read", "wait until they are saved, then clean again"),

@@ -25,6 +25,7 @@ from planlib.registry.documents import read_document
 Progress = Callable[[int, int, str], None]
 
 RETURNS = "returns"
+_NO_RETURNS = "at least one .xlsx workbook of returns; `planlib new` puts empty ones to copy into templates/"
 COLLECTED = tuple(name for name, table in schema.TABLES.items() if table.is_collected)
 
 
@@ -124,9 +125,10 @@ def _folder_issues(folder: _Folder, corrections: Corrections) -> Iterator[Issue]
             continue
         # what nobody announced was perhaps never kept: its chapters say so, the rest of a report is made
         level, done = ("error", "") if file in registered else ("warning", "no data")
-        yield Issue(level, "missing file", file, expected=f"the file {folder.path / file}", done=done)
+        why = ", as sources.yml says" if file in registered else ""
+        yield Issue(level, "missing file", file, expected=f"the file {folder.path / file}{why}", done=done)
     if not folder.workbooks():
-        yield Issue("error", "missing file", f"{RETURNS}/", expected="at least one .xlsx workbook of returns")
+        yield Issue("error", "missing file", f"{RETURNS}/", expected=_NO_RETURNS)
     home = folder.path.resolve()
     for file in folder.inputs:
         if not (folder.path / file).resolve().is_relative_to(home):
@@ -139,7 +141,7 @@ def _folder_issues(folder: _Folder, corrections: Corrections) -> Iterator[Issue]
             yield Issue(
                 "warning", "unreadable file", file, found="a file that planlib does not know", done="not read"
             )
-    yield from correct.missing_files(corrections, list(folder.inputs))
+    yield from correct.missing_files(corrections, [*folder.inputs, *registered])
 
 
 def _registered(folder: _Folder) -> list[str]:

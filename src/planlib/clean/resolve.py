@@ -1,5 +1,6 @@
 """Cells of many workbooks to values: whose stage, what a blank means, what is missing, twice or wrongly summed."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
@@ -327,14 +328,28 @@ def missing_columns(
 
 
 def with_strangers(issues: list[Issue], found: pd.DataFrame) -> list[Issue]:
-    """Name, beside a column that is missing, the unknown headers of the same workbook: one may be meant."""
+    """Name, beside what a workbook lacks, its unknown headers and its sheets set aside: they may be meant.
+
+    Schools without a type in a workbook with such a sheet are one fault and not one for each school.
+    """
     unknown = found[found["kind"] == "unknown header"].groupby("file")["found"].agg("、".join)
-    return [
-        replace(issue, found=f"the unknown headers {unknown[issue.file]}")
-        if issue.kind == "missing header" and issue.file in unknown.index
-        else issue
-        for issue in issues
-    ]
+    aside = found[found["kind"] == "sheet without header"].groupby("file")["sheet"].agg("、".join)
+    schools = Counter(issue.file for issue in issues if issue.kind == "school type")
+    named: dict[object, Issue] = {}
+    for number, issue in enumerate(issues):
+        sheets = aside.get(issue.file, "")
+        said = f"no header of the school's code in sheet {sheets}" if sheets else ""
+        if issue.kind == "missing header" and issue.file in unknown.index:
+            said = f"the unknown headers {unknown[issue.file]}"
+        if issue.kind == "missing header" and said:
+            named[number] = replace(issue, found=said)
+        elif issue.kind == "school type" and said:
+            found_here = f"{said}; {schools[issue.file]} schools have no type, the first is {issue.school}"
+            one = replace(issue, school="", found=found_here, expected="that header in every sheet of schools")
+            named.setdefault(issue.file, one)
+        else:
+            named[number] = issue
+    return list(named.values())
 
 
 def _missing(file: str, year: int, column: str, stage: str, form: Form) -> Issue:

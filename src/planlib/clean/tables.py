@@ -121,7 +121,7 @@ def collected_table(
         return None, [Issue("error", "unreadable file", file, found=str(error))], 0
     cells = sum(bool(compact(cell)) for row in rows for cell in row)
     issues = [] if encoding == "utf-8-sig" else [_foreign_encoding(file, encoding)]
-    faults = _header_faults(name, file, rows) + _width_faults(file, rows, lines)
+    faults = _header_faults(name, file, rows) or _width_faults(file, rows, lines)
     if faults:
         return None, issues + faults, cells
     frame = _frame(rows, lines, file)

@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from planlib import enrolment, evaluate, measures, paths
 from planlib import forecast as forecasting
-from planlib.errors import RegistryError, listing
+from planlib.district.opened import District, open_district
 from planlib.params import NOTEBOOKS
-from planlib.registry import load_responsibility
-
-if TYPE_CHECKING:
-    from planlib.district.opened import District
+from planlib.registry import load_explanations, load_responsibility
 
 PLAN_YEARS = 5
 STAGES = ("preschool", "primary", "junior", "senior")
+_ADDED = {"area": "str", "stage": "str", "year": "int64", "seats": "float64"}
+_SEATS = ["area", "stage", "year", "students", "seats_needed", "seats", "balance", "shortage"]
 LATE = ("behind", "far_behind", "below_baseline", "not_held", "not_met")
 UNFINISHED = ("late", "not_kept", "no_record", "on_schedule")
-_EXPLANATION_KEYS = {
-    "report", "year", "subject", "cause", "measure", "deadline", "cause_kind", "author", "checked_by", "date",
-}  # fmt: skip
 
 
 class Evaluation:
@@ -139,18 +134,14 @@ class Evaluation:
     def responsibility(self) -> pd.DataFrame:
         """Who leads and who supports, by series and commitment, in both languages (``responsibility.yml``)."""
         if not (paths.raw(self.district.name) / "responsibility.yml").is_file():
-            return pd.DataFrame(columns=["lead", "lead_en"])
+            return pd.DataFrame(columns=["lead", "lead_en", "support", "support_en"])
         return load_responsibility(self.plan).set_index("subject_id")
 
     @cached_property
     def explanations(self) -> pd.DataFrame:
         """What people wrote about late series and promises for this report (``explanations.yml``)."""
-        entries = self.district.written("explanations.yml") or []
-        _check_explanations(
-            entries, set(self.plan.series["series_id"]) | set(self.plan.commitments["commitment_id"])
-        )
-        chosen = [e for e in entries if e["report"] == self.phase and int(e["year"]) == self.year]
-        return pd.DataFrame(chosen, columns=sorted(_EXPLANATION_KEYS))
+        written = load_explanations(self.plan)
+        return written[(written["report"] == self.phase) & (written["year"] == self.year)].reset_index(drop=True)
 
     @cached_property
     def unexplained(self) -> pd.DataFrame:
@@ -202,8 +193,29 @@ class Evaluation:
         sums = counted.groupby(["area", "grade", "year"], as_index=False)["students"].sum()
         # measured ahead of the plain mean of three years on real schools (docs/benchmarks.md)
         return enrolment.project(
-            sums, births if len(births) else None, horizon, by=by, method="shared", held="smoothed"
+            sums,
+            births if len(births) else None,
+            horizon,
+            by=by,
+            method="shared",
+            held="smoothed",
+            stages=self.stages,
+            chains=self._chains(),
         )
+
+    def _chains(self) -> list[list[str]]:
+        """Return the chains of the grades that there are: a grade nobody teaches would begin a chain with nobody."""
+        taught = set(self.district.tables["enrolment"]["grade"])
+        chains = [[grade for grade in chain if grade in taught] for chain in enrolment.CHAINS]
+        return [chain for chain in chains if chain]
+
+    @cached_property
+    def stages(self) -> dict[str, str]:
+        """The stage of each grade as the district counts it: five and four years, or six and three."""
+        counted = self.district.tables["enrolment"]
+        own = counted[counted["grade"].map(enrolment.STAGE_OF_GRADE) != "nursery"]
+        named = own.groupby("grade")["stage"].agg(["first", "nunique"])
+        return {**enrolment.STAGE_OF_GRADE, **named.loc[named["nunique"] == 1, "first"].to_dict()}
 
     @cached_property
     def enrolment_paths(self) -> pd.DataFrame:
@@ -227,22 +239,30 @@ class Evaluation:
     def capacity(self) -> pd.DataFrame:
         """Places by area, stage and year: those of the last return, and what projects will add.
 
-        A school's planned places are shared among its stages by their number of grades.
+        A school's planned places are shared among its stages by their number of grades. Where a school did not
+        report them, those of its area and stage are unknown: a sum without it would look like a shortage.
         """
-        grades = pd.Series(enrolment.STAGE_OF_GRADE).value_counts()
+        grades = pd.Series(self.stages).value_counts()
         rows = self.district.schools
-        rows = rows[(rows["year"] == self.district.last_year) & rows["capacity_students"].notna()]
+        rows = rows[rows["year"] == self.district.last_year]
         weight = rows["stage"].map(grades)
         share = weight / weight.groupby(rows["school_id"]).transform("sum")
-        own = rows.assign(seats=rows["capacity_students"].astype("float64") * share)
-        own = own.groupby(["area", "stage"], as_index=False)["seats"].sum()
+        own = rows.assign(seats=rows["capacity_students"].astype("Float64").astype("float64") * share)
+        own = own.groupby(["area", "stage"])["seats"].sum(skipna=False).rename("seats").reset_index()
         years = range(self.district.last_year, self.seats_year + 1)
         table = own.merge(pd.DataFrame({"year": list(years)}), how="cross")
-        added = enrolment.new_seats(self._coming(), years)
-        added = added.groupby(["area", "stage", "year"], as_index=False)["seats"].sum()
-        both = table.merge(added, on=["area", "stage", "year"], how="outer", suffixes=("", "_added"))
-        both["seats"] = both["seats"].fillna(0) + both["seats_added"].fillna(0)
-        return both[["area", "stage", "year", "seats"]]
+        both = table.merge(self._added(years), on=["area", "stage", "year"], how="outer", suffixes=("", "_added"))
+        is_new = ~pd.MultiIndex.from_frame(both[["area", "stage"]]).isin(own.set_index(["area", "stage"]).index)
+        both["seats"] = both["seats"].mask(is_new, 0.0) + both["seats_added"].fillna(0)
+        return both.loc[both["seats"].notna(), ["area", "stage", "year", "seats"]]
+
+    def _added(self, years: range) -> pd.DataFrame:
+        """Return the places that projects will add, by area, stage and year."""
+        coming = self._coming()
+        if coming.empty:
+            return pd.DataFrame({"area": [], "stage": [], "year": [], "seats": []}).astype(_ADDED)
+        added = enrolment.new_seats(coming, years)
+        return added.groupby(["area", "stage", "year"], as_index=False)["seats"].sum()
 
     def _coming(self) -> pd.DataFrame:
         """Return the projects not in the returns yet, each opening in the term after it is expected to be ready."""
@@ -256,17 +276,19 @@ class Evaluation:
     def seats_by_area(self) -> pd.DataFrame:
         """Children against places by area, stage and year (`planlib.enrolment.seats`)."""
         if self.district.tables["enrolment"].empty:
-            return pd.DataFrame(columns=["area", "stage", "year", "students", "seats_needed", "seats", "balance"])
+            return pd.DataFrame(columns=_SEATS)
         projected = self._projected(("area", "grade"))
-        projected = projected[projected["grade"].map(enrolment.STAGE_OF_GRADE).isin(STAGES)]
-        table = enrolment.seats(projected, self.capacity, self.district.class_sizes)
+        projected = projected[projected["grade"].map(self.stages).isin(STAGES)]
+        table = enrolment.seats(projected, self.capacity, self.district.class_sizes, stages=self.stages)
         return table[(table["students"] > 0) | (table["seats"] > 0)].reset_index(drop=True)
 
     @cached_property
     def seats(self) -> pd.DataFrame:
         """The district's total by stage and year; shortages are counted by area before they are added."""
-        columns = ["students", "seats_needed", "seats", "shortage"]
-        return self.seats_by_area.groupby(["stage", "year"], as_index=False)[columns].sum()
+        groups = self.seats_by_area.groupby(["stage", "year"])
+        known = groups[["students", "seats_needed"]].sum()
+        # places of an area that are not known make those of the district unknown
+        return known.join(groups[["seats", "shortage"]].sum(skipna=False)).reset_index()
 
     @cached_property
     def project_targets(self) -> dict[str, int]:
@@ -293,13 +315,10 @@ class Evaluation:
 
     @cached_property
     def earlier(self) -> Evaluation:
-        """The mid-term as it stood: the same district, opened at the mid-term's own cutoff."""
-        from planlib.district.opened import open_district
-
-        midterm = NOTEBOOKS["midterm"]
-        return open_district(self.district.name, midterm.last_known(midterm.default_year)).evaluation(
-            "midterm", midterm.default_year
-        )
+        """The mid-term as it stood: the same district, opened at the cutoff of the plan's middle year."""
+        middle = sum(self.years) // 2
+        day = NOTEBOOKS["midterm"].last_known(middle)
+        return Evaluation(open_district(self.district.name, day), "midterm", middle)
 
     @cached_property
     def forecast_review(self) -> pd.DataFrame:
@@ -353,25 +372,17 @@ class Evaluation:
             return ""
         return str(self.responsibility.loc[subject, "lead" if language == "zh" else "lead_en"] or "")
 
+    def office(self, name: str, language: str) -> str:
+        """Return an office's name in a language, as far as ``responsibility.yml`` gives it."""
+        if language == "zh" or not isinstance(name, str):
+            return name
+        table = self.responsibility
+        known = dict(zip(table["lead"], table["lead_en"], strict=True))
+        pairs = zip(table["support"].explode(), table["support_en"].explode(), strict=True)
+        return str({**dict(pairs), **known}.get(name, name))
 
-def _check_explanations(entries: Any, subjects: set[str]) -> None:
-    """Refuse explanations.yml where an entry is not understood: it would be dropped from a report unseen."""
-    if not isinstance(entries, list):
-        raise RegistryError("explanations.yml: expected a list of entries. To do: begin each with '- report: …'.")
-    faults = []
-    for number, entry in enumerate(entries, 1):
-        keys = set(entry) if isinstance(entry, dict) else set()
-        faults += [f"entry {number}: unknown key {key!r}" for key in sorted(keys - _EXPLANATION_KEYS)]
-        faults += [
-            f"entry {number}: {key} is missing"
-            for key in ("report", "year", "subject", "cause", "measure", "deadline")
-            if key not in keys
-        ]
-        if entry.get("subject") not in subjects:
-            faults.append(
-                f"entry {number}: subject {entry.get('subject')!r} is no series or commitment of the plan"
-            )
-    if faults:
-        raise RegistryError(
-            listing("faults in explanations.yml", faults, "mend them; series and ids are in plan.yml")
-        )
+    def support(self, subject: str, language: str = "zh") -> list[str]:
+        """Return the offices that support a series or commitment."""
+        if subject not in self.responsibility.index:
+            return []
+        return list(self.responsibility.loc[subject, "support" if language == "zh" else "support_en"])

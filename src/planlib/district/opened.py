@@ -8,17 +8,26 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import yaml
 
 from planlib import balance, evaluate, freshness, measures, paths, schema
 from planlib import forecast as forecasting
-from planlib.district.evaluation import Evaluation
-from planlib.errors import DataError, RegistryError, UsageError
+from planlib.errors import DataError, UsageError, listing
 from planlib.registry import Plan, load_definitions, load_plan
+from planlib.registry.documents import did_you_mean
 from planlib.standard import Standard, StandardCheck, check_standard, stage_resources, standard_from
 
 TABLES = ("schools", "observations", "enrolment", "births", "milestones", "projects", "finance")
-FORECAST = ("series_id", "year", "median", "lower_80", "upper_80", "lower_95", "upper_95", "naive")
+FORECAST = (
+    "series_id",
+    "year",
+    "median",
+    "lower_80",
+    "upper_80",
+    "lower_95",
+    "upper_95",
+    "naive",
+    "expected_skill",
+)
 _SEED = 1  # of the resampled schools: any number, so long as it stays
 PROJECT_DATES = ("approved", "started", "completed", "handed_over", "opened")
 
@@ -52,8 +61,30 @@ def open_district(name: str, cutoff: dt.date | str | None = None) -> "District":
         clean_district(name)
     day = dt.date.fromisoformat(cutoff) if isinstance(cutoff, str) else cutoff
     folder = paths.processed(name)
-    tables = {table: _known(schema.read_table(folder / f"{table}.parquet", table), table, day) for table in TABLES}
-    return District(name, day or dt.date.max, plan, tables)
+    tables = {table: schema.read_table(folder / f"{table}.parquet", table) for table in TABLES}
+    _refuse_strangers(plan, tables)
+    known = {table: _known(frame, table, day) for table, frame in tables.items()}
+    return District(name, day or dt.date.max, plan, known)
+
+
+def _refuse_strangers(plan: Plan, tables: Mapping[str, pd.DataFrame]) -> None:
+    """Refuse rows about something the plan does not have: a report would pass over them without a word."""
+    faults = []
+    for table, column, frame in (
+        ("observations", "series_id", plan.series),
+        ("milestones", "commitment_id", plan.commitments),
+    ):
+        ids = frame[column].tolist()
+        rows = tables[table][~tables[table][column].isin(ids)]
+        faults += [
+            f"{row.file}, line {row.line}: unknown {column} {getattr(row, column)!r}, expected an id of plan.yml: "
+            f"{did_you_mean(getattr(row, column), ids)}"
+            for row in rows.itertuples()
+        ]
+    if faults:
+        raise DataError(
+            listing("rows about what the plan does not have", faults, "mend the id, or add it to plan.yml")
+        )
 
 
 def _known(frame: pd.DataFrame, table: str, cutoff: dt.date | None) -> pd.DataFrame:
@@ -283,21 +314,6 @@ class District:
         written = written[~written["commitment_id"].isin(computed["commitment_id"])]
         both = [frame for frame in (computed, written) if not frame.empty]
         return pd.concat(both, ignore_index=True) if both else written
-
-    def evaluation(self, phase: str, year: int) -> Evaluation:
-        """Bring everything together that a report of this phase shows (`Evaluation`)."""
-        return Evaluation(self, phase, year)
-
-    def written(self, file: str) -> Any:
-        """Return what people wrote in ``responsibility.yml`` or ``explanations.yml``; empty if absent."""
-        path = paths.raw(self.name) / file
-        if not path.is_file():
-            return {}
-        try:
-            return yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-        except yaml.YAMLError as error:
-            first = str(error).splitlines()[0]
-            raise RegistryError(f"{path}: not readable as YAML ({first}).\nTo do: mend the line named.") from None
 
     def trace(self, table: str, year: int, school_id: str, column: str, stage: str | None = None) -> pd.DataFrame:
         """Show the birthplace of one value: file, sheet, cell, raw text and the steps to the value.

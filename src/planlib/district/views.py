@@ -9,6 +9,7 @@ from planlib import balance, enrolment
 from planlib.district.opened import TABLES, District
 from planlib.standard import COMPULSORY, plant_shares
 
+_TRANSFER = ["stage", "resource", "school", "ratio_before", "ratio_after", "change", "cv_before", "cv_after"]
 _CAUSES = ["by_resources", "by_pupils", "by_opened", "by_closed", "by_reported"]
 
 
@@ -33,7 +34,9 @@ def schools_by_year(place: District) -> pd.DataFrame:
 
 def issue_counts(place: District) -> pd.DataFrame:
     """Return how often each thing was done: ``level, done, count``."""
-    kinds = place.issues.assign(done=place.issues["done"].str.replace(r":.*", "", regex=True))
+    # the same deed on other numbers is one kind: "read as 23 (correction 1 …)" counts as "read as …"
+    done = place.issues["done"].str.replace(r"\s*[:(].*", "", regex=True)
+    kinds = place.issues.assign(done=done.str.replace(r"\d[\d.,]*", "…", regex=True))
     return kinds.groupby(["level", "done"], as_index=False).size().rename(columns={"size": "count"})
 
 
@@ -120,7 +123,9 @@ def contributions(place: District) -> pd.DataFrame:
     """
     parts = []
     for stage, schools in _by_stage(last_resources(place)):
-        resource = widest(place, str(stage), place.standard.resources)
+        resource = widest(place, stage, place.standard.resources)
+        if not resource:
+            continue
         found = balance.contributions(schools[resource], schools["students"], schools["school_id"].tolist())
         found = found.set_axis(schools.index).assign(stage=stage, resource=resource)
         told = schools[["school_name", "area"]].join(
@@ -128,7 +133,7 @@ def contributions(place: District) -> pd.DataFrame:
         )
         parts.append(told.sort_values("share", ascending=False))
     columns = ["stage", "resource", "school_name", "area", "share", "relative", "cv_without"]
-    return pd.concat(parts, ignore_index=True)[columns]
+    return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
 
 
 def _by_stage(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
@@ -136,10 +141,10 @@ def _by_stage(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
 
 
 def widest(place: District, stage: str, among: Sequence[str]) -> str:
-    """Return the resource with the largest coefficient of a stage in the last year, among some."""
+    """Return the resource with the largest coefficient of a stage in the last year, among some; "" if none has one."""
     rows = place.balance[(place.balance["stage"] == stage) & (place.balance["year"] == place.last_year)]
-    rows = rows[rows["resource"].isin(among)]
-    return str(rows.loc[rows["cv"].idxmax(), "resource"])
+    rows = rows[rows["resource"].isin(among) & rows["cv"].notna()]
+    return "" if rows.empty else str(rows.loc[rows["cv"].idxmax(), "resource"])
 
 
 def change(place: District) -> pd.DataFrame:
@@ -201,12 +206,14 @@ def transfer_plan(place: District) -> pd.DataFrame:
     parts = []
     for stage, target in place.composite_targets.items():
         resource = widest(place, stage, place.standard.moves)
+        if not resource:
+            continue
         plan = least_transfer(place, stage, resource, target)
         rows = plan.schools.assign(stage=stage, resource=resource, cv_before=plan.before, cv_after=plan.achieved)
         per = place.standard.per[resource]
         ratios = {c: per * rows[c] for c in ("ratio_before", "ratio_after")}
         parts.append(rows.assign(target=target, status=plan.status, **ratios).drop(columns=["limit", "area"]))
-    return pd.concat(parts, ignore_index=True)
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=_TRANSFER)
 
 
 def least_transfer(place: District, stage: str, resource: str, target: float) -> balance.Decision:
@@ -231,8 +238,8 @@ def least_for_composite(place: District, stage: str) -> tuple[str, balance.Decis
     cv, among = rows.set_index("resource")["cv"], place.standard.resources
     resource = widest(place, stage, place.standard.moves)
     # The composite is the mean: one resource has to fall by as many times the distance as there are resources.
-    wanted = cv[resource] - len(among) * (cv["composite"] - place.composite_targets[stage])
-    if place.standard.composite != "mean" or not wanted >= 0:
+    wanted = cv.get(resource, float("nan")) - len(among) * (cv["composite"] - place.composite_targets[stage])
+    if not resource or place.standard.composite != "mean" or not wanted >= 0:
         return resource, None
     plan = least_transfer(place, stage, resource, float(wanted))
     return resource, None if plan.status == "infeasible" else plan
@@ -240,12 +247,15 @@ def least_for_composite(place: District, stage: str) -> tuple[str, balance.Decis
 
 def transfer_moves(place: District) -> pd.DataFrame:
     """Return who gives how much to whom under :func:`transfer_plan`: ``stage, resource, from, to, amount``."""
+    columns = ["stage", "resource", "from", "to", "amount"]
     parts = []
     for stage, target in place.composite_targets.items():
         resource = widest(place, stage, place.standard.moves)
+        if not resource:
+            continue
         moves = least_transfer(place, stage, resource, target).moves
-        parts.append(moves.assign(stage=stage, resource=resource)[["stage", "resource", "from", "to", "amount"]])
-    return pd.concat(parts, ignore_index=True)
+        parts.append(moves.assign(stage=stage, resource=resource)[columns])
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
 
 
 def addition_plan(place: District) -> pd.DataFrame:
@@ -257,13 +267,16 @@ def addition_plan(place: District) -> pd.DataFrame:
     for stage, target in place.composite_targets.items():
         mine = schools[schools["stage"] == stage]
         for resource in place.standard.resources:
+            if not widest(place, stage, [resource]):
+                continue
             whole = resource in place.standard.whole and resource not in place.standard.shared
             found = balance.additions(mine[resource], mine["students"], target, whole=whole)
             added = int(np.ceil(found.total - balance.REACHED)) if found.status != "infeasible" else pd.NA
             rows.append(
                 {"stage": stage, "resource": resource, "before": found.before, "target": target, "added": added}
             )
-    return pd.DataFrame(rows).astype({"added": "Int64"})
+    columns = ["stage", "resource", "before", "target", "added"]
+    return pd.DataFrame(rows, columns=columns).astype({"added": "Int64"})
 
 
 def cheapest_additions(place: District) -> balance.StagesPlan:
@@ -278,7 +291,12 @@ def cheapest_additions(place: District) -> balance.StagesPlan:
 
 
 def cheapest_plan(place: District) -> pd.DataFrame:
-    """Return :func:`cheapest_additions` by who uses it and resource: ``used_by, resource, schools, amount, cost``."""
+    """Return :func:`cheapest_additions` by who uses it and resource: ``used_by, resource, schools, amount, cost``.
+
+    Empty where a school's resources are not all known.
+    """
+    if last_resources(place)[list(place.standard.resources)].isna().any(axis=None):
+        return pd.DataFrame(columns=["used_by", "resource", "schools", "amount", "cost"])
     bought = cheapest_additions(place).purchases
     groups = bought.groupby(["stage", "buys"], sort=False, as_index=False)
     found = groups.agg(schools=("school_id", "nunique"), amount=("amount", "sum"), cost=("cost", "sum"))
@@ -288,6 +306,8 @@ def cheapest_plan(place: District) -> pd.DataFrame:
 def progression(place: District) -> pd.DataFrame:
     """Return progression ratios of the district's grades, mean of the last three years."""
     counted = place.tables["enrolment"]
+    if counted.empty:
+        return pd.DataFrame(columns=["grade", "next_grade", "ratio", "lowest", "highest", "ratios"])
     sums = counted.groupby(["grade", "year"], as_index=False)["students"].sum()
     return enrolment.progression_ratios(sums)
 

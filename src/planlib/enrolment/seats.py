@@ -36,7 +36,7 @@ def seats(
         ``grade, year`` and `value`; optional ``area``, ``school_id``.
     capacity : DataFrame
         ``stage, seats``; optional ``area`` (as in the projection) and ``year`` (without it the same every year; with it
-        the last year given holds on).
+        the last year given holds on). No rows: no capacity is known.
     class_sizes : mapping
         Children a class, by grade (``K1``) or by stage (``primary``); a grade's own entry goes first.
     value : str
@@ -109,6 +109,8 @@ def _classes(
 
 def _capacity(capacity: pd.DataFrame, rows: pd.DataFrame, by_area: bool) -> pd.DataFrame:
     """Return capacity by area, stage and year of the projection."""
+    if capacity.empty:
+        return rows[["area", "stage", "year"]].assign(seats=np.nan)
     columns(capacity, ["stage", "seats", *(["area"] if by_area else [])], "capacity")
     own = pd.DataFrame(
         {

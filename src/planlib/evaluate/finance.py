@@ -7,6 +7,7 @@ import pandas as pd
 
 from planlib.evaluate.common import TOLERANCE, day, numbers, require, stamps, standing
 
+_COLUMNS = ["check", "item", "year", "value", "previous", "is_met"]
 _RISING = {
     # check → (item, must it rise or only not fall)
     "expenditure_never_falls": ("education_expenditure_yuan", False),
@@ -61,7 +62,7 @@ def finance_checks(
     values = _with_per_pupil(values, students)
     checks = [_rising(values, check, item, strict) for check, (item, strict) in _RISING.items()]
     checks.append(_pay(values))
-    table = pd.concat(checks, ignore_index=True)
+    table = pd.concat(checks, ignore_index=True).reindex(columns=_COLUMNS)
     table["as_of"] = table["year"].map(dates)
     return table.astype({"year": "Int64", "value": "float64", "previous": "float64", "is_met": "boolean"})
 

@@ -79,7 +79,8 @@ def _expected_done(dates: pd.DataFrame, place: np.ndarray, done_step: str) -> pd
     """Return when each project was or should be done, by the median time of the district's own projects."""
     # a project that was opened without a hand-over date was handed over by the day it opened
     after = list(PROJECT_STEPS[PROJECT_STEPS.index(done_step) :])
-    done = dates[after].bfill(axis=1)[done_step]
+    # an empty ledger loses the type of its dates here
+    done = dates[after].bfill(axis=1)[done_step].astype(dates[done_step].dtype)
     expected = done.copy()
     for number, step in enumerate(PROJECT_STEPS[: PROJECT_STEPS.index(done_step)], start=1):
         took = (done - dates[step]).median()

@@ -136,10 +136,25 @@ class Sheet:
 def render(figure: Figure) -> bytes:
     """Return the PNG of a figure: Agg, no clock and no version in the file, so equal data give equal bytes."""
     canvas = FigureCanvasAgg(figure)
+    _settle(figure)
     check_glyphs(figure)
     stream = io.BytesIO()
     canvas.print_png(stream, metadata={"Software": None})
     return stream.getvalue()
+
+
+def _settle(figure: Figure) -> None:
+    """Let the layout be solved once and round it.
+
+    The solver's last digits depend on where its objects lie in memory, and a pixel's shade on them.
+    """
+    if figure.get_layout_engine() is None:
+        return
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for axes in figure.axes:
+        left, bottom, width, height = axes.get_position().bounds
+        axes.set_position((round(left, 4), round(bottom, 4), round(width, 4), round(height, 4)))
 
 
 def sheet(

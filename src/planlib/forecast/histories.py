@@ -18,7 +18,10 @@ _SMALLEST_COUNT = 300.0
 
 @dataclass(frozen=True)
 class Histories:
-    """Checked series: rows sorted by series and year, with where each series starts and how it is bounded."""
+    """Checked series: rows sorted by series and year, with where each series starts and how it is bounded.
+
+    ``noise`` is, by row, the standard error of a percentage of the persons in ``denominator``, else 0.
+    """
 
     series_id: pd.Index
     start: NDArray[np.int64]
@@ -30,6 +33,7 @@ class Histories:
     lower: Floats
     upper: Floats
     missing: NDArray[np.int64]
+    noise: Floats
 
     @property
     def end(self) -> NDArray[np.int64]:
@@ -71,6 +75,8 @@ def numbers(frame: pd.DataFrame, column: str) -> tuple[Floats, NDArray[np.bool_]
 
 def where(frame: pd.DataFrame, rows: NDArray[np.bool_], text: str, column: str) -> list[str]:
     """Describe faulty rows: series, year and what was found."""
+    if not rows.any():
+        return []
     bad = frame.loc[rows, ["series_id", "year", column]]
     return [f"series {s}, year {y}: {text} {v!r}" for s, y, v in bad.itertuples(index=False, name=None)]
 
@@ -80,22 +86,25 @@ def _cell_faults(frame: pd.DataFrame) -> tuple[Floats, Floats, list[str]]:
     value, is_text = numbers(frame, "value")
     year, is_word = numbers(frame, "year")
     is_odd = ~is_word & ~((year >= 1) & (year <= 9999) & (year == np.floor(year)))
-    faults = [f"row {row}: no series_id" for row in frame.index[frame["series_id"].isna()]]
+    nameless = frame["series_id"].isna().to_numpy()
+    faults = [f"row {row}: no series_id" for row in frame.index[nameless]] if nameless.any() else []
     faults += where(frame, is_text, "not a number:", "value")
     faults += where(frame, np.isinf(value), "infinite value", "value")
     faults += where(frame, is_word | is_odd, "not a year:", "year")
     return value, year, faults
 
 
-def _per_series(
-    frame: pd.DataFrame, column: str, codes: NDArray[np.int64], first: NDArray[np.int64]
-) -> tuple[pd.Series, list[str]]:
-    """Return an optional column once per series, and a fault for each series that carries two values of it."""
-    one = frame[column].iloc[first].reset_index(drop=True)
-    wide = one.iloc[codes].to_numpy()
-    here = frame[column].to_numpy()
-    differs = ~((here == wide) | (pd.isna(here) & pd.isna(wide)))
-    return one, [f"series {s}: more than one {column}" for s in frame.loc[differs, "series_id"].unique()]
+def _two_values(
+    frame: pd.DataFrame, column: str, here: NDArray[np.generic], codes: NDArray[np.int64], first: NDArray[np.int64]
+) -> list[str]:
+    """Return a fault for each series that carries two values of what belongs to the series."""
+    one = here[first][codes]
+    differs = (here != one) & ~((here != here) & (one != one))
+    return (
+        [f"series {s}: more than one {column}" for s in frame.loc[differs, "series_id"].unique()]
+        if differs.any()
+        else []
+    )
 
 
 def _guess(value: Floats, start: NDArray[np.int64]) -> NDArray[np.int8]:
@@ -112,34 +121,36 @@ def _kinds(
     """Return kind codes, which were inferred because none was given, and faults."""
     if "kind" not in frame.columns:
         return guess, np.ones(len(first), dtype=bool), []
-    given, faults = _per_series(frame, "kind", codes, first)
-    absent = given.isna().to_numpy()
-    code = pd.Index([*KINDS, "positive"]).get_indexer(given)
-    unknown = (code < 0) & ~absent
-    ids = frame["series_id"].iloc[first].to_numpy()
-    faults += [
-        f"series {s}: kind {k!r}, expected one of positive, {', '.join(KINDS)}"
-        for s, k in zip(ids[unknown], given[unknown], strict=True)
-    ]
+    word, words = pd.factorize(frame["kind"])
+    faults = _two_values(frame, "kind", word, codes, first)
+    known = (*KINDS, "positive")
+    unread = [i for i, text in enumerate(words) if text not in known]
+    for i in unread:
+        names = frame.loc[word == i, "series_id"].unique()
+        faults += [f"series {s}: kind {words[i]!r}, expected one of positive, {', '.join(KINDS)}" for s in names]
+    meaning = np.array([known.index(text) if text in known else 0 for text in words] + [-1])
+    code = meaning[word[first]]
     positive = np.where(guess == KINDS.index("real"), KINDS.index("rate"), guess)
-    kind = np.select([absent, code == len(KINDS)], [guess, positive], code)
-    return kind.astype(np.int8), absent, faults
+    kind = np.select([code < 0, code == len(KINDS)], [guess, positive], code)
+    return kind.astype(np.int8), code < 0, faults
 
 
 def _bounds(
     frame: pd.DataFrame, codes: NDArray[np.int64], first: NDArray[np.int64], kind: NDArray[np.int8]
 ) -> tuple[Floats, Floats, list[str]]:
-    """Return the bounds of each series (those of its kind unless given tighter or, if absent, none) and faults."""
+    """Return the bounds of each series (those of its kind where none are given) and faults."""
     ends = np.array([_BOUNDS.get(name, _FROM_ZERO) for name in KINDS])
     found, faults = [ends[kind, 0], ends[kind, 1]], []
     for side, column in enumerate(("lower_bound", "upper_bound")):
         if column in frame.columns:
-            given, wrong = _per_series(frame, column, codes, first)
-            number = pd.to_numeric(given, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
-            found[side] = np.where(np.isnan(number), found[side], number)
-            faults += wrong
-    ids = frame["series_id"].iloc[first].to_numpy()
-    faults += [f"series {s}: lower bound above upper bound" for s in ids[found[0] > found[1]]]
+            number, is_text = numbers(frame, column)
+            faults += where(frame, is_text, f"{column} is not a number:", column)
+            faults += _two_values(frame, column, number, codes, first)
+            found[side] = np.where(np.isnan(number[first]), found[side], number[first])
+    crossed = found[0] > found[1]
+    if crossed.any():
+        names = frame["series_id"].iloc[first[crossed]]
+        faults += [f"series {s}: lower bound above upper bound" for s in names]
     return found[0], found[1], faults
 
 
@@ -182,8 +193,8 @@ def histories(observations: pd.DataFrame) -> Histories:
     Parameters
     ----------
     observations : pandas.DataFrame
-        ``series_id, year, value`` and optional ``kind``, ``lower_bound``, ``upper_bound`` (one value per series).
-        Missing values count as years without a value.
+        ``series_id, year, value`` and optional ``kind``, ``lower_bound``, ``upper_bound`` (one value per series) and
+        ``denominator`` (persons behind a percentage; the last counts). Missing values count as years without a value.
 
     Returns
     -------
@@ -210,6 +221,27 @@ def histories(observations: pd.DataFrame) -> Histories:
     return _assemble(observations, (codes, pd.Index(ids), first), value, year, known, count, missing)
 
 
+def _noise(
+    frame: pd.DataFrame, rows: NDArray[np.int64], value: Floats, kind: NDArray[np.int8]
+) -> tuple[Floats, list[str]]:
+    """Return the binomial standard error of each value in points (0 without a denominator), and faults.
+
+    ``100 sqrt(p (1 - p) / N)`` with ``p`` one success and one failure towards one half: 0 of 50 is not certain.
+    """
+    if "denominator" not in frame.columns:
+        return np.zeros(len(rows)), []
+    persons, is_text = numbers(frame, "denominator")
+    wrong = is_text | (persons < 1) | np.isinf(persons)
+    faults = where(frame, wrong, "denominator is not a number of persons:", "denominator")
+    here = persons[rows]
+    odd = ~np.isnan(here) & (kind != KINDS.index("percent"))
+    names = frame["series_id"].iloc[rows[odd]].unique()
+    faults += [f"series {s}: a denominator belongs to a percentage" for s in names]
+    size = np.where(np.isnan(here) | wrong[rows], np.inf, here)
+    share = (value + 100.0 / size) / (100.0 + 200.0 / size)
+    return 100.0 * np.sqrt(np.clip(share * (1.0 - share), 0.0, None) / size), faults
+
+
 def _assemble(
     frame: pd.DataFrame,
     parts: tuple[NDArray[np.int64], pd.Index, NDArray[np.int64]],
@@ -222,14 +254,15 @@ def _assemble(
     """Sort the known rows and attach kinds and bounds."""
     codes, ids, first = parts
     kept_codes, kept_year, kept_value = codes[known], year[known], value[known]
-    order = _sorted(kept_codes, kept_year)
+    order, rows = _sorted(kept_codes, kept_year), np.flatnonzero(known)
     if order is not None:
-        kept_codes, kept_year, kept_value = kept_codes[order], kept_year[order], kept_value[order]
+        kept_year, kept_value, rows = kept_year[order], kept_value[order], rows[order]
     start = np.concatenate([[0], np.cumsum(count)[:-1]]).astype(np.int64)
     kind, inferred, faults = _kinds(frame, codes, first, _guess(kept_value, start))
     lower, upper, wrong = _bounds(frame, codes, first, kind)
+    noise, odd = _noise(frame, rows, kept_value, np.repeat(kind, count))
     found = Histories(
-        ids, start, count, kept_year.astype(np.int64), kept_value, kind, inferred, lower, upper, missing
+        ids, start, count, kept_year.astype(np.int64), kept_value, kind, inferred, lower, upper, missing, noise
     )
-    _raise(faults + wrong + _order_faults(found))
+    _raise(faults + wrong + odd + _order_faults(found))
     return found

@@ -1,6 +1,7 @@
 """Forecasts of short annual series from the learnt table."""
 
 from collections.abc import Sequence
+from statistics import NormalDist
 
 import numpy as np
 import pandas as pd
@@ -116,8 +117,17 @@ def medians_and_spreads(windows: Windows, table: Table, horizons: Sequence[int])
     return centre(windows, size[:, None] * change), below, above
 
 
-def raw_quantiles(windows: Windows, table: Table, horizons: Sequence[int], shares: Floats | None = None) -> Floats:
+def raw_quantiles(
+    windows: Windows,
+    table: Table,
+    horizons: Sequence[int],
+    shares: Floats | None = None,
+    noise: Floats | None = None,
+) -> Floats:
     """Return quantiles before bounds, rising in the last axis: ``median + spread * error``.
+
+    The noise of a small number of persons widens them: the table was learnt on nations, which hardly have any.
+    Distances from the median add in squares, ``sqrt((spread * error)² + (z * noise)²)``.
 
     Parameters
     ----------
@@ -126,6 +136,8 @@ def raw_quantiles(windows: Windows, table: Table, horizons: Sequence[int], share
     horizons : sequence of int
     shares : numpy.ndarray, optional
         Those of the table by default.
+    noise : numpy.ndarray, optional
+        Standard error of each series' next value, shape (series,).
 
     Returns
     -------
@@ -135,7 +147,11 @@ def raw_quantiles(windows: Windows, table: Table, horizons: Sequence[int], share
     median, below, above = medians_and_spreads(windows, table, horizons)
     errors = at_horizons(table.block(windows.kind, windows.values.shape[1]).errors, table, horizons)
     wanted = errors if shares is None else at_shares(errors, table.shares, shares)
-    return median[:, :, None] + np.where(wanted < 0, below[:, :, None], above[:, :, None]) * wanted
+    away = np.where(wanted < 0, below[:, :, None], above[:, :, None]) * wanted
+    if noise is not None and noise.any():
+        normal = np.array([NormalDist().inv_cdf(x) for x in (table.shares if shares is None else shares)])
+        away = np.sign(normal) * np.hypot(away, normal * noise[:, None, None])
+    return median[:, :, None] + away
 
 
 def bounded(quantiles: Floats, last: Floats, lower: Floats, upper: Floats, kind: str) -> Floats:
@@ -226,7 +242,11 @@ def _fill(h: Histories, ahead: list[int], shares: Floats, table: Table) -> tuple
             part = Windows(windows.values[some], windows.years[some], kind)
             own = members[some]
             found[own] = bounded(
-                raw_quantiles(part, table, ahead, shares), part.last, h.lower[own], h.upper[own], kind
+                raw_quantiles(part, table, ahead, shares, h.noise[h.end[own]]),
+                part.last,
+                h.lower[own],
+                h.upper[own],
+                kind,
             )
     return found, skill
 
@@ -254,7 +274,7 @@ def forecast(
         Long: ``series_id, year, value``; optional ``kind``, ``lower_bound``, ``upper_bound``. Missing values count
         as gaps. Kinds: percent, positive, real, cumulative; positive means count where the values are whole numbers
         that reach 300, else rate (both may be said outright). Without a kind: real if a value is negative, else
-        positive.
+        positive. ``denominator``: persons behind a percentage; few of them widen the interval.
     horizon : int
         Years ahead, 1 to 15.
     levels : sequence of float

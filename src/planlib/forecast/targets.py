@@ -1,6 +1,7 @@
 """Targets read against a forecast: how likely, what change is needed and how rare, what a next plan may ask."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -149,7 +150,9 @@ def _one_horizon(h: Histories, ahead: NDArray[np.int64], table: Table) -> Floats
         for years in np.unique(ahead[members]):
             some = ahead[members] == years
             part = Windows(windows.values[some], windows.years[some], windows.kind)
-            found[members[some]] = raw_quantiles(part, table, [int(years)])[:, 0, :]
+            found[members[some]] = raw_quantiles(part, table, [int(years)], noise=h.noise[h.end[members[some]]])[
+                :, 0, :
+            ]
     return found
 
 
@@ -180,10 +183,17 @@ def _split(h: Histories, targets: pd.DataFrame) -> Histories:
             for a, y in zip(at[late], year[late], strict=True)
         ]
         raise DataError(listing("targets lie before the first value", faults, _HINT))
-    return Histories(
-        h.series_id.take(at), h.start[at], count, h.year, h.value, h.kind[at], h.is_inferred[at], h.lower[at],
-        h.upper[at], h.missing[at],
-    )  # fmt: skip
+    return replace(
+        h,
+        series_id=h.series_id.take(at),
+        start=h.start[at],
+        count=count,
+        kind=h.kind[at],
+        lower=h.lower[at],
+        is_inferred=h.is_inferred[at],
+        upper=h.upper[at],
+        missing=h.missing[at],
+    )
 
 
 def _ahead(h: Histories, year: NDArray[np.int64], table: Table) -> NDArray[np.int64]:

@@ -1,13 +1,16 @@
 """The body of a report: indicators, promises, projects, balance, places, money."""
 
+from collections.abc import Hashable, Mapping
+from typing import Any
+
 import pandas as pd
 
 from planlib.district import Evaluation, views
 from planlib.figures.marks import STATUS
-from planlib.narrative.opening import amount, lead, over_cap, printed
+from planlib.narrative.opening import amount, in_words, lead, printed, single_coefficients
 from planlib.narrative.parts import Column, Table, Text, join, say, write_date
-from planlib.registry import label
-from planlib.words import capital, factor, number
+from planlib.registry import codes, label
+from planlib.words import capital, factor, is_missing, number
 
 LATE_PROMISES = ("late", "not_kept")
 FACTORS = ("resources", "pupils", "opened", "closed", "reported")
@@ -16,12 +19,7 @@ FACTORS = ("resources", "pupils", "opened", "closed", "reported")
 def indicator_table(evaluation: Evaluation, language: str) -> Table:
     """Return the main table: the 24 series with baseline, value, target, progress and status."""
     card = evaluation.scorecard
-    frame = card.assign(
-        name=card[f"name_{language}"],
-        baseline_shown=[printed(row["baseline_text"], row, language) for _, row in card.iterrows()],
-        value_shown=[amount(row["value"], row, language) for _, row in card.iterrows()],
-        target_shown=[printed(row["target_text"], row, language) for _, row in card.iterrows()],
-    )
+    frame = in_words(evaluation, card, language)
     columns = [
         Column("number", "number", "year"),
         Column("name", "name"),
@@ -49,7 +47,7 @@ def count_table(evaluation: Evaluation, language: str) -> Table:
         Column("anticipatory", "anticipatory", "number"),
         Column("total", "total", "number"),
     ]
-    return Table(frame, columns, say("caption.counts", language), language)
+    return Table(frame, columns, say("caption.counts", language, total=len(evaluation.indicators)), language)
 
 
 def promises(evaluation: Evaluation, language: str) -> Text:
@@ -57,13 +55,15 @@ def promises(evaluation: Evaluation, language: str) -> Text:
     table = evaluation.commitments
     late = table[table["status"].isin(LATE_PROMISES)]
     names = evaluation.plan.frame.set_index("frame_id")[f"name_{language}"]
-    if late.empty:
-        lines = [say("section.no_late_boxes", language)]
+    silent = int((table["status"] == "no_record").sum())
+    if table.empty:
+        lines = [say("verdict.commitments_none", language)]
+    elif late.empty:
+        lines = [say("section.no_late_known" if silent else "section.no_late_boxes", language)]
     else:
         places = late["box"].fillna(late["task"]).fillna(late["safeguard"])
         worst = [names[code] for code in places.value_counts().index[:3]]
         lines = [say("section.late_boxes", language, count=len(late), names=join(worst, language))]
-    silent = int((table["status"] == "no_record").sum())
     if silent:
         lines.append(say("section.no_record", language, count=silent))
     return Text([("p", line) for line in lines])
@@ -81,6 +81,8 @@ def commitment_table(evaluation: Evaluation, language: str, *, only_late: bool) 
         target_shown=[printed(row["target_text"], row, language) for _, row in chosen.iterrows()],
         achieved_shown=[achieved(row, language) for _, row in chosen.iterrows()],
         lead=[lead(evaluation, c, language) for c in chosen["commitment_id"]],
+        support=[join(evaluation.support(c, language), language) for c in chosen["commitment_id"]],
+        evidence=[_evidence(text, language) for text in chosen["evidence"]],
     )
     columns = [
         Column("name", "item"),
@@ -90,9 +92,41 @@ def commitment_table(evaluation: Evaluation, language: str, *, only_late: bool) 
         Column("as_of", "as_of", "date"),
         Column("status", "status", "label:commitment_status"),
         Column("lead", "lead"),
+        Column("support", "support"),
+        Column("evidence", "evidence"),
     ]
     caption = "caption.late_commitments" if only_late else "caption.commitments"
     return Table(frame, columns, say(caption, language), language)
+
+
+def _evidence(text: object, language: str) -> str:
+    """Return where a promise's record comes from: a table of the district, or what the office wrote."""
+    if is_missing(text):
+        return ""
+    return label(str(text), language, "evidence") if text in codes("evidence") else str(text)
+
+
+def amendment_table(evaluation: Evaluation, language: str) -> Table:
+    """Return the targets amended up to the cutoff, with date and approval."""
+    rows = evaluation.plan.amendments
+    rows = rows[rows["date"].astype("str") <= evaluation.cutoff.isoformat()]
+    names = pd.concat(
+        [
+            evaluation.plan.series.set_index("series_id")[f"name_{language}"],
+            evaluation.plan.commitments.set_index("commitment_id")[f"name_{language}"],
+        ]
+    )
+    frame = rows.assign(
+        name=rows["series_id"].fillna(rows["commitment_id"]).map(names),
+        approval=rows["approval" if language == "zh" else "approval_en"],
+    )
+    columns = [
+        Column("name", "item"),
+        Column("target_text", "amended"),
+        Column("date", "date", "date"),
+        Column("approval", "approval"),
+    ]
+    return Table(frame, columns, say("caption.amended", language), language)
 
 
 def achieved(row: pd.Series, language: str) -> str:
@@ -107,6 +141,8 @@ def achieved(row: pd.Series, language: str) -> str:
 def projects(evaluation: Evaluation, language: str) -> Text:
     """Return where the building projects stand and which will be late."""
     ledger, counts = evaluation.projects, evaluation.project_counts
+    if ledger.empty:
+        return Text([("p", say("verdict.projects_none", language))])
     told = {
         "total": len(ledger),
         "seats": number(ledger["seats"].sum(), language, 0),
@@ -153,52 +189,67 @@ def ledger_table(evaluation: Evaluation, language: str) -> Table:
 
 def balance(evaluation: Evaluation, language: str) -> Text:
     """Return how the coefficients moved, which is widest, and how many schools meet the standard."""
-    district = evaluation.district
     lines = [_trend(evaluation, stage, language) for stage in ("primary", "junior")]
-    if views.since_baseline(district):
-        lines += [_causes(evaluation, language), _robust(evaluation, language)]
-    schools = district.check.schools
-    failing = int((~schools["is_passing"]).sum())
-    found = (
-        say("section.failing_some", language, count=failing) if failing else say("section.failing_none", language)
-    )
-    told = {"year": district.last_year, "units": len(schools), "passing": int(schools["is_passing"].sum())}
-    lines += [say("section.standard", language, failing=found, **told), say("section.standard_scope", language)]
+    lines += _change(evaluation, language)
+    lines += [_standard(evaluation, language), say("section.standard_scope", language)]
     return Text([("p", line) for line in lines])
 
 
-def _causes(evaluation: Evaluation, language: str) -> str:
-    """Say what drove the change of each composite: the parts add up to it."""
-    table = views.change(evaluation.district)
-    parts = []
-    for row in table[table["resource"] == "composite"].to_dict("records"):
-        drivers = sorted((f for f in FACTORS if row[f"by_{f}"]), key=lambda f: -abs(row[f"by_{f}"]))
-        said = [
-            say("section.balance_driver", language, name=factor(f, language), effect=_signed(row[f"by_{f}"]))
-            for f in drivers
-        ]
-        parts.append(
-            say(
-                "section.balance_causes_stage",
-                language,
-                stage=label(str(row["stage"]), language, "stage"),
-                change=_signed(row["after"] - row["before"]),
-                drivers=join(said, language),
-            )
-        )
-    return say("section.balance_causes", language, stages=say("clause_separator", language).join(parts))
+def _standard(evaluation: Evaluation, language: str) -> str:
+    """Say how many school units pass the standard, how many fail, and of how many it cannot be said."""
+    schools, year = evaluation.district.check.schools, evaluation.district.last_year
+    passing, failing = int(schools["is_passing"].sum()), len(failing_units(evaluation))
+    unknown = len(schools) - passing - failing
+    if unknown == len(schools):
+        return say("section.standard_unknown", language, year=year, units=unknown)
+    found = [say("section.failing_some" if failing else "section.failing_none", language, count=failing)]
+    found += [say("section.failing_unknown", language, count=unknown)] if unknown else []
+    told = {"year": year, "units": len(schools), "passing": passing}
+    return say("section.standard", language, failing=join(found, language), **told)
 
 
-def _robust(evaluation: Evaluation, language: str) -> str:
-    """Say whether each change of the composite rests on few schools."""
-    table = views.robustness(evaluation.district)
-    parts = []
-    for row in table[table["resource"] == "composite"].itertuples():
-        word = "falls" if row.upper < 0 else "rises" if row.lower > 0 else "open"
-        ends = {"lower": _signed(row.lower), "upper": _signed(row.upper)}
-        stage = label(str(row.stage), language, "stage")
-        parts.append(say(f"section.balance_{word}", language, stage=stage, **ends))
-    return say("section.balance_robust", language, stages=say("clause_separator", language).join(parts))
+def failing_units(evaluation: Evaluation) -> pd.DataFrame:
+    """Return the school units that fail the standard whatever their unreported figures may be.
+
+    A unit fails if a figure lies below the floor, or if more figures lie below the threshold than may.
+    """
+    check, standard = evaluation.district.check, evaluation.district.standard
+    schools = check.schools
+    is_short = schools["met"] + schools["missing"] < standard.required_met
+    return schools[(schools["below"] > 0) | is_short]
+
+
+def _change(evaluation: Evaluation, language: str) -> list[str]:
+    """Say what drove the change of the composites since the base year, and whether it rests on few schools."""
+    if not views.since_baseline(evaluation.district):
+        return []
+    whole = [
+        t[t["resource"] == "composite"]
+        for t in (views.change(evaluation.district), views.robustness(evaluation.district))
+    ]
+    causes, firm = (table.dropna(subset=["before", "after"]).to_dict("records") for table in whole)
+    said = {
+        "causes": [_causes(row, language) for row in causes if not is_missing(row["by_pupils"])],
+        "robust": [_robust(row, language) for row in firm if not is_missing(row["lower"])],
+    }
+    between = say("clause_separator", language)
+    return [
+        say(f"section.balance_{key}", language, stages=between.join(found)) for key, found in said.items() if found
+    ]
+
+
+def _causes(row: Mapping[Hashable, Any], language: str) -> str:
+    drivers = sorted((f for f in FACTORS if row[f"by_{f}"]), key=lambda f: -abs(row[f"by_{f}"]))
+    effects = {f: _signed(row[f"by_{f}"]) for f in drivers}
+    said = [say("section.balance_driver", language, name=factor(f, language), effect=effects[f]) for f in drivers]
+    told = {"change": _signed(row["after"] - row["before"]), "drivers": join(said, language)}
+    return say("section.balance_causes_stage", language, stage=label(str(row["stage"]), language, "stage"), **told)
+
+
+def _robust(row: Mapping[Hashable, Any], language: str) -> str:
+    word = "falls" if row["upper"] < 0 else "rises" if row["lower"] > 0 else "open"
+    ends = {key: _signed(row[key]) for key in ("lower", "upper")}
+    return say(f"section.balance_{word}", language, stage=label(str(row["stage"]), language, "stage"), **ends)
 
 
 def _signed(value: float) -> str:
@@ -209,7 +260,10 @@ def _trend(evaluation: Evaluation, stage: str, language: str) -> str:
     district = evaluation.district
     rows = district.balance[district.balance["stage"] == stage].set_index(["year", "resource"])["cv"]
     base, year = evaluation.plan.period["baseline_year"], district.last_year
-    single = rows[year].drop("composite")
+    own = single_coefficients(evaluation)
+    single = own[own["stage"] == stage].set_index("resource")["cv"].dropna()
+    if single.empty:
+        return say("section.balance_unknown", language, stage=label(stage, language, "stage"), year=year)
     worst = str(single.idxmax())
     return say(
         "section.balance_trend",
@@ -218,7 +272,7 @@ def _trend(evaluation: Evaluation, stage: str, language: str) -> str:
         base_year=base,
         base=number(rows.get((base, "composite")), language, 3),
         year=year,
-        value=number(rows[(year, "composite")], language, 3),
+        value=number(rows.get((year, "composite")), language, 3),
         worst=district.standard.labels[worst][language],
         cv=number(single.max(), language, 3),
         cap=number(district.standard.caps[stage], language, 2),
@@ -230,22 +284,35 @@ def balance_table(evaluation: Evaluation, language: str) -> Table:
     district = evaluation.district
     years = [evaluation.plan.period["baseline_year"], district.last_year]
     rows = district.balance[district.balance["year"].isin(years)]
-    wide = rows.pivot_table(index="resource", columns=["stage", "year"], values="cv", sort=False).reset_index()
     order = [*district.standard.resources, "composite"]
-    wide = wide.set_index("resource").reindex(order).reset_index()
+    cells = rows.set_index(["stage", "year", "resource"])["cv"]
     frame = pd.DataFrame({"resource": [resource_name(evaluation, r, language) for r in order]})
     columns = [Column("resource", "resource")]
     headers = {}
     for stage in ("primary", "junior"):
         for year in years:
             key = f"{stage}_{year}"
-            frame[key] = wide[(stage, year)].to_numpy()
+            frame[key] = [cells.get((stage, year, resource)) for resource in order]
             columns.append(Column(key, key, "number", 3))
             headers[key] = f"{label(stage, language, 'stage')} {year}"
         frame[f"cap_{stage}"] = [district.standard.caps[stage]] * len(order[:-1]) + [float("nan")]
         columns.append(Column(f"cap_{stage}", "cap", "number", 2))
-    notes = [say("note.cap", language)]
+    notes = [say("note.cap", language), *_unreported(evaluation, years, language)]
     return Table(frame, columns, say("caption.balance", language), language, notes, headers)
+
+
+def _unreported(evaluation: Evaluation, years: list[int], language: str) -> list[str]:
+    """Return a note naming the resources no school reported, with their years; nothing where all are known."""
+    district = evaluation.district
+    rows = district.balance[district.balance["resource"] != "composite"]
+    notes = []
+    for year in dict.fromkeys(years):
+        known = rows[rows["year"] == year].groupby("resource")["cv"].count()
+        silent = [r for r in district.standard.resources if known.get(r, 0) == 0]
+        if silent:
+            names = join([resource_name(evaluation, r, language) for r in silent], language)
+            notes.append(say("note.unreported", language, year=year, names=names))
+    return notes
 
 
 def resource_name(evaluation: Evaluation, resource: str, language: str) -> str:
@@ -259,7 +326,7 @@ def failing_table(evaluation: Evaluation, language: str) -> Table:
     """Return the school units that fail the standard, with what each lacks to the threshold."""
     district = evaluation.district
     check = district.check
-    failing = check.schools.loc[~check.schools["is_passing"], ["school_id", "stage", "year"]]
+    failing = failing_units(evaluation)[["school_id", "stage", "year"]]
     lacks = check.detail[check.detail["state"] != "met"].merge(failing, on=["school_id", "stage", "year"])
     known = district.stage_resources[["school_id", "stage", "year", "school_name"]]
     lacks = lacks.merge(known, on=["school_id", "stage", "year"])
@@ -293,8 +360,23 @@ def places(evaluation: Evaluation, language: str) -> Text:
                 upper=number(row.upper, language, 0),
             )
         )
-    lines.append(short_places(evaluation, language) or say("section.seats_enough", language, year=end))
+    lines.append(short_places(evaluation, language) or _enough_places(evaluation, language))
     return Text([("p", line) for line in lines])
+
+
+def _enough_places(evaluation: Evaluation, language: str) -> str:
+    """Say that places suffice, as far as they are known."""
+    seats = evaluation.seats_by_area
+    end = seats[seats["year"] == evaluation.seats_year]
+    if end.empty or end["seats"].isna().all():
+        return say("section.seats_unknown", language)
+    unknown = int(end["seats"].isna().sum())
+    sentence = say("section.seats_enough", language, year=evaluation.seats_year)
+    return (
+        sentence
+        if not unknown
+        else say("section.seats_known", language, year=evaluation.seats_year, count=unknown)
+    )
 
 
 def short_items(evaluation: Evaluation, language: str) -> list[str]:
@@ -375,10 +457,3 @@ def finance_table(evaluation: Evaluation, language: str) -> Table:
         Column("kept", "is_met"),
     ]
     return Table(frame, columns, say("caption.finance", language), language)
-
-
-__all__ = [
-    "achieved", "balance", "balance_table", "commitment_table", "count_table", "failing_table", "finance_table",
-    "indicator_table", "ledger_table", "money", "over_cap", "places", "project_table", "projects", "promises",
-    "seats_table", "short_items",
-]  # fmt: skip

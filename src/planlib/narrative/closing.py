@@ -3,8 +3,8 @@
 import pandas as pd
 
 from planlib.district import Evaluation, views
-from planlib.narrative.chapters import LATE_PROMISES, resource_name, short_items
-from planlib.narrative.opening import amount, lead, name, printed
+from planlib.narrative.chapters import failing_units, resource_name, short_items
+from planlib.narrative.opening import amount, in_words, lead, name, printed
 from planlib.narrative.parts import Column, Table, Text, join, say
 from planlib.registry import label
 from planlib.words import capital, number, resource_counted
@@ -15,9 +15,7 @@ def problems_table(evaluation: Evaluation, language: str) -> Table:
     """Return the late series with cause, measure and deadline as the offices wrote them, or that they owe them."""
     late = evaluation.late
     said = evaluation.explanations.drop_duplicates("subject", keep="last").set_index("subject")
-    frame = late.assign(
-        name=late[f"name_{language}"], lead=[lead(evaluation, s, language) for s in late["series_id"]]
-    )
+    frame = in_words(evaluation, late, language)
     for key in ("cause", "cause_kind", "measure", "deadline"):
         written = late["series_id"].map(said[key]).astype("object")
         blank = late["attribute"].map({"binding": say("word.owed", language)}).fillna("—")
@@ -49,13 +47,7 @@ def outlook(evaluation: Evaluation, language: str) -> Text:
 
 def outlook_table(evaluation: Evaluation, language: str) -> Table:
     """Return for every series the outlook in words, with value and target; the numbers behind it are in the annex."""
-    card = evaluation.scorecard
-    frame = card.assign(
-        name=card[f"name_{language}"],
-        value_shown=[amount(row["value"], row, language) for _, row in card.iterrows()],
-        target_shown=[printed(row["target_text"], row, language) for _, row in card.iterrows()],
-        lead=[lead(evaluation, s, language) for s in card["series_id"]],
-    )
+    frame = in_words(evaluation, evaluation.scorecard, language)
     columns = [
         Column("number", "number", "year"),
         Column("name", "name"),
@@ -73,6 +65,7 @@ def advice(evaluation: Evaluation, language: str) -> Text:
     lines = [
         *(_advice_on(evaluation, row, language) for _, row in evaluation.late.iterrows()),
         *_open_definitions(evaluation, language),
+        *_silent_series(evaluation, language),
         *_advice_on_schools(evaluation, language),
         *_advice_on_supply(evaluation, language),
     ]
@@ -118,10 +111,18 @@ def _open_definitions(evaluation: Evaluation, language: str) -> list[str]:
     return [say("advice.ambiguous", language, name=name(row, language)) for _, row in rows.iterrows()]
 
 
+def _silent_series(evaluation: Evaluation, language: str) -> list[str]:
+    """Ask for the figures that nobody sent; what only a census counts nobody could have sent."""
+    card = evaluation.scorecard
+    rows = card[(card["status"] == "no_data") & (card["judged"] != "census")]
+    names = [name(row, language) for _, row in rows.iterrows()]
+    return [say("advice.no_data", language, names=join(names, language))] if names else []
+
+
 def _advice_on_schools(evaluation: Evaluation, language: str) -> list[str]:
     district = evaluation.district
     check, lines = district.check, []
-    failing = int((~check.schools["is_passing"]).sum())
+    failing = len(failing_units(evaluation))
     if failing:
         lacking = check.detail.loc[check.detail["state"].isin(["between", "below"]), "resource"]
         most = resource_name(evaluation, str(lacking.value_counts().idxmax()), language)
@@ -133,7 +134,10 @@ def _advice_on_schools(evaluation: Evaluation, language: str) -> list[str]:
             (district.balance["stage"] == stage)
             & (district.balance["year"] == district.last_year)
             & (district.balance["resource"] != "composite")
+            & district.balance["cv"].notna()
         ]
+        if rows.empty:
+            continue
         widest = rows.loc[rows["cv"].idxmax()]
         word = "advice.balance" if widest["resource"] in district.standard.moves else "advice.balance_fixed"
         told = {"resource": resource_name(evaluation, widest["resource"], language)}
@@ -259,6 +263,31 @@ def probability_table(evaluation: Evaluation, language: str) -> Table:
     return Table(card, columns, say("caption.probabilities", language), language, notes)
 
 
+def methods(language: str) -> Text:
+    """Return the methods in a few sentences, with the assumptions they rest on."""
+    return Text(
+        [("p", say(f"methods.{part}", language)) for part in ("coefficient", "forecast", "enrolment", "targets")]
+    )
+
+
+def check_table(evaluation: Evaluation, language: str) -> Table:
+    """Return what each forecast rests on: how many values, and the gain on no change to expect from such a series."""
+    ahead, card = evaluation.forecast, evaluation.scorecard
+    last = ahead.sort_values("year").drop_duplicates("series_id", keep="last").set_index("series_id")
+    values = evaluation.history.groupby("series_id")["year"].nunique()
+    frame = card[card["series_id"].isin(last.index)]
+    frame = frame.assign(
+        values=frame["series_id"].map(values), skill=frame["series_id"].map(last["expected_skill"])
+    )
+    columns = [
+        Column("number", "number", "year"),
+        Column(f"name_{language}", "name"),
+        Column("values", "values", "number"),
+        Column("skill", "skill", "percent"),
+    ]
+    return Table(frame, columns, say("caption.checks", language), language)
+
+
 def sensitivity_table(evaluation: Evaluation, language: str) -> Table:
     """Return how many indicators would stand in each class under other cut points."""
     rows = evaluation.sensitivity
@@ -272,7 +301,8 @@ def sensitivity_table(evaluation: Evaluation, language: str) -> Table:
         *(Column(c, c, "number") for c in shown),
         Column("changed", "changed", "number"),
     ]
-    return Table(frame, columns, say("caption.sensitivity", language), language, (), headers)
+    caption = say("caption.sensitivity", language, total=len(evaluation.indicators))
+    return Table(frame, columns, caption, language, (), headers)
 
 
 def issues_table(evaluation: Evaluation, language: str) -> Table:
@@ -288,9 +318,3 @@ def issues_table(evaluation: Evaluation, language: str) -> Table:
         Column("done", "done"),
     ]
     return Table(frame, columns, say("caption.issues", language), language)
-
-
-__all__ = [
-    "LATE_PROMISES", "advice", "carried_over", "carried_table", "feasible_table", "issues_table", "outlook",
-    "outlook_table", "probability_table", "problems_table", "review_table", "sensitivity_table",
-]  # fmt: skip

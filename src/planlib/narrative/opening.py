@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from planlib import schema
 from planlib.district import Evaluation
 from planlib.figures.marks import PROMISE, STATUS
 from planlib.narrative.parts import Column, Table, Text, join, say, write_date
@@ -22,11 +23,15 @@ def amount(value: object, row: pd.Series, language: str) -> str:
     >>> people = pd.Series({"precision": 1, "unit": "ten_thousand_persons"})
     >>> amount(4.2447, people, "zh"), amount(4.2447, people, "en")
     ('4.2万人', '42,000 persons')
+    >>> amount(float("nan"), people, "en")
+    '—'
     """
+    if is_missing(value):
+        return number(value, language)
     decimals = int(row["precision"]) if pd.notna(row.get("precision")) else None
     unit = str(row["unit"])
     for prefix, factor in _MULTIPLES.items():
-        if language == "en" and unit.startswith(prefix) and not is_missing(value):
+        if language == "en" and unit.startswith(prefix):
             whole = round(float(str(value)), 2 if decimals is None else decimals) * factor
             return with_unit(f"{whole:,.0f}", unit_name(_SINGLE[unit.removeprefix(prefix)], language), language)
     return with_unit(number(value, language, decimals), unit_name(unit, language), language)
@@ -63,16 +68,28 @@ def lead(evaluation: Evaluation, subject: str, language: str) -> str:
     return evaluation.lead(subject, language) or say("unknown_lead", language)
 
 
+def in_words(evaluation: Evaluation, series: pd.DataFrame, language: str) -> pd.DataFrame:
+    """Add to rows of the scorecard what a table prints: ``name``, figures with units, leading and supporting offices."""
+    rows = [row for _, row in series.iterrows()]
+    return series.assign(
+        name=[name(row, language) for row in rows],
+        baseline_shown=[printed(row["baseline_text"], row, language) for row in rows],
+        value_shown=[amount(row["value"], row, language) for row in rows],
+        target_shown=[printed(row["target_text"], row, language) for row in rows],
+        lead=[lead(evaluation, row["series_id"], language) for row in rows],
+        support=[join(evaluation.support(row["series_id"], language), language) for row in rows],
+    )
+
+
 def title(evaluation: Evaluation, language: str) -> Text:
     """Return the head of the first page: title, plan document, cutoff, notice of simulated data."""
     plan = evaluation.plan
-    lines = [
-        ("h1", say(f"title.{evaluation.phase}", language, plan=plan.title[language])),
-        ("subtitle", say("title.document", language, number=plan.document["number"],
-                         date=write_date(plan.document["date"], language))),
-        ("subtitle", say("title.cutoff", language, year=evaluation.year,
-                         date=write_date(evaluation.cutoff, language))),
-    ]  # fmt: skip
+    lines = [("h1", say(f"title.{evaluation.phase}", language, plan=plan.title[language]))]
+    if plan.document:
+        issued = write_date(plan.document["date"], language)
+        lines.append(("subtitle", say("title.document", language, number=plan.document["number"], date=issued)))
+    known = write_date(evaluation.cutoff, language)
+    lines.append(("subtitle", say("title.cutoff", language, year=evaluation.year, date=known)))
     if evaluation.is_simulated:
         lines.append(("note", say("title.simulated", language)))
     return Text(lines)
@@ -83,20 +100,37 @@ def verdict(evaluation: Evaluation, language: str) -> Text:
     lines = [("h3", say("verdict.heading", language)), ("p", _classes(evaluation, language))]
     late = evaluation.late[evaluation.late["attribute"] == "binding"]
     if late.empty:
-        lines.append(("p", say("verdict.late_none", language)))
+        lines.append(("p", _none_late(evaluation, language)))
     else:
         lines.append(("p", say("verdict.late_some", language, count=len(late))))
         lines += [("li", _late_item(evaluation, row, language)) for _, row in late.iterrows()]
+        if silent := _silent_binding(evaluation):
+            lines.append(("p", say("verdict.binding_silent", language, count=silent)))
     lines.append(("p", _promises(evaluation, language)))
     counts = evaluation.project_counts
     totals = {key: int(counts[column].sum()) for key, column in _PROJECTS.items()}
-    lines.append(("p", say("verdict.projects", language, **totals)))
+    lines.append(
+        ("p", say("verdict.projects" if totals["total"] else "verdict.projects_none", language, **totals))
+    )
     lines.append(("p", _balance(evaluation, language)))
     last = _review(evaluation, language) if evaluation.phase == "endterm" else _outlook(evaluation, language)
     return Text([*lines, ("p", last)], "verdict")
 
 
 _PROJECTS = {"total": "projects", "done": "done", "late": "late"}
+
+
+def _none_late(evaluation: Evaluation, language: str) -> str:
+    """Say that no binding series is late, and of how many nothing is known: silence is no success."""
+    if silent := _silent_binding(evaluation):
+        return say("verdict.late_unknown", language, count=silent)
+    has_binding = (evaluation.scorecard["attribute"] == "binding").any()
+    return say("verdict.late_none" if has_binding else "verdict.binding_none", language)
+
+
+def _silent_binding(evaluation: Evaluation) -> int:
+    card = evaluation.scorecard
+    return int(((card["attribute"] == "binding") & (card["status"] == "no_data")).sum())
 
 
 def _classes(evaluation: Evaluation, language: str) -> str:
@@ -151,6 +185,8 @@ def _late_item(evaluation: Evaluation, row: pd.Series, language: str) -> str:
 
 def _promises(evaluation: Evaluation, language: str) -> str:
     counts = evaluation.commitments["status"].value_counts().reindex(list(PROMISE)).dropna().astype(int)
+    if counts.empty:
+        return say("verdict.commitments_none", language)
     words = [
         say("verdict.class", language, status=label(str(s), language, "commitment_status"), count=n)
         for s, n in counts.items()
@@ -168,6 +204,14 @@ def _balance(evaluation: Evaluation, language: str) -> str:
         for row in broken.itertuples()
     ]
     targets = _composite_targets(evaluation)
+    known = single_coefficients(evaluation)["cv"]
+    if known.isna().all():
+        return say("verdict.balance_unknown", language, year=district.last_year)
+    caps = say("verdict.caps_broken", language, count=len(names), names=join(names, language)) if names else ""
+    if known.isna().any():
+        caps = join(
+            [*([caps] if caps else []), say("verdict.caps_unknown", language, count=known.isna().sum())], language
+        )
     return say(
         "verdict.balance",
         language,
@@ -176,19 +220,20 @@ def _balance(evaluation: Evaluation, language: str) -> str:
         junior=number(composites.get("junior"), language, 3),
         primary_target=targets.get("primary", "—"),
         junior_target=targets.get("junior", "—"),
-        caps=say("verdict.caps_broken", language, count=len(names), names=join(names, language))
-        if names
-        else say("verdict.caps_held", language),
+        caps=caps or say("verdict.caps_held", language),
     )
+
+
+def single_coefficients(evaluation: Evaluation) -> pd.DataFrame:
+    """Return the coefficients of the last year without the composites."""
+    rows = evaluation.district.balance
+    return rows[(rows["year"] == evaluation.district.last_year) & (rows["resource"] != "composite")]
 
 
 def over_cap(evaluation: Evaluation) -> pd.DataFrame:
     """Return the single coefficients of the last year that exceed the national cap of their stage."""
-    district = evaluation.district
-    rows = district.balance[district.balance["year"] == district.last_year]
-    rows = rows[rows["resource"] != "composite"]
-    caps = rows["stage"].map(district.standard.caps)
-    return rows[rows["cv"] > caps + 1e-9]
+    rows = single_coefficients(evaluation)
+    return rows[rows["cv"] > rows["stage"].map(evaluation.district.standard.caps) + 1e-9]
 
 
 def _composite_targets(evaluation: Evaluation) -> dict[str, str]:
@@ -207,13 +252,16 @@ def _outlook(evaluation: Evaluation, language: str) -> str:
         for code in ("likely", "at_risk", "unlikely")
         if code in counts
     ]
-    return say(
-        "verdict.outlook", language, year=evaluation.plan.period["last_year"], classes=join(words, language)
-    )
+    year = evaluation.plan.period["last_year"]
+    if not words:
+        return say("verdict.outlook_none", language, year=year)
+    return say("verdict.outlook", language, year=year, classes=join(words, language))
 
 
 def _review(evaluation: Evaluation, language: str) -> str:
     review = evaluation.forecast_review
+    if review.empty:
+        return say("verdict.review_none", language)
     gain = 1 - review["error"].sum() / review["naive_error"].sum() if review["naive_error"].sum() else 0.0
     share = percent(abs(gain), language)
     return say(
@@ -235,10 +283,10 @@ def basis(evaluation: Evaluation, language: str) -> Text:
             date=write_date(evaluation.cutoff, language)),
         say("basis.pace", language, **cut) if evaluation.phase == "midterm" else say("basis.endterm_rule", language),
         say("basis.coefficient", language),
-        say("basis.boundary", language, boundary=evaluation.plan.boundary[language]),
-        _data(evaluation, language),
     ]  # fmt: skip
-    return Text([("p", line) for line in lines])
+    if evaluation.plan.boundary:
+        lines.append(say("basis.boundary", language, boundary=evaluation.plan.boundary[language]))
+    return Text([("p", line) for line in [*lines, _data(evaluation, language)]])
 
 
 def _data(evaluation: Evaluation, language: str) -> str:
@@ -253,26 +301,72 @@ def _data(evaluation: Evaluation, language: str) -> str:
 
 
 def definitions_table(evaluation: Evaluation, language: str) -> Table:
-    """Return the 口径表: for every series its source, date, standing, way of judging and place in the plan."""
+    """Return the 口径表: for every series its definition, source, date, standing, way of judging and who answers."""
     card = evaluation.scorecard
-    origin = card["source"].map(
-        {"returns": say("word.returns", language), "observations": say("word.reported", language)}
-    )
-    frame = card.assign(
-        name=card[f"name_{language}"],
-        origin=origin,
-        lead=[lead(evaluation, s, language) for s in card["series_id"]],
+    reported = evaluation.district.tables["observations"].drop_duplicates("series_id", keep="last")
+    offices = card["series_id"].map(reported.set_index("series_id")["source_office"])
+    offices = offices.map(lambda office: evaluation.office(office, language), na_action="ignore")
+    frame = in_words(evaluation, card, language).assign(
+        definition=[definition(measure, language) for measure in card["measure"]],
+        origin=offices.where(card["source"] != "returns", say("word.returns", language)),
         place=card["reference"] if language == "zh" else card["reference_en"],
     )
     columns = [
         Column("number", "number", "year"),
         Column("name", "name"),
-        Column("unit", "unit", "label:unit"),
-        Column("origin", "definition"),
+        Column("definition", "definition"),
+        Column("origin", "origin"),
         Column("as_of", "as_of", "date"),
         Column("observation_status", "reported_status", "label:observation_status"),
         Column("judged", "judged", "label:judged"),
         Column("lead", "lead"),
+        Column("support", "support"),
         Column("place", "reference"),
     ]
     return Table(frame, columns, say("caption.definitions", language), language)
+
+
+def definition(measure: object, language: str) -> str:
+    """Say in words how a declared measure is read off the school returns; empty for reported series.
+
+    Examples
+    --------
+    >>> share = {"sum": "students", "where": {"stage": "preschool", "ownership": "public"},
+    ...          "over": "students", "over_where": {"stage": "preschool"}}
+    >>> definition(share, "zh")
+    '学前段：在校学生数（公办）÷在校学生数'
+    """
+    if not isinstance(measure, dict):
+        return ""
+    if "composite" in measure:
+        return say("measure.composite", language, stage=label(measure["composite"], language, "stage"))
+    where, whole = measure.get("where", {}), measure.get("over_where", {})
+    if "over" not in measure:
+        return _part(measure.get("sum"), where, language)
+    # what holds above and below the line is the scope: said once, in front
+    own = {name: wanted for name, wanted in where.items() if whole.get(name) != wanted}
+    over = measure["over"] if measure["over"] != "schools" else None
+    share = say(
+        "measure.over",
+        language,
+        top=_part(measure.get("sum"), own, language),
+        bottom=_part(over, {}, language),
+    )
+    scope = join([_condition(name, wanted, language) for name, wanted in whole.items()], language)
+    return say("measure.scope", language, scope=scope, share=share) if scope else share
+
+
+def _part(column: str | None, where: dict[str, object], language: str) -> str:
+    what = schema.label(column, language) if column else say("measure.count", language)
+    words = [_condition(name, wanted, language) for name, wanted in where.items()]
+    return say("measure.of", language, what=what, where=join(words, language)) if words else what
+
+
+def _condition(name: str, wanted: object, language: str) -> str:
+    if wanted == "any":
+        return say("measure.any", language, what=schema.label(name, language))
+    if isinstance(wanted, bool):
+        word = schema.label(name, language)
+        return word if wanted else say("measure.not", language, what=word)
+    codes = wanted if isinstance(wanted, list) else [wanted]
+    return say("measure.or", language).join(label(str(code), language, name) for code in codes)

@@ -224,7 +224,7 @@ def _named(where: Where, value: Mapping[Any, Any]) -> str:
         return f"the entry {value['id']!r}"
     names = [step for step in where if isinstance(step, str)]
     if not names:
-        return "the file"
+        return f"entry {int(where[-1]) + 1}" if where else "the file"
     return f"the entry {names[-1]}" if where[-1] == names[-1] else f"this entry of {names[-1]}"
 
 

@@ -63,6 +63,10 @@ def run_report(
     latest = _latest(shelf, parameters.language)
     if not force and latest and _is_intact(shelf, latest, fingerprint):
         return Outcome(shelf / latest["run_id"], shelf / latest["run_id"] / latest["page"], False)
+    # what people wrote is read before a kernel starts: a typing error costs a second, not a run
+    from planlib.registry import check_written
+
+    check_written(parameters.district)
     run = _Run(name, parameters, inputs, fingerprint, shelf)
     return run.make(report_progress)
 

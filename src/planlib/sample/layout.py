@@ -123,7 +123,7 @@ def write_book(path: Path, book: Book) -> None:
         Its ``slips`` are filled on the way.
     """
     with xlsxwriter.Workbook(str(path), {"strings_to_numbers": False}) as workbook:
-        workbook.set_properties({"created": CREATED, "title": book.file})
+        workbook.set_properties({"created": CREATED, "title": path.name})
         formats = {
             "title": workbook.add_format({"bold": True, "align": "center", "font_size": 14}),
             "header": workbook.add_format(
@@ -143,13 +143,24 @@ def _write_sheet(page: Any, sheet: Mapping[str, Any], book: Book, formats: Mappi
     schools = book.schools + _sent_twice(sheet, book)
     for number, school in enumerate(schools):
         _write_school(page, sheet, book, columns, school, number, formats)
-    last = FIRST_ROW + len(schools)
-    _write_totals(page, sheet, book, columns, last, formats)
-    page.write_string(last + 1, 0, book.layout["note"])
-    page.write_string(last + 2, 0, book.layout["signed"].format(year=book.year))
+    _write_foot(page, sheet, book, columns, FIRST_ROW + len(schools), formats)
     page.set_column(0, 0, 6)
     page.set_column(1, width - 1, 14)
     page.freeze_panes(FIRST_ROW, 3)
+
+
+def _write_foot(
+    page: Any, sheet: Mapping[str, Any], book: Book, columns: list[Column], first: int, formats: Mapping[str, Any]
+) -> None:
+    """Rows to be filled in (of a template), totals (of a return), note and signature."""
+    last = first + book.layout.get("free_rows", 0)
+    for row in range(first, last):
+        for at in range(len(columns)):
+            page.write_blank(row, at, None, formats["cell"])
+    if book.layout["total"]:
+        _write_totals(page, sheet, book, columns, last, formats)
+    page.write_string(last + 1, 0, book.layout["note"])
+    page.write_string(last + 2, 0, book.layout["signed"].format(year=book.year))
 
 
 def _write_titles(page: Any, sheet: Mapping[str, Any], book: Book, formats: Mapping[str, Any], width: int) -> None:

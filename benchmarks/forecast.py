@@ -1,0 +1,419 @@
+"""Forecasts side by side with others, on series that were not fitted; writes its section of docs/benchmarks.md.
+
+    PLANLIB_REAL_DATA=<folder> python benchmarks/forecast.py [--quick] [--no-write]
+
+Every table that is scored here is fitted without the country (five folds by the hash of its code), without the years
+(strict time split) or without the set that it is scored on. Needs about ten minutes on one core; ``--quick`` takes
+a third of the cases and one fold.
+"""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import numpy as np
+import pandas as pd
+
+from planlib.forecast import backtest, forecast, probability
+from planlib.forecast.backtest import (
+    OWN,
+    Trials,
+    bootstrap,
+    calibration_error,
+    median_errors,
+    own_quantiles,
+    reference_quantiles,
+    scores,
+    unchanged,
+)
+from planlib.forecast.fit import FOLDS, Settings, fit_table, fold_of, without_groups
+from planlib.forecast.histories import histories
+from planlib.forecast.pool import build_pool
+from planlib.forecast.table import Table
+
+HORIZON = 5
+LENGTHS = (2, 3, 4, 5, 6, 8, 12)
+PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
+START, END = "<!-- forecast: made by benchmarks/forecast.py -->", "<!-- forecast: end -->"
+SETTINGS = Settings(measure_skill=False, horizons=(1, 2, 3, 4, 5))
+
+
+def runs(series: pd.DataFrame) -> pd.DataFrame:
+    """Number the stretches of consecutive years and the place of each row in its stretch."""
+    rows = series.sort_values(["series_id", "year"], kind="stable").reset_index(drop=True)
+    breaks = (rows["series_id"] != rows["series_id"].shift()) | (rows["year"].diff() != 1)
+    rows["run"] = breaks.cumsum()
+    rows["place"] = rows.groupby("run").cumcount()
+    rows["length"] = rows.groupby("run")["place"].transform("size")
+    return rows
+
+
+def cases(series: pd.DataFrame, n: int, every: bool = False, most: int = 4000) -> Trials:
+    """Take the last n values of the last stretch that leaves five years to score; ``every``: of all origins."""
+    rows = runs(series)
+    fit = (rows["place"] >= n - 1) & (rows["place"] + HORIZON < rows["length"])
+    ends = np.flatnonzero(fit)
+    if not every:
+        ends = pd.Series(ends).groupby(rows["series_id"].to_numpy()[ends]).last().to_numpy()
+    if len(ends) > most:
+        ends = np.sort(np.random.default_rng(1).choice(ends, most, replace=False))
+    value, year = rows["value"].to_numpy(), rows["year"].to_numpy()
+    moved = np.r_[0.0, np.cumsum(np.abs(np.diff(value)))]
+    place = rows["place"].to_numpy()[ends]
+    size = (moved[ends] - moved[ends - place]) / np.maximum(place, 1)
+    at = ends[:, None] + np.arange(1 - n, 1)
+    known = pd.DataFrame({"series_id": np.repeat(np.arange(len(ends)), n), "year": year[at].ravel()})
+    known["value"], known["kind"] = value[at].ravel(), np.repeat(rows["kind"].to_numpy()[ends], n)
+    group = pd.factorize(rows["group"].to_numpy()[ends])[0].astype(np.int64)
+    return Trials(histories(known), value[ends[:, None] + np.arange(1, HORIZON + 1)], size, group)
+
+
+def some(t: Trials, kept: np.ndarray) -> Trials:
+    """Return some of the trials."""
+    h = t.known
+    parts = {
+        name: getattr(h, name)[kept]
+        for name in ("start", "count", "kind", "is_inferred", "lower", "upper", "missing")
+    }
+    return Trials(replace(h, series_id=h.series_id[kept], **parts), t.actual[kept], t.size[kept], t.group[kept])
+
+
+class Bench:
+    """The pool, its five tables, and the folds of the places that are scored."""
+
+    def __init__(self, folder: Path, quick: bool) -> None:
+        files = [pd.read_csv(folder / name) for name in ("wdi_education.csv.gz", "ppts_easia_weuro_world.csv.gz")]
+        whole = build_pool(*files)
+        self.pool = whole[whole["kind"].isin(["percent", "rate", "count"])]
+        thinned = self.pool["series_id"].str.startswith("thinned|")
+        twin = (self.pool["kind"] == "rate") & self.pool["series_id"].isin(
+            self.pool.loc[self.pool["kind"] == "percent", "series_id"]
+        )
+        self.real = self.pool[~thinned & ~twin]
+        self.folds = range(1) if quick else range(FOLDS)
+        self.quick = quick
+        self.folder = folder
+        self.tables = {fold: fit_table(without_groups(self.pool, fold), SETTINGS) for fold in self.folds}
+
+    def education(self) -> pd.DataFrame:
+        """The World Bank's series."""
+        return self.real[self.real["series_id"].str.startswith("SE.")]
+
+    def by_fold(self, series: pd.DataFrame, n: int, every: bool = False) -> Iterator[tuple[Trials, Table]]:
+        """Yield the cases of each fold with the table that has not seen their places."""
+        fold = series["group"].map({g: fold_of(g) for g in series["group"].unique()})
+        for number, table in self.tables.items():
+            here = series[fold == number]
+            if len(here):
+                yield cases(here, n, every), table
+
+
+def joined(parts: list[tuple[Trials, np.ndarray]]) -> tuple[Trials, np.ndarray]:
+    """Put folds together again."""
+    frames, shift = [], 0
+    for t, _ in parts:
+        h = t.known
+        rows = np.repeat(np.arange(len(h.count)), h.count)
+        frame = pd.DataFrame({"series_id": rows + shift, "year": h.year, "value": h.value})
+        frames.append(
+            frame.assign(kind=np.array(["percent", "rate", "count", "real", "cumulative"])[h.kind[rows]])
+        )
+        shift += len(h.count)
+    group, last = [], 0
+    for t, _ in parts:
+        group.append(t.group + last)
+        last += t.group.max() + 1
+    whole = Trials(
+        histories(pd.concat(frames, ignore_index=True)),
+        np.concatenate([t.actual for t, _ in parts]),
+        np.concatenate([t.size for t, _ in parts]),
+        np.concatenate(group),
+    )
+    return whole, np.concatenate([q for _, q in parts])
+
+
+def scored(t: Trials, made: dict[str, np.ndarray], shares: np.ndarray) -> pd.DataFrame:
+    """Score several methods on the same trials, with paired standard errors by place."""
+    naive = median_errors(t, unchanged(t, shares), shares)
+    errors = {name: median_errors(t, q, shares) for name, q in made.items()}
+    doubt = bootstrap(t, errors, naive, 200, 1)
+    rows = [{"method": m} | scores(t, q, shares, naive) | {"owa_se": doubt[m][0]} for m, q in made.items()]
+    return pd.DataFrame(rows).set_index("method")
+
+
+def volatility(t: Trials) -> np.ndarray:
+    """Third of volatility of each trial: mean absolute step over mean level of the window."""
+    rows = np.repeat(np.arange(len(t.size)), t.known.count)
+    level = np.bincount(rows, np.abs(t.known.value)) / t.known.count
+    step = np.r_[0.0, np.abs(np.diff(t.known.value))] * np.r_[False, np.diff(rows) == 0]
+    moved = np.bincount(rows, step) / np.maximum(t.known.count - 1, 1)
+    ratio = np.divide(moved, level, out=np.zeros_like(level), where=level > 0)
+    return pd.qcut(pd.Series(ratio).rank(method="first"), 3, labels=False).to_numpy()
+
+
+def cover(t: Trials, quantiles: np.ndarray, shares: np.ndarray, level: int) -> np.ndarray:
+    """Whether each value lies in its interval."""
+    low, high = (int(np.argmin(np.abs(shares - (0.5 + s * level / 200)))) for s in (-1, 1))
+    slack = 1e-9 * np.maximum(np.abs(t.actual), 1)
+    return (t.actual >= quantiles[..., low] - slack) & (t.actual <= quantiles[..., high] + slack)
+
+
+def education(bench: Bench) -> Iterator[str]:
+    """Education series of other countries: OWA, cover by horizon and volatility, interval score."""
+    yield "| n | series | OWA (s.e.) | MAE ratio | cover 80 / 95 | worst horizon | worst third | MSIS 95 | random walk t |"
+    yield "| --- | --- | --- | --- | --- | --- | --- | --- | --- |"
+    for n in LENGTHS:
+        parts = [(t, own_quantiles(t, table.shares, table)) for t, table in bench.by_fold(bench.education(), n)]
+        t, quantiles = joined(parts)
+        shares = next(iter(bench.tables.values())).shares
+        made = {OWN: quantiles, "naive": unchanged(t, shares)}
+        if n >= 4:
+            made["random_walk"] = reference_quantiles(t, shares, "random_walk")[0]
+        found = scored(t, made, shares)
+        own, inside = found.loc[OWN], {x: cover(t, quantiles, shares, x) for x in (80, 95)}
+        third = volatility(t)
+        worst = [max((100 * inside[x].mean(axis=0) - x), key=abs) for x in (80, 95)]
+        thirds = [max((100 * inside[x][third == k].mean() - x for k in range(3)), key=abs) for x in (80, 95)]
+        walk = f"{found.loc['random_walk', 'msis_95']:.1f}" if n >= 4 else ""
+        ratio = own["mase"] / found.loc["naive", "mase"]
+        yield (
+            f"| {n} | {len(t.size):,} | {own['owa']:.3f} ({own['owa_se']:.3f}) | {ratio:.3f} "
+            f"| {own['cover_80']:.1f} / {own['cover_95']:.1f} | {worst[0]:+.1f} / {worst[1]:+.1f} "
+            f"| {thirds[0]:+.1f} / {thirds[1]:+.1f} | {own['msis_95']:.1f} | {walk} |"
+        )
+
+
+def subnational_sets(bench: Bench) -> dict[str, pd.DataFrame]:
+    """Korean provinces (fitted without Korea) and Baltimore (never fitted): counts, and pupils per teacher."""
+    real = bench.real
+    korea = real[
+        (real["group"] == "KOR")
+        & ~real["series_id"].str.startswith("SE.")
+        & ~real["series_id"].str.contains("Korea")
+    ]
+    wide = korea.assign(
+        what=korea["series_id"].str.split("|").str[0], place=korea["series_id"].str.split("|").str[1]
+    ).pivot_table(index=["place", "year"], columns="what", values="value")
+    ratio = (wide["student"] / wide["teacher"]).dropna().rename("value").reset_index()
+    ratio = ratio.assign(series_id="ratio|" + ratio["place"], kind="rate", group=ratio["place"])
+    korea = korea.assign(group=korea["series_id"].str.split("|").str[1])
+    city = pd.read_csv(
+        bench.folder / "baltimore_bcpss_enrollment.csv.gz", dtype={"school_number": str, "grade": str}
+    )
+    city = city[(city["race"] == "All") & (city["school_number"] != "0") & city["grade"].notna()]
+
+    def total(by: str) -> pd.DataFrame:
+        found = city.groupby([by, "year"], as_index=False)["enrolled_count"].sum()
+        found = found.rename(columns={by: "series_id", "enrolled_count": "value"})
+        return found.assign(kind="count", group=found["series_id"], value=found["value"].astype(float))
+
+    return {
+        "Korean provinces: pupils, teachers, schools": korea,
+        "Korean provinces: pupils per teacher": ratio,
+        "Baltimore: grades": total("grade"),
+        "Baltimore: schools": total("school_number"),
+    }
+
+
+def subnational(bench: Bench) -> Iterator[str]:
+    """Series of provinces and of a city, every origin."""
+    yield "| series | n | trials | OWA (s.e.) | damped drift | Theta-free random walk t: cover 80 / 95 | cover 80 / 95 | MSIS 95 | random walk t |"
+    yield "| --- | --- | --- | --- | --- | --- | --- | --- | --- |"
+    table = bench.tables.get(fold_of("KOR")) or fit_table(bench.pool[bench.pool["group"] != "KOR"], SETTINGS)
+    for name, series in subnational_sets(bench).items():
+        for n in (4, 5, 6, 8, 12):
+            t = cases(series, n, every=True, most=1000 if bench.quick else 3000)
+            made = {OWN: own_quantiles(t, table.shares, table)}
+            made |= {m: reference_quantiles(t, table.shares, m)[0] for m in ("damped_drift", "random_walk")}
+            found = scored(t, made, table.shares)
+            own, walk = found.loc[OWN], found.loc["random_walk"]
+            yield (
+                f"| {name} | {n} | {len(t.size):,} | {own['owa']:.3f} ({own['owa_se']:.3f}) "
+                f"| {found.loc['damped_drift', 'owa']:.3f} | {walk['cover_80']:.0f} / {walk['cover_95']:.0f} "
+                f"| {own['cover_80']:.1f} / {own['cover_95']:.1f} | {own['msis_95']:.1f} | {walk['msis_95']:.1f} |"
+            )
+
+
+def time_split(bench: Bench) -> Iterator[str]:
+    """Fitted on years up to 2008, scored on the last five years of series known at 2009 or later."""
+    yield "| n | series | OWA (s.e.) | cover 80 / 95 |"
+    yield "| --- | --- | --- | --- |"
+    table = fit_table(bench.pool[bench.pool["year"] <= 2008], SETTINGS)
+    for n in (2, 3, 4, 5, 6, 8, 12):
+        t = cases(bench.education(), n)
+        t = some(t, t.known.year[t.known.end] >= 2009)
+        own = scored(t, {OWN: own_quantiles(t, table.shares, table)}, table.shares).loc[OWN]
+        yield (
+            f"| {n} | {len(t.size):,} | {own['owa']:.3f} ({own['owa_se']:.3f}) "
+            f"| {own['cover_80']:.1f} / {own['cover_95']:.1f} |"
+        )
+
+
+def frame_of(t: Trials) -> pd.DataFrame:
+    """Return the known values of trials as a long frame."""
+    h = t.known
+    rows = np.concatenate([np.arange(s, s + c) for s, c in zip(h.start, h.count, strict=True)])
+    ids = np.repeat(np.arange(len(h.count)), h.count)
+    kinds = np.array(["percent", "rate", "count", "real", "cumulative"])[h.kind]
+    return pd.DataFrame({"series_id": ids, "year": h.year[rows], "value": h.value[rows], "kind": kinds[ids]})
+
+
+def asked(t: Trials) -> Iterator[tuple[str, pd.DataFrame, np.ndarray]]:
+    """Yield two kinds of targets and whether they were met: the recent pace goes on; a round percentage is reached."""
+    h, last = t.known, t.last
+    pace = (last - h.value[h.start]) / (h.year[h.end] - h.year[h.start])
+    i, j = np.nonzero((pace != 0)[:, None] & ~np.isnan(t.actual))
+    i, j, share = np.tile(i, 3), np.tile(j, 3), np.repeat((0.5, 1.0, 1.5), len(i))
+    goal, up = last[i] + share * pace[i] * (j + 1), pace[i] > 0
+    rows = {"series_id": i, "year": h.year[h.end][i] + j + 1, "target": goal, "relation": np.where(up, "≥", "≤")}
+    yield "pace", pd.DataFrame(rows), np.where(up, t.actual[i, j] >= goal, t.actual[i, j] <= goal)
+    parts = []
+    for goal in (50.0, 60.0, 70.0, 80.0, 90.0, 95.0, 98.0):
+        i, j = np.nonzero(((h.kind == 0) & (last < goal) & (last > goal - 15))[:, None] & ~np.isnan(t.actual))
+        parts.append((i, j, np.full(len(i), goal)))
+    i, j, goals = (np.concatenate(p) for p in zip(*parts, strict=True))
+    rows = {"series_id": i, "year": h.year[h.end][i] + j + 1, "target": goals, "relation": "≥"}
+    yield "threshold", pd.DataFrame(rows), t.actual[i, j] >= goals
+
+
+def targets(bench: Bench) -> Iterator[str]:
+    """Probabilities of targets: Brier skill over the base rate and calibration error."""
+    yield "| n | pace: cases | skill | calibration error | threshold: cases | skill | calibration error |"
+    yield "| --- | --- | --- | --- | --- | --- | --- |"
+    for n in (2, 3, 4, 5, 6, 8, 12):
+        found: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {"pace": [], "threshold": []}
+        for t, table in bench.by_fold(bench.education(), n):
+            seen = frame_of(t)
+            for name, rows, met in asked(t):
+                found[name].append((probability(seen, rows, table)["probability"].to_numpy(), met.astype(float)))
+        cells = [str(n)]
+        for parts in found.values():
+            chance, met = (np.concatenate(p) for p in zip(*parts, strict=True))
+            skill = 1 - np.mean((chance - met) ** 2) / np.var(met)
+            cells += [f"{len(met):,}", f"{skill:.3f}", f"{calibration_error(chance, met):.3f}"]
+        yield "| " + " | ".join(cells) + " |"
+
+
+def peers(bench: Bench) -> Iterator[str]:
+    """The default beside what others use, on a sample of held-back series (statsmodels is slow)."""
+    table = bench.tables[0]
+    series = bench.education()
+    series = series[series["group"].map(fold_of) == 0]
+    names = pd.Series(series["series_id"].unique()).sample(60 if bench.quick else 250, random_state=1)
+    found = backtest(
+        series[series["series_id"].isin(names)][["series_id", "year", "value", "kind", "group"]],
+        methods=(
+            OWN,
+            "naive",
+            "random_walk",
+            "drift",
+            "damped_drift",
+            "trend_line",
+            "grey",
+            "damped_holt",
+            "theta",
+            "arima",
+        ),
+        least=5,
+        origins=1,
+        group="group",
+        table=table,
+    )
+    yield "| method | trials | OWA (s.e.) | minus planlib (s.e.) | cover 80 / 95 | MSIS 95 | CRPS | calibration error | no answer |"
+    yield "| --- | --- | --- | --- | --- | --- | --- | --- | --- |"
+    for row in found.itertuples(index=False):
+        yield (
+            f"| {row.method} | {row.trials} | {row.owa:.3f} ({row.owa_se:.3f}) | {row.owa_minus_planlib:+.3f} "
+            f"({row.difference_se:.3f}) | {row.cover_80:.0f} / {row.cover_95:.0f} | {row.msis_95:.1f} | {row.crps:.2f} "
+            f"| {row.calibration_error:.3f} | {row.no_answer} |"
+        )
+
+
+def speed(_: Bench) -> Iterator[str]:
+    """Series a second through the public function, frames in and out, processor time of one core."""
+    n = 150_000
+    values = np.random.default_rng(0).normal(60, 5, n * 5).round(1)
+    rows = {
+        "series_id": np.repeat([f"s{i}" for i in range(n)], 5),
+        "year": np.tile(np.arange(2018, 2023), n),
+        "value": values,
+    }
+    many = pd.DataFrame(rows)
+    one = many.head(5).assign(kind="percent")
+    forecast(many, 5)
+
+    def rate(count: int, call) -> float:
+        best = np.inf
+        for _ in range(3):
+            start = time.process_time()
+            made = call()
+            best = min(best, time.process_time() - start)
+        del made
+        return count / best
+
+    made = forecast(many, 5)
+    columns = {name: made[name].to_numpy() for name in made if name != "series_id"}
+    ids = pd.Index([f"s{i}" for i in range(n)])
+
+    def frames() -> pd.DataFrame:
+        pd.DataFrame(rows)
+        return pd.DataFrame({"series_id": ids.take(np.repeat(np.arange(n), 5)), **columns})
+
+    yield "| what | series a second |"
+    yield "| --- | --- |"
+    yield f"| 150 000 series of five values, five years ahead, one call | {rate(n, lambda: forecast(many, 5)):,.0f} |"
+    yield f"| building the frames alone | {rate(n, frames):,.0f} |"
+    yield f"| one series a call | {rate(300, lambda: [forecast(one, 5) for _ in range(300)]):,.0f} |"
+
+
+SECTIONS = {
+    "Education series of other countries": education,
+    "Provinces and a city": subnational,
+    "Strict time split (fitted to 2008, scored after)": time_split,
+    "Probabilities of targets": targets,
+    "Beside other methods": peers,
+    "Speed": speed,
+}
+
+
+def write(text: str) -> None:
+    """Replace this script's part of the page."""
+    page = PAGE.read_text(encoding="utf-8") if PAGE.exists() else "# Benchmarks\n"
+    if START in page:
+        before, rest = page.split(START, 1)
+        page = before.rstrip() + "\n" + rest.split(END, 1)[1]
+    PAGE.write_text(f"{page.rstrip()}\n\n{START}\n\n{text}\n{END}\n", encoding="utf-8")
+
+
+def main() -> int:
+    """Run every section."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--no-write", action="store_true")
+    parser.add_argument("--only", default="", help="part of a section's title")
+    chosen = parser.parse_args()
+    folder = os.environ.get("PLANLIB_REAL_DATA")
+    if not folder:
+        print("Set PLANLIB_REAL_DATA.", file=sys.stderr)
+        return 2
+    bench = Bench(Path(folder), chosen.quick)
+    parts = ["## Forecasts\n"]
+    for title, make in SECTIONS.items():
+        if chosen.only.lower() in title.lower():
+            parts += [f"### {title}\n", f"{make.__doc__}\n", *make(bench), ""]
+            print("\n".join(parts[-2:]) if chosen.no_write else title, flush=True)
+    text = "\n".join(parts)
+    print(text)
+    if not chosen.no_write and not chosen.only:
+        write(text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,69 @@
+"""The command line as a stranger meets it."""
+
+import pytest
+
+from planlib import __version__, cli
+
+
+@pytest.mark.parametrize("words", [["--help"], ["report", "--help"], ["--version"]])
+def test_help_and_version_come_out(words, capsys):
+    with pytest.raises(SystemExit) as caught:
+        cli.main(words)
+    assert caught.value.code == 0
+    assert "planlib" in capsys.readouterr().out
+
+
+def test_version(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["--version"])
+    assert capsys.readouterr().out.strip() == f"planlib {__version__}"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["reprot"],
+        ["report"],
+        ["report", "midterm", "--yaer", "2023"],
+        ["report", "midterm", "--year", "２０２３"],
+    ],
+)
+def test_a_wrong_call_exits_2(words, capsys):
+    with pytest.raises(SystemExit) as caught:
+        cli.main(words)
+    assert caught.value.code == 2
+    assert "usage: planlib" in capsys.readouterr().err
+
+
+def test_check_counts_what_the_plan_holds(capsys):
+    assert cli.main(["check", "shangcheng"]) == 0
+    assert "indicators 20, series 24" in capsys.readouterr().out
+
+
+def test_clean_says_when_there_is_nothing_to_do(capsys):
+    cli.main(["clean", "shangcheng"])
+    capsys.readouterr()
+    assert cli.main(["clean", "shangcheng"]) == 0
+    assert "unchanged, nothing to do" in capsys.readouterr().out
+
+
+def test_trace_prints_the_birthplace(capsys):
+    assert cli.main(["trace", "shangcheng", "schools", "2022", "S0124", "equipment_value_yuan"]) == 0
+    shown = capsys.readouterr().out
+    assert "returns/2022" in shown
+    assert "× 10000" in shown
+
+
+def test_trace_of_nothing_says_what_there_is(capsys):
+    assert cli.main(["trace", "shangcheng", "schools", "2022", "S9999", "students"]) == 2
+    assert "nothing of this school and year" in capsys.readouterr().err
+    assert cli.main(["trace", "shangcheng", "pupils", "2022", "S0124", "students"]) == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_sample_does_not_write_over_anything(tmp_path, capsys):
+    (tmp_path / "mine").write_text("mine")
+    assert cli.main(["sample", str(tmp_path)]) == 2
+    assert "is not empty" in capsys.readouterr().err
+    assert [p.name for p in tmp_path.iterdir()] == ["mine"]
