@@ -30,7 +30,7 @@ sample: environment  ## write the simulated district of the shipped case again
 	@$(BIN)/python tools/sample.py
 
 lock: environment  ## resolve requirements.lock anew
-	@$(BIN)/python -m uv pip compile pyproject.toml --all-extras --universal --generate-hashes --no-header \
+	@$(BIN)/python -m uv pip compile pyproject.toml --extra dev --universal --generate-hashes --no-header \
 		--no-annotate --python-version 3.11 --upgrade --quiet -o requirements.lock
 
 benchmarks: environment  ## measure and write docs/benchmarks.md

@@ -292,3 +292,33 @@ def finance() -> pd.DataFrame:
             for i, v in enumerate(values)
         ]
     )
+
+
+def contributions() -> pd.DataFrame:
+    """Thirteen schools a stage, of the resource that differs most."""
+    rng = np.random.default_rng(11)
+    parts = []
+    for stage, resource in (("primary", "sports_area_m2"), ("junior", "equipment_value_yuan")):
+        share = np.sort(rng.gamma(1, 1, 13))[::-1]
+        rows = {"stage": stage, "resource": resource, "school_name": [f"示例{stage}{i}" for i in range(13)]}
+        parts.append(pd.DataFrame({**rows, "share": share / share.sum(), "relative": rng.gamma(9, 0.11, 13)}))
+    return pd.concat(parts, ignore_index=True)
+
+
+def transfer_plan() -> pd.DataFrame:
+    """A plan that lifts the lowest schools and takes from the highest."""
+    rows = []
+    for stage in ("primary", "junior"):
+        for i in range(12):
+            before = 2000.0 + 500 * i
+            after = min(max(before, 3000.0), 6500.0)
+            told = {
+                "stage": stage,
+                "resource": "equipment_value_yuan",
+                "school": f"S{i}",
+                "change": 800 * (after - before),
+            }
+            rows.append(
+                {**told, "ratio_before": before, "ratio_after": after, "cv_before": 0.36, "cv_after": 0.27}
+            )
+    return pd.DataFrame(rows)

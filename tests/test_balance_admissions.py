@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from planlib.balance import admissions, coefficient_of_variation
+from planlib.balance import admission_path, admissions, coefficient_of_variation
 from planlib.errors import DataError, UsageError
 
 
@@ -135,3 +135,26 @@ def test_wrong_calls_are_refused():
         admissions(pd.concat([frame, frame.head(1)]), resources, 0.2)
     with pytest.raises(DataError, match="adds up to zero"):
         admissions(frame.assign(r0=0.0), resources, 0.2)
+
+
+def test_the_path_ends_where_the_plan_says_and_counts_what_is_over_capacity():
+    frame, resources = case(4, n=12)
+    now = np.mean([coefficient_of_variation(frame[r], frame["students"]) for r in resources])
+    renamed = frame.rename(columns={"capacity_students": "places"})
+    plan = admissions(renamed, resources, 0.95 * now, years=3, capacity="places")
+    pd.testing.assert_frame_equal(plan.schools, admissions(frame, resources, 0.95 * now, years=3).schools)
+    assert plan.status == "reached"
+    ahead = pd.concat([frame.assign(year=2026 + i) for i in range(3)], ignore_index=True)
+    path = admission_path(plan, ahead, resources)
+    last = path[path["year"] == 2028].set_index("resource")
+    whole = plan.coefficients.set_index("resource")
+    np.testing.assert_allclose(last["with_plan"], whole["after"].reindex(last.index), atol=1e-12)
+    np.testing.assert_allclose(last["without"], whole["before"].reindex(last.index), atol=1e-12)
+    together = path[path["resource"] == "composite"]["with_plan"].tolist()
+    assert now > together[0] > together[1] > together[2]
+    assert (path["over_capacity"] == 0).all()
+    tight = ahead.assign(capacity_students=ahead["students"])
+    gains = int((plan.schools["shift"] > 0).sum())
+    assert admission_path(plan, tight, resources)["over_capacity"].unique().tolist() == [gains]
+    with pytest.raises(DataError, match="without a row in 2027"):
+        admission_path(plan, ahead.drop(index=len(frame)), resources)

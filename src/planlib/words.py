@@ -67,6 +67,17 @@ def resource_name(code: str, language: str, names: Mapping[str, str] | None = No
     return str(_resources().get(code, {}).get("short", {}).get(language, code))
 
 
+def resource_counted(code: str, language: str) -> str:
+    """Return what a resource comes in, not per pupil; empty if ``standards.yml`` does not know it.
+
+    Examples
+    --------
+    >>> resource_counted("backbone_teachers", "zh"), resource_counted("equipment_value_yuan", "en")
+    ('人', 'yuan')
+    """
+    return str(_resources().get(code, {}).get("unit", {}).get(language, ""))
+
+
 def resource_unit(code: str, language: str) -> str:
     """Return what a resource is counted in: per pupil or per hundred, as ``standards.yml`` says; empty if unknown.
 
@@ -79,6 +90,17 @@ def resource_unit(code: str, language: str) -> str:
     if known is None:
         return ""
     return say("per_hundred" if known["per"] == 100 else "per_one", language, unit=known["unit"][language])
+
+
+def factor(code: str, language: str) -> str:
+    """Return the name of a cause of change, from ``standards.yml``.
+
+    Examples
+    --------
+    >>> factor("opened", "en")
+    'schools opened'
+    """
+    return str(load_definitions("standards")["factors"][code][language])
 
 
 @cache

@@ -4,11 +4,14 @@ Pure functions over arrays and DataFrames: no files, no districts, no plans. Cap
 arguments.
 """
 
-from planlib.balance.admissions import AdmissionPlan, admissions
+from planlib.balance.admissions import AdmissionPlan, admission_path, admissions
+from planlib.balance.bootstrap import bootstrap_change
 from planlib.balance.buy import PurchasePlan, cheapest_plan
-from planlib.balance.decide import Decision, additions, transfer_bounds, transfers
-from planlib.balance.doubt import bootstrap_change, sensitivity
+from planlib.balance.buy_stages import StagesPlan, cheapest_plan_stages
+from planlib.balance.decide import REACHED, Decision, additions, transfer_bounds, transfers
+from planlib.balance.doubt import sensitivity
 from planlib.balance.explain import Decomposition, contributions, decompose, explain_change
+from planlib.balance.many import ManyTransfers, transfers_by
 from planlib.balance.measure import (
     balance_table,
     check_caps,
@@ -18,15 +21,20 @@ from planlib.balance.measure import (
 )
 
 __all__ = [
+    "REACHED",
     "AdmissionPlan",
     "Decision",
     "Decomposition",
+    "ManyTransfers",
     "PurchasePlan",
+    "StagesPlan",
     "additions",
+    "admission_path",
     "admissions",
     "balance_table",
     "bootstrap_change",
     "cheapest_plan",
+    "cheapest_plan_stages",
     "check_caps",
     "check_district",
     "coefficient_of_variation",
@@ -37,4 +45,5 @@ __all__ = [
     "sensitivity",
     "transfer_bounds",
     "transfers",
+    "transfers_by",
 ]

@@ -2,6 +2,7 @@
 
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -86,6 +87,7 @@ def admissions(
     max_share: float = 1.0,
     composite: str = "mean",
     area: str | None = None,
+    capacity: str = "capacity_students",
 ) -> AdmissionPlan:
     """Find the fewest entry places to shift between schools that bring the composite to a target.
 
@@ -112,10 +114,13 @@ def admissions(
         ``max`` brings every single coefficient to the target.
     area : str, optional
         Column of areas; nothing crosses from one to another.
+    capacity : str
+        Column of places a school has (规划学位), counted for this stage.
 
     Returns
     -------
     AdmissionPlan
+        :func:`admission_path` says what it does year by year.
 
     Raises
     ------
@@ -141,6 +146,7 @@ def admissions(
     >>> plan.total, plan.moves.to_dict("records")
     (25.0, [{'from': 'a', 'to': 'b', 'amount': 25.0}])
     """
+    schools = schools.rename(columns={capacity: "capacity_students"})
     _check_call(schools, resources, target, years, max_share, composite, area)
     case = _as_case(schools, resources, years, max_share, area)
     still = np.zeros(len(schools))
@@ -159,6 +165,85 @@ def admissions(
         shift = _majorise(case, target, shift)
         least, proven = _bound_of_mean(case, target, np.abs(shift).sum() / 2)
     return _plan(schools, resources, area, case, shift, target, least, composite, proven)
+
+
+def admission_path(
+    plan: AdmissionPlan,
+    expected: pd.DataFrame,
+    resources: Sequence[str],
+    *,
+    composite: str = "mean",
+    capacity: str = "capacity_students",
+) -> pd.DataFrame:
+    """Follow an admission plan year by year: coefficients with and without it, and schools over their capacity.
+
+    In the t-th year the shifted quotas have filled t grades, so a school has its expected pupils plus t·shift; give
+    no more years than the plan has.
+
+    Parameters
+    ----------
+    plan : AdmissionPlan
+        From :func:`admissions`.
+    expected : DataFrame
+        ``school_id, year, students`` (expected if no quota changes: an enrolment projection), the resources of that
+        year, and optionally ``capacity_students``; every school of the plan in every year.
+    resources : sequence of str
+        Resource columns.
+    composite : {"mean", "max"}
+    capacity : str
+        Column of places.
+
+    Returns
+    -------
+    DataFrame
+        ``year, resource`` (and composite), ``without, with_plan, over_capacity`` (schools with more pupils than
+        places under the plan; NA without the column).
+
+    Raises
+    ------
+    DataError
+        Missing columns, schools or years; duplicate rows; a school left with no pupils.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"school_id": ["a", "b"], "students": [150, 50], "quota": [75, 25],
+    ...                      "capacity_students": [200, 200], "teachers": [20, 20]})
+    >>> plan = admissions(rows, ["teachers"], 0.0, years=2)
+    >>> ahead = pd.concat([rows.assign(year=2026), rows.assign(year=2027)])
+    >>> admission_path(plan, ahead, ["teachers"])[["year", "resource", "without", "with_plan"]].round(4).head(3)
+       year   resource  without  with_plan
+    0  2026   teachers   0.5774     0.2582
+    1  2026  composite   0.5774     0.2582
+    2  2027   teachers   0.5774     0.0000
+    """
+    missing = [c for c in ("school_id", "year", "students", *resources) if c not in expected]
+    if missing:
+        raise DataError(listing("columns are missing", missing, "add them, one row a school and year"))
+    refuse_duplicates(expected, ["school_id", "year"])
+    refuse_bad_amounts(expected, resources)
+    shift = plan.schools.set_index("school_id")["shift"]
+    rows: list[tuple[Any, ...]] = []
+    for step, (year, now) in enumerate(expected.groupby("year"), 1):
+        absent = [str(s) for s in shift.index.difference(now["school_id"])]
+        if absent:
+            raise DataError(listing(f"schools of the plan without a row in {year}", absent, "add them"))
+        pupils = now["students"].to_numpy(float)
+        after = pupils + step * now["school_id"].map(shift).fillna(0.0).to_numpy()
+        if (after <= 0).any():
+            names = [str(s) for s in now.loc[after <= 0, "school_id"]]
+            raise DataError(listing(f"schools left without pupils in {year}", names, "shift fewer places"))
+        over = int((after > now[capacity].to_numpy(float, na_value=np.inf)).sum()) if capacity in now else pd.NA
+        amounts = now[list(resources)].to_numpy(float).T
+        pair = [np.asarray(coefficient_of_variation(amounts, p)) for p in (pupils, after)]
+        found = [np.append(cv, _together(cv, composite)) for cv in pair]
+        for name, without, with_plan in zip([*resources, COMPOSITE], *found, strict=True):
+            rows.append((year, name, without, with_plan, over))
+    columns = ["year", "resource", "without", "with_plan", "over_capacity"]
+    return pd.DataFrame(rows, columns=columns).astype({"over_capacity": "Int64"})
+
+
+def _together(coefficients: Array, method: str) -> float:
+    return float(composite(coefficients, method))
 
 
 def _check_call(

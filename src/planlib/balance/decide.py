@@ -394,7 +394,9 @@ def _band(case: _Case, width: float) -> tuple[Array, Array]:
 
     def clipped(start: Array) -> Array:
         at = start[case.area]
-        return np.clip(case.pupils * np.clip(ratio, at, at + width), case.lower, case.upper)
+        inside = (at <= ratio) & (ratio <= at + width)  # these keep their amount to the last digit
+        wanted = np.where(inside, case.amount, case.pupils * np.clip(ratio, at, at + width))
+        return np.clip(wanted, case.lower, case.upper)
 
     top = _widest(case)
     low, high = np.full(case.areas, -width - 1.0), np.full(case.areas, top)

@@ -7,18 +7,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from planlib.balance.parts import check_rows, is_dask, sums_of_parts
+from planlib.balance.sums import Array, GroupSums, group_sums
 from planlib.errors import DataError, UsageError, listing
-from planlib.standard import (
-    KEYS,
-    SEVEN,
-    TOLERANCE,
-    Standard,
-    check_standard,
-    refuse_bad_amounts,
-    refuse_duplicates,
-)
+from planlib.standard import KEYS, SEVEN, TOLERANCE, Standard, check_standard
 
-Array = npt.NDArray[np.float64]
 COMPOSITE = "composite"
 
 
@@ -155,8 +148,9 @@ def balance_table(
 
     Parameters
     ----------
-    schools : DataFrame
-        One row per school (and stage, year), amounts as totals: what ``standard.stage_resources`` returns.
+    schools : DataFrame, or dask DataFrame
+        One row per school (and stage, year), amounts as totals: what ``standard.stage_resources`` returns. A dask
+        DataFrame is summed part by part on its cluster; the sums merge, and the result is a plain DataFrame.
     by : str or sequence of str
         Grouping columns, for example ``["stage", "year"]``; empty for one group.
     resources : sequence of str, or mapping of str to float, optional
@@ -194,19 +188,17 @@ def balance_table(
     scale = _scales(schools, names, resources, students)
     if composite not in ("mean", "max"):
         raise UsageError(f"Unknown composite {composite!r}. To do: use 'mean' or 'max'.")
-    refuse_bad_amounts(schools, scale, students)
-    if "school_id" in schools:
-        refuse_duplicates(schools, [k for k in KEYS if k in schools])
-    codes, groups = _group_codes(schools, names)
-    pupils = schools[students].to_numpy(float, na_value=np.nan)
-    counted = pupils > 0
-    left_out = np.bincount(codes[~counted], minlength=len(groups))
-    parts = [
-        _one_resource(codes, pupils, counted, schools[r].to_numpy(float, na_value=np.nan), len(groups), per)
-        for r, per in scale.items()
-    ]
-    parts.append(_composite_part(parts, np.bincount(codes[counted], minlength=len(groups)), composite))
-    return _long(groups, [*scale, COMPOSITE], parts, left_out)
+    if is_dask(schools):
+        return table_of(sums_of_parts(schools, names, list(scale), students), scale, composite)
+    check_rows(schools, list(scale), students)
+    return table_of(group_sums(schools, names, list(scale), students), scale, composite)
+
+
+def table_of(sums: GroupSums, scale: Mapping[str, float], composite: str) -> pd.DataFrame:
+    """Turn sums into the table of coefficients, resources in the order of ``scale``."""
+    parts = [_one_resource(sums, k, per) for k, per in enumerate(scale.values())]
+    parts.append(_composite_part(parts, sums.counted, composite))
+    return _long(sums.groups, [*scale, COMPOSITE], parts, sums.left_out)
 
 
 def _scales(
@@ -217,54 +209,26 @@ def _scales(
     if isinstance(resources, str):
         resources = [resources]
     scale = dict(resources) if isinstance(resources, Mapping) else dict.fromkeys(resources, 1.0)
-    missing = [c for c in dict.fromkeys([*by, students, *scale]) if c not in schools]
+    missing = [c for c in dict.fromkeys([*by, students, *scale]) if c not in schools.columns]
     if missing:
         hint = "make the rows with standard.stage_resources, or name your own columns in resources and by"
         raise DataError(listing("columns are missing", missing, hint))
     if not scale:
         raise UsageError("resources is empty. To do: name at least one column.")
-    not_numbers = [c for c in (students, *scale) if not pd.api.types.is_numeric_dtype(schools[c])]
+    not_numbers = [c for c in (students, *scale) if not pd.api.types.is_numeric_dtype(schools.dtypes[c])]
     if not_numbers:
         raise DataError(listing("columns that are not numbers", not_numbers, "clean them first"))
     return {name: float(per) for name, per in scale.items()}
 
 
-def _group_codes(frame: pd.DataFrame, by: list[str]) -> tuple[npt.NDArray[np.intp], pd.DataFrame]:
-    """Return a group number for every row, and the keys of the groups in sorted order."""
-    if not by:
-        return np.zeros(len(frame), dtype=np.intp), pd.DataFrame(index=range(1))
-    empty = [c for c in by if frame[c].isna().any()]
-    if empty:
-        raise DataError(listing("grouping columns with empty cells", empty, "fill them, or drop those rows"))
-    grouped = frame.groupby(by, sort=True, observed=True)
-    codes: npt.NDArray[np.intp] = np.asarray(grouped.ngroup(), dtype=np.intp)
-    first = np.zeros(grouped.ngroups, dtype=np.intp)
-    first[codes[::-1]] = np.arange(len(codes))[::-1]
-    return codes, frame[by].iloc[first].reset_index(drop=True)
-
-
-def _one_resource(
-    codes: npt.NDArray[np.intp],
-    pupils: Array,
-    counted: npt.NDArray[np.bool_],
-    amount: Array,
-    groups: int,
-    per: float,
-) -> dict[str, Any]:
-    known = counted & ~np.isnan(amount)
-    where = codes if known.all() else codes[known]
-    p, r = (pupils, amount) if known.all() else (pupils[known], amount[known])
-    total_p = np.bincount(where, p, minlength=groups)
-    total_r = np.bincount(where, r, minlength=groups)
-    schools = np.bincount(where, minlength=groups)
+def _one_resource(sums: GroupSums, k: int, per: float) -> dict[str, Any]:
+    schools, held = sums.schools[k], sums.held[k]
+    missing = sums.counted - schools
     with np.errstate(divide="ignore", invalid="ignore"):
-        mean = total_r / total_p
-        # The second pass about the group's own mean: one pass of squares loses digits when S is small.
-        square = np.bincount(where, p * (r / p - mean[where]) ** 2, minlength=groups)
-        sd = np.sqrt(square / total_p)
-        cv = np.where(total_r > 0, sd / mean, np.nan)
-    missing = np.bincount(codes[counted & ~known], minlength=groups)
-    conditions = [schools + missing == 0, schools == 0, total_r <= 0, missing > 0]
+        mean = held / sums.pupils[k]
+        sd = np.sqrt(sums.square[k] / sums.pupils[k])
+        cv = np.where(held > 0, sd / mean, np.nan)
+    conditions = [sums.counted == 0, schools == 0, held <= 0, missing > 0]
     reason = np.select(conditions, ["no_pupils", "no_values", "zero_resource", "partial"], "")
     return {"mean": per * mean, "sd": per * sd, "cv": cv, "schools": schools, "missing": missing, "reason": reason}
 

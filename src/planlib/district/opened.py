@@ -28,6 +28,7 @@ FORECAST = (
     "naive",
     "expected_skill",
 )
+_SEED = 1  # of the resampled schools: any number, so long as it stays
 PROJECT_DATES = ("approved", "started", "completed", "handed_over", "opened")
 
 
@@ -174,6 +175,14 @@ class District:
             by=["year", "stage"],
             resources=self.standard.per,
             composite=self.standard.composite,
+        )
+
+    @cached_property
+    def balance_change(self) -> pd.DataFrame:
+        """How robust the change of every coefficient since the plan's base year is to single schools."""
+        rows, years = self.stage_resources, (self.plan.period["baseline_year"], self.last_year)
+        return balance.bootstrap_change(
+            rows, years, self.standard.resources, by=["stage"], seed=_SEED, composite=self.standard.composite
         )
 
     @cached_property

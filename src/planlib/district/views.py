@@ -1,9 +1,16 @@
 """Small tables about an open district that a person looks at first: what is there, what was mended, what drives it."""
 
+from collections.abc import Sequence
+
+import numpy as np
 import pandas as pd
 
 from planlib import balance, enrolment
 from planlib.district.opened import TABLES, District
+from planlib.standard import COMPULSORY, plant_shares
+
+_TRANSFER = ["stage", "resource", "school", "ratio_before", "ratio_after", "change", "cv_before", "cv_after"]
+_CAUSES = ["by_resources", "by_pupils", "by_opened", "by_closed", "by_reported"]
 
 
 def overview(place: District) -> pd.DataFrame:
@@ -107,6 +114,193 @@ def decomposition(place: District, by: str) -> pd.DataFrame:
             shares = {"within_share": found.within / total, "between_share": found.between / total}
             rows.append({"stage": stage, "resource": resource, "cv": (2 * found.total) ** 0.5, **shares})
     return pd.DataFrame(rows)
+
+
+def contributions(place: District) -> pd.DataFrame:
+    """Return what each school adds to the widest coefficient of its stage in the last year, the largest first.
+
+    ``stage, resource, school_name, area, share`` (of CV²), ``relative`` (ratio over the mean), ``cv_without``.
+    """
+    parts = []
+    for stage, schools in _by_stage(last_resources(place)):
+        resource = widest(place, stage, place.standard.resources)
+        if not resource:
+            continue
+        found = balance.contributions(schools[resource], schools["students"], schools["school_id"].tolist())
+        found = found.set_axis(schools.index).assign(stage=stage, resource=resource)
+        told = schools[["school_name", "area"]].join(
+            found[["stage", "resource", "share", "relative", "cv_without"]]
+        )
+        parts.append(told.sort_values("share", ascending=False))
+    columns = ["stage", "resource", "school_name", "area", "share", "relative", "cv_without"]
+    return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
+
+
+def _by_stage(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    return [(stage, rows[rows["stage"] == stage]) for stage in COMPULSORY if (rows["stage"] == stage).any()]
+
+
+def widest(place: District, stage: str, among: Sequence[str]) -> str:
+    """Return the resource with the largest coefficient of a stage in the last year, among some; "" if none has one."""
+    rows = place.balance[(place.balance["stage"] == stage) & (place.balance["year"] == place.last_year)]
+    rows = rows[rows["resource"].isin(among) & rows["cv"].notna()]
+    return "" if rows.empty else str(rows.loc[rows["cv"].idxmax(), "resource"])
+
+
+def change(place: District) -> pd.DataFrame:
+    """Split the change of every coefficient since the plan's base year into what caused it (Shapley).
+
+    ``stage, resource, before, after, by_resources, by_pupils, by_opened, by_closed, by_reported``; the five add up.
+    """
+    parts = []
+    for stage, rows in _by_stage(place.stage_resources):
+        before, after = (rows[rows["year"] == y] for y in (place.plan.period["baseline_year"], place.last_year))
+        if not len(before) or not len(after):
+            continue
+        found = balance.explain_change(before, after, place.standard.resources, composite=place.standard.composite)
+        wide = found.pivot_table(
+            index=["resource", "before", "after"], columns="factor", values="effect", sort=False
+        )
+        wide = wide.add_prefix("by_").rename_axis(columns=None).reset_index()
+        parts.append(wide.assign(stage=stage))
+    columns = ["stage", "resource", "before", "after", *_CAUSES]
+    return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
+
+
+def sensitivity(place: District) -> pd.DataFrame:
+    """Return the composite of the last year under every choice of every unsettled rule.
+
+    ``rule, choice, stage, schools, composite, difference`` (from the default), without the defaults themselves.
+    """
+    schools = place.schools[place.schools["year"] == place.last_year]
+    found = balance.sensitivity(schools, place.standard)
+    shown = found[~found["is_default"]].reset_index(drop=True)
+    shown["choice"] = shown["rule"] + "=" + shown["choice"]  # narrative names the two together
+    return shown[["rule", "choice", "stage", "schools", "composite", "difference"]]
+
+
+def since_baseline(place: District) -> bool:
+    """Whether there are returns of the plan's base year and of a later one."""
+    base = place.plan.period["baseline_year"]
+    return place.last_year > base and bool((place.stage_resources["year"] == base).any())
+
+
+def robustness(place: District) -> pd.DataFrame:
+    """Return how far the change since the base year rests on single schools (`planlib.balance.bootstrap_change`)."""
+    if not since_baseline(place):
+        return pd.DataFrame(
+            columns=["stage", "resource", "before", "after", "change", "lower", "upper", "falling"]
+        )
+    found = place.balance_change
+    found = found.sort_values("stage", key=lambda s: s.map(COMPULSORY.index), kind="stable", ignore_index=True)
+    found = found.rename(columns={"falling": "falling_share"})
+    return found[["stage", "resource", "before", "after", "change", "lower", "upper", "falling_share"]]
+
+
+def transfer_plan(place: District) -> pd.DataFrame:
+    """Return the least transfers that bring each stage's widest movable resource to the composite's target.
+
+    No school gives below its threshold. One row a school: ``stage, resource, school, students, before, after,
+    change, ratio_before, ratio_after`` (as the standard prints ratios), ``cv_before, cv_after, target, status``.
+    """
+    parts = []
+    for stage, target in place.composite_targets.items():
+        resource = widest(place, stage, place.standard.moves)
+        if not resource:
+            continue
+        plan = least_transfer(place, stage, resource, target)
+        rows = plan.schools.assign(stage=stage, resource=resource, cv_before=plan.before, cv_after=plan.achieved)
+        per = place.standard.per[resource]
+        ratios = {c: per * rows[c] for c in ("ratio_before", "ratio_after")}
+        parts.append(rows.assign(target=target, status=plan.status, **ratios).drop(columns=["limit", "area"]))
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=_TRANSFER)
+
+
+def least_transfer(place: District, stage: str, resource: str, target: float) -> balance.Decision:
+    """Move one resource of a stage in the last year to a target; donors stay at or above the threshold."""
+    schools = last_resources(place)
+    schools = schools[schools["stage"] == stage]
+    standard = place.standard
+    amount, pupils = schools[resource], schools["students"]
+    threshold = standard.thresholds[stage][resource]
+    bounds = balance.transfer_bounds(amount, pupils, threshold=threshold, per=standard.per[resource])
+    whole = resource in standard.whole and resource not in standard.shared
+    names = schools["school_name"].tolist()
+    return balance.transfers(amount, pupils, target, bounds=bounds, labels=names, whole=whole)
+
+
+def least_for_composite(place: District, stage: str) -> tuple[str, balance.Decision | None]:
+    """Return the widest movable resource and the least transfer of it that alone brings the composite to its target.
+
+    None where no coefficient of that resource would be low enough.
+    """
+    rows = place.balance[(place.balance["stage"] == stage) & (place.balance["year"] == place.last_year)]
+    cv, among = rows.set_index("resource")["cv"], place.standard.resources
+    resource = widest(place, stage, place.standard.moves)
+    # The composite is the mean: one resource has to fall by as many times the distance as there are resources.
+    wanted = cv.get(resource, float("nan")) - len(among) * (cv["composite"] - place.composite_targets[stage])
+    if not resource or place.standard.composite != "mean" or not wanted >= 0:
+        return resource, None
+    plan = least_transfer(place, stage, resource, float(wanted))
+    return resource, None if plan.status == "infeasible" else plan
+
+
+def transfer_moves(place: District) -> pd.DataFrame:
+    """Return who gives how much to whom under :func:`transfer_plan`: ``stage, resource, from, to, amount``."""
+    columns = ["stage", "resource", "from", "to", "amount"]
+    parts = []
+    for stage, target in place.composite_targets.items():
+        resource = widest(place, stage, place.standard.moves)
+        if not resource:
+            continue
+        moves = least_transfer(place, stage, resource, target).moves
+        parts.append(moves.assign(stage=stage, resource=resource)[columns])
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+
+
+def addition_plan(place: District) -> pd.DataFrame:
+    """Return the least to add, nothing taken away, that brings each resource of the last year to the composite's target.
+
+    ``stage, resource, before, target, added`` (whole units; a resource already there needs none).
+    """
+    rows, schools = [], last_resources(place)
+    for stage, target in place.composite_targets.items():
+        mine = schools[schools["stage"] == stage]
+        for resource in place.standard.resources:
+            if not widest(place, stage, [resource]):
+                continue
+            whole = resource in place.standard.whole and resource not in place.standard.shared
+            found = balance.additions(mine[resource], mine["students"], target, whole=whole)
+            added = int(np.ceil(found.total - balance.REACHED)) if found.status != "infeasible" else pd.NA
+            rows.append(
+                {"stage": stage, "resource": resource, "before": found.before, "target": target, "added": added}
+            )
+    columns = ["stage", "resource", "before", "target", "added"]
+    return pd.DataFrame(rows, columns=columns).astype({"added": "Int64"})
+
+
+def cheapest_additions(place: District) -> balance.StagesPlan:
+    """Find the cheapest mix by which every school passes and both composites meet the plan's target."""
+    schools = last_resources(place).merge(
+        plant_shares(place.schools, place.standard), on=["school_id", "stage", "year"]
+    )
+    standard = place.standard
+    return balance.cheapest_plan_stages(
+        schools, place.composite_targets, standard.unit_costs, standard, share="share"
+    )
+
+
+def cheapest_plan(place: District) -> pd.DataFrame:
+    """Return :func:`cheapest_additions` by who uses it and resource: ``used_by, resource, schools, amount, cost``.
+
+    Empty where a school's resources are not all known.
+    """
+    if last_resources(place)[list(place.standard.resources)].isna().any(axis=None):
+        return pd.DataFrame(columns=["used_by", "resource", "schools", "amount", "cost"])
+    bought = cheapest_additions(place).purchases
+    groups = bought.groupby(["stage", "buys"], sort=False, as_index=False)
+    found = groups.agg(schools=("school_id", "nunique"), amount=("amount", "sum"), cost=("cost", "sum"))
+    return found.rename(columns={"stage": "used_by", "buys": "resource"})
 
 
 def progression(place: District) -> pd.DataFrame:

@@ -8,6 +8,7 @@ Frames in, :class:`Picture` out: the image, its alternative text and the data be
 from planlib.figures.lettering import font_file, missing_glyphs, style  # isort: skip
 
 from planlib.figures.balance import balance_by_year, school_strip
+from planlib.figures.decisions import before_after_chart, contributions_chart
 from planlib.figures.money import finance_chart
 from planlib.figures.outlook import fan_chart, forecast_review
 from planlib.figures.picture import Picture
@@ -18,6 +19,8 @@ from planlib.figures.projects import project_timeline
 __all__ = [
     "Picture",
     "balance_by_year",
+    "before_after_chart",
+    "contributions_chart",
     "enrolment_chart",
     "fan_chart",
     "finance_chart",

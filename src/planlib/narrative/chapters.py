@@ -1,15 +1,19 @@
 """The body of a report: indicators, promises, projects, balance, places, money."""
 
+from collections.abc import Hashable, Mapping
+from typing import Any
+
 import pandas as pd
 
-from planlib.district import Evaluation
+from planlib.district import Evaluation, views
 from planlib.figures.marks import STATUS
 from planlib.narrative.opening import amount, in_words, lead, printed, single_coefficients
 from planlib.narrative.parts import Column, Table, Text, join, say, write_date
 from planlib.registry import codes, label
-from planlib.words import capital, is_missing, number
+from planlib.words import capital, factor, is_missing, number
 
 LATE_PROMISES = ("late", "not_kept")
+FACTORS = ("resources", "pupils", "opened", "closed", "reported")
 
 
 def indicator_table(evaluation: Evaluation, language: str) -> Table:
@@ -186,6 +190,7 @@ def ledger_table(evaluation: Evaluation, language: str) -> Table:
 def balance(evaluation: Evaluation, language: str) -> Text:
     """Return how the coefficients moved, which is widest, and how many schools meet the standard."""
     lines = [_trend(evaluation, stage, language) for stage in ("primary", "junior")]
+    lines += _change(evaluation, language)
     lines += [_standard(evaluation, language), say("section.standard_scope", language)]
     return Text([("p", line) for line in lines])
 
@@ -212,6 +217,43 @@ def failing_units(evaluation: Evaluation) -> pd.DataFrame:
     schools = check.schools
     is_short = schools["met"] + schools["missing"] < standard.required_met
     return schools[(schools["below"] > 0) | is_short]
+
+
+def _change(evaluation: Evaluation, language: str) -> list[str]:
+    """Say what drove the change of the composites since the base year, and whether it rests on few schools."""
+    if not views.since_baseline(evaluation.district):
+        return []
+    whole = [
+        t[t["resource"] == "composite"]
+        for t in (views.change(evaluation.district), views.robustness(evaluation.district))
+    ]
+    causes, firm = (table.dropna(subset=["before", "after"]).to_dict("records") for table in whole)
+    said = {
+        "causes": [_causes(row, language) for row in causes if not is_missing(row["by_pupils"])],
+        "robust": [_robust(row, language) for row in firm if not is_missing(row["lower"])],
+    }
+    between = say("clause_separator", language)
+    return [
+        say(f"section.balance_{key}", language, stages=between.join(found)) for key, found in said.items() if found
+    ]
+
+
+def _causes(row: Mapping[Hashable, Any], language: str) -> str:
+    drivers = sorted((f for f in FACTORS if row[f"by_{f}"]), key=lambda f: -abs(row[f"by_{f}"]))
+    effects = {f: _signed(row[f"by_{f}"]) for f in drivers}
+    said = [say("section.balance_driver", language, name=factor(f, language), effect=effects[f]) for f in drivers]
+    told = {"change": _signed(row["after"] - row["before"]), "drivers": join(said, language)}
+    return say("section.balance_causes_stage", language, stage=label(str(row["stage"]), language, "stage"), **told)
+
+
+def _robust(row: Mapping[Hashable, Any], language: str) -> str:
+    word = "falls" if row["upper"] < 0 else "rises" if row["lower"] > 0 else "open"
+    ends = {key: _signed(row[key]) for key in ("lower", "upper")}
+    return say(f"section.balance_{word}", language, stage=label(str(row["stage"]), language, "stage"), **ends)
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.3f}".replace("-", "−")
 
 
 def _trend(evaluation: Evaluation, stage: str, language: str) -> str:

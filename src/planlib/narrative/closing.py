@@ -2,12 +2,13 @@
 
 import pandas as pd
 
-from planlib.district import Evaluation
+from planlib.district import Evaluation, views
 from planlib.narrative.chapters import failing_units, resource_name, short_items
 from planlib.narrative.opening import amount, in_words, lead, name, printed
 from planlib.narrative.parts import Column, Table, Text, join, say
 from planlib.registry import label
-from planlib.words import capital, number
+from planlib.words import capital, number, resource_counted
+from planlib.words import resource_name as resource_short
 
 
 def problems_table(evaluation: Evaluation, language: str) -> Table:
@@ -142,7 +143,26 @@ def _advice_on_schools(evaluation: Evaluation, language: str) -> list[str]:
         told = {"resource": resource_name(evaluation, widest["resource"], language)}
         cv = number(widest["cv"], language, 3)
         lines.append(say(word, language, stage=capital(label(stage, language, "stage")), cv=cv, **told))
+        lines.append(_least_transfer(evaluation, stage, language))
     return lines
+
+
+def _least_transfer(evaluation: Evaluation, stage: str, language: str) -> str:
+    """Say the least to move of the widest movable resource, or that moving it alone is not enough."""
+    district = evaluation.district
+    resource, plan = views.least_for_composite(district, stage)
+    told = {
+        "stage": capital(label(stage, language, "stage")),
+        "resource": resource_short(resource, language),
+        "target": number(district.composite_targets[stage], language, 2),
+    }
+    if plan is None:
+        return say("advice.transfer_not_enough", language, **told)
+    change = plan.schools["change"]
+    amount = number(round(plan.total), language)
+    counts = {"gives": int((change < 0).sum()), "takes": int((change > 0).sum())}
+    unit = resource_counted(resource, language)
+    return say("advice.transfer", language, amount=amount, unit=unit, **counts, **told)
 
 
 def _advice_on_supply(evaluation: Evaluation, language: str) -> list[str]:

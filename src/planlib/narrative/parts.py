@@ -161,7 +161,12 @@ def _css(column: Column) -> str:
 
 
 def frame(
-    table: pd.DataFrame, language: str, columns: Sequence[str] = (), caption: str = "", most: int = 60
+    table: pd.DataFrame,
+    language: str,
+    columns: Sequence[str] = (),
+    caption: str = "",
+    most: int = 60,
+    decimals: int | None = None,
 ) -> Table:
     """Show any frame as a table with the headers and words of the language, for looking around.
 
@@ -175,6 +180,8 @@ def frame(
     caption : str
     most : int
         Rows shown; a note counts the rest.
+    decimals : int, optional
+        Of numbers that are not whole; without it the number decides.
 
     Returns
     -------
@@ -182,7 +189,7 @@ def frame(
     """
     other = f"name_{'en' if language == 'zh' else 'zh'}"
     chosen = [f"name_{language}" if c == "name" else c for c in columns] or [c for c in table if c != other]
-    shown = [Column(c, c, _form(table[c], c)) for c in chosen]
+    shown = [Column(c, c, _form(table[c], c), _decimals(table[c], c, decimals)) for c in chosen]
     rest = len(table) - most
     notes = [say("note.more_rows", language, count=rest)] if rest > 0 else []
     return Table(table.head(most), shown, caption, language, notes, {c: _header(c, language) for c in chosen})
@@ -195,7 +202,7 @@ def _form(column: pd.Series, name: str) -> str:
     """Choose how a column is shown by its name and type; codes get their words where all of them have one."""
     if name == "year" or name.endswith("_year"):
         return "year"
-    if name in ("resource", "state"):
+    if name in ("resource", "state", "rule", "choice"):
         return name
     if pd.api.types.is_bool_dtype(column) or not pd.api.types.is_numeric_dtype(column):
         group = _CODED.get(name, name)
@@ -203,6 +210,11 @@ def _form(column: pd.Series, name: str) -> str:
         values = set(column.dropna().astype("str")) - {""}
         return f"label:{group}" if values and values <= set(known) else "text"
     return "percent" if name.endswith("_share") else "number"
+
+
+def _decimals(column: pd.Series, name: str, asked: int | None) -> int | None:
+    is_plain = _form(column, name) == "number" and pd.api.types.is_float_dtype(column)
+    return asked if is_plain else None
 
 
 def _header(name: str, language: str) -> str:
@@ -238,9 +250,20 @@ def show(value: Any, column: Column, language: str) -> str:
         return resource_name(str(value), language)
     if column.form == "state":
         return str(load_definitions("standards")["states"][value][language])
+    if column.form in ("rule", "choice"):
+        return _chosen(str(value), language)
     if column.form.startswith("label:"):
         return label(str(value), language, column.form.removeprefix("label:"))
     return str(value)
+
+
+def _chosen(code: str, language: str) -> str:
+    """Write a rule of the sensitivity table, or one choice of it (``rule=choice``), as ``standards.yml`` names it."""
+    rule, _, choice = code.partition("=")
+    about = load_definitions("standards")["choices"].get(rule, {})
+    if not choice:
+        return str(about.get("label", {}).get(language, rule))
+    return str(about.get("values", {}).get(choice, {}).get(language, choice))
 
 
 def write_date(value: str | dt.date, language: str) -> str:

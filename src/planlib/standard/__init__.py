@@ -5,10 +5,19 @@ else) and a date, and tables come in and go out. Sources of every value stand in
 ``docs/methods.md``, section "Balance between schools".
 """
 
-from planlib.standard.amounts import KEYS, TOLERANCE, refuse_bad_amounts, refuse_duplicates
+from planlib.standard.amounts import KEYS, TOLERANCE, floats, refuse_bad_amounts, refuse_duplicates
 from planlib.standard.blocks import check_preschool, check_sizes
 from planlib.standard.check import StandardCheck, check_standard, implausible
-from planlib.standard.resources import COMPULSORY, SEVEN, STAGES, left_out, split_shares, stage_resources
+from planlib.standard.checklist import block_verdicts, check_blocks
+from planlib.standard.resources import (
+    COMPULSORY,
+    SEVEN,
+    STAGES,
+    left_out,
+    plant_shares,
+    split_shares,
+    stage_resources,
+)
 from planlib.standard.rules import Standard, standard_from, with_values
 
 __all__ = [
@@ -19,11 +28,15 @@ __all__ = [
     "TOLERANCE",
     "Standard",
     "StandardCheck",
+    "block_verdicts",
+    "check_blocks",
     "check_preschool",
     "check_sizes",
     "check_standard",
+    "floats",
     "implausible",
     "left_out",
+    "plant_shares",
     "refuse_bad_amounts",
     "refuse_duplicates",
     "split_shares",

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from planlib.errors import DataError, listing
@@ -23,7 +24,9 @@ def refuse_bad_amounts(frame: pd.DataFrame, resources: Iterable[str], students: 
     """Raise :class:`DataError` naming negative or infinite amounts and negative or fractional pupils."""
     faults: list[str] = []
     for column in [students, *resources]:
-        values = frame[column].to_numpy(float, na_value=np.nan)
+        values = floats(frame[column])
+        if _are_possible(values, whole=column == students):
+            continue
         with np.errstate(invalid="ignore"):
             bad = (values < 0) | np.isinf(values)
             if column == students:
@@ -33,6 +36,20 @@ def refuse_bad_amounts(frame: pd.DataFrame, resources: Iterable[str], students: 
     if faults:
         hint = "amounts are zero or more and finite, pupils are whole numbers; leave unknown ones empty"
         raise DataError(listing("impossible amounts", faults, hint))
+
+
+def _are_possible(values: npt.NDArray[np.float64], whole: bool) -> bool:
+    """Two passes over a clean column; NaN and faults take the slow way, which names them."""
+    if not len(values):
+        return True
+    return bool(values.min() >= 0 and values.max() < np.inf and not (whole and (np.floor(values) != values).any()))
+
+
+def floats(column: pd.Series) -> npt.NDArray[np.float64]:
+    """Return a column of numbers as floats, unknown as NaN; without a copy where it is one already."""
+    if isinstance(column.dtype, np.dtype):
+        return np.asarray(column.array, dtype=float)
+    return column.to_numpy(float, na_value=np.nan)
 
 
 def where(frame: pd.DataFrame, row: int) -> str:

@@ -127,6 +127,26 @@ def left_out(
     return out.sort_values(["year", "stage", "school_id"], ignore_index=True)
 
 
+def plant_shares(schools: pd.DataFrame, standard: Standard) -> pd.DataFrame:
+    """Return the share of its school's plant that every stage gets: w·P / Σ w·P, seniors counted.
+
+    Parameters
+    ----------
+    schools : DataFrame
+        Raw rows: ``school_id, stage, year, students``.
+    standard : Standard
+        Gives the weights.
+
+    Returns
+    -------
+    DataFrame
+        ``school_id, stage, year, share``; NaN where a school's pupils are unknown.
+    """
+    numbers = schools["students"].astype("Float64").to_numpy(float, na_value=np.nan)
+    frame = schools[KEYS].assign(students=numbers)
+    return schools[KEYS].assign(share=_plant_share(frame, standard.plant_split))
+
+
 def _needed(standard: Standard, offcampus: bool) -> list[str]:
     raw = [r for r in standard.resources if r not in ("sports_area_m2",)]
     if "sports_area_m2" in standard.resources:

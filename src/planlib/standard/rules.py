@@ -36,6 +36,8 @@ class Standard:
         Which schools count, and how many grades a full stage has.
     labels, units : dict of str to dict of language to str
         Names and units of the resources in zh and en.
+    unit_costs : dict of str to float
+        Yuan of one unit (a teacher: a year), where given: orders of magnitude to compare mixes with.
     whole, moves, shared : tuple of str
         Resources bought in whole units; that can move between schools; that all stages of a school share.
     rules : dict
@@ -65,6 +67,7 @@ class Standard:
     labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     units: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     plausible: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    unit_costs: Mapping[str, float] = field(default_factory=dict)
     whole: tuple[str, ...] = ()
     moves: tuple[str, ...] = ()
     shared: tuple[str, ...] = ()
@@ -136,6 +139,7 @@ def _build(
         labels={r: d["label"] for r, d in own.items()},
         units={r: d["unit"] for r, d in own.items()},
         plausible={r: _bounds(d["plausible"]) for r, d in own.items() if "plausible" in d},
+        unit_costs={r: float(d["unit_cost"]["yuan"]) for r, d in own.items() if "unit_cost" in d},
         whole=tuple(r for r, d in own.items() if d.get("whole")),
         moves=tuple(r for r, d in own.items() if d.get("moves")),
         shared=tuple(r for r, d in own.items() if d.get("shared")),
