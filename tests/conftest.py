@@ -44,6 +44,30 @@ def pytest_sessionfinish(session):
         session.exitstatus = 1
 
 
+@pytest.fixture(scope="session")
+def _cleaned(tmp_path_factory) -> Path:
+    """The shipped district, cleaned once for all tests that need it so."""
+    from planlib.clean import clean_district
+
+    root = tmp_path_factory.mktemp("cleaned")
+    shutil.copytree(ROOT / "data" / "raw", root / "data" / "raw")
+    shutil.copytree(ROOT / "notebooks", root / "notebooks")
+    shutil.copy(ROOT / "requirements.lock", root)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PLANLIB_ROOT", str(root))
+        clean_district("shangcheng")
+    return root
+
+
+@pytest.fixture
+def cleaned_project(_cleaned, tmp_path, monkeypatch) -> Path:
+    """A copy of it under PLANLIB_ROOT: spoil one workbook and only that one is read again."""
+    root = tmp_path / "root"
+    shutil.copytree(_cleaned, root, symlinks=True)
+    monkeypatch.setenv("PLANLIB_ROOT", str(root))
+    return root
+
+
 @pytest.fixture
 def project(tmp_path, monkeypatch) -> Path:
     """A copy of the project's data and notebooks under PLANLIB_ROOT, free to be spoiled."""

@@ -7,11 +7,9 @@ import hashlib
 import shutil
 
 import pytest
-from conftest import ROOT
 from spoil import replace, set_cell
 
 from planlib import cli, schema
-from planlib.clean import clean_district
 from planlib.district import Evaluation, open_district
 from planlib.errors import DataError
 
@@ -20,26 +18,10 @@ BOOK = "returns/2021学年_小学.xlsx"
 BASICS, STUDENTS = 1, 2  # places of the sheets 基本情况 and 学生
 
 
-@pytest.fixture(scope="session")
-def cleaned(tmp_path_factory):
-    """The shipped district, cleaned once: a spoiled copy of it reads only the workbook that was spoiled."""
-    root = tmp_path_factory.mktemp("cleaned")
-    shutil.copytree(ROOT / "data" / "raw" / NAME, root / "data" / "raw" / NAME)
-    shutil.copytree(ROOT / "notebooks", root / "notebooks")
-    shutil.copy(ROOT / "requirements.lock", root)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PLANLIB_ROOT", str(root))
-        clean_district(NAME)
-    return root
-
-
 @pytest.fixture
-def folder(cleaned, tmp_path, monkeypatch):
-    """A copy of it, free to be spoiled; returns the district's raw folder."""
-    root = tmp_path / "root"
-    shutil.copytree(cleaned, root, symlinks=True)
-    monkeypatch.setenv("PLANLIB_ROOT", str(root))
-    return root / "data" / "raw" / NAME
+def folder(cleaned_project):
+    """The raw folder of a district that is clean and free to be spoiled."""
+    return cleaned_project / "data" / "raw" / NAME
 
 
 def tables_of(folder):

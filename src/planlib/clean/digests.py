@@ -24,20 +24,29 @@ def slices(tables: Mapping[str, pd.DataFrame], issues: pd.DataFrame) -> dict[str
     Returns
     -------
     dict of dict
-        ``{"schools": {"2020-09-01": "…"}, "projects": {"all": "…"}, …}``. A row of the table of projects has many
-        dates, so that table is one slice.
+        ``{"schools": {"2020-09-01": "…"}, "projects": {"all": "…", "2021-05-16": "…"}, …}``. A row of the ledger of
+        projects has many dates: each step is in the slice of its day, all that is undated in ``"all"``.
     """
     made = {
         name: _of_table(frame, schema.as_of_dates(frame, name))
         for name, frame in tables.items()
         if name != "lineage"
     }
+    if "projects" in tables:
+        made["projects"] = _of_projects(tables["projects"])
     if "lineage" in tables:
         lineage = _of_table(tables["lineage"], schema.as_of_dates(tables["lineage"], "lineage"))
         made["schools"] = {day: _joined(made["schools"].get(day, ""), digest) for day, digest in lineage.items()}
     day = schema.TABLES["lineage"].as_of.removeprefix("year")
     dates = (issues["year"].astype("string") + day).fillna("all")
     return {**made, "issues": _of_table(issues, dates)}
+
+
+def _of_projects(ledger: pd.DataFrame) -> dict[str, str]:
+    steps = [name for name in ledger.columns if schema.fields()[name].type == "date"]
+    events = ledger.melt("project_id", steps, "step", "date")
+    events = events[events["date"] != ""]
+    return {"all": _digest(ledger.drop(columns=steps)), **_of_table(events, events["date"])}
 
 
 def _of_table(frame: pd.DataFrame, dates: pd.Series) -> dict[str, str]:

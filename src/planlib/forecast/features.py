@@ -139,16 +139,17 @@ def _weights(windows: Windows, change: Floats, movement: Floats) -> dict[str, Fl
         clear = np.minimum(_over(np.abs(change), np.maximum(error, np.abs(change) / _STEEP)), _STEEP)
         weights["clear"] = clear / (1.0 + clear)
         weights["steady"] = (np.sign(moves) == np.sign(change)[:, None]).mean(axis=1)
+        weights["smooth"] = _over(movement, movement + np.abs(np.diff(moves, axis=1)).mean(axis=1))
     return weights
 
 
 def centre_features(windows: Windows, size: Floats) -> dict[str, Floats]:
     """Return what moves the median, in scales: 0 for a series that never moved, which is forecast not to move.
 
-    The mean yearly change, its usual size and the last value's distance from the mean, each times numbers in [0, 1]
-    that say how far it is to be believed: falling, volatile (movement over level, of rates and counts), high
-    and top (p and p to the fourth, of percentages: shares above one half tend to rise, below to fall), clear
-    (t / (1 + t)), steady (share of steps in the direction of the change).
+    The mean yearly change, its usual size, the last value's distance from the mean and the last change, each times
+    numbers in [0, 1] that say how far it is to be believed: falling; volatile (movement over level, of rates and
+    counts); high and top (p and p to the fourth, of percentages: shares above one half tend to rise, below to
+    fall); clear (t / (1 + t)); steady (share of steps in the direction of the change); smooth (steps hardly differ).
 
     Parameters
     ----------
@@ -173,13 +174,13 @@ def centre_features(windows: Windows, size: Floats) -> dict[str, Floats]:
     trends = {"change": change, "movement": movement}
     if windows.values.shape[1] >= 3:
         trends["deviation"] = windows.last - windows.values.mean(axis=1)
+        years = windows.years[:, -1] - windows.years[:, -2]
+        trends["last"] = (windows.values[:, -1] - windows.values[:, -2]) / years
     found = {}
     for weight, number in _weights(windows, change, movement).items():
         for trend, moved in trends.items():
             found[f"{trend}:{weight}".rstrip(":")] = _over(moved, size) * number
     if windows.values.shape[1] >= 3:
-        years = windows.years[:, -1] - windows.years[:, -2]
-        found["last"] = _over((windows.values[:, -1] - windows.values[:, -2]) / years, size)
         found["last_size"], found["change_size"] = np.abs(found["last"]), np.abs(found["change"])
     return found
 

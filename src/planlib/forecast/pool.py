@@ -53,18 +53,34 @@ def world_bank(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(parts)[COLUMNS]
 
 
-def counts(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return pupils, teachers and schools of countries and provinces (groups of them removed).
+def _places(frame: pd.DataFrame) -> pd.Series:
+    """Rows of countries and provinces, not of groups of them; South Africa stands among the groups in the source."""
+    return frame["location_level"].isin(["country", "province"]) | (frame["location_code"] == "ZAF")
 
-    South Africa stands among the groups of countries in the source and is taken back by its code.
-    """
-    places = frame["location_level"].isin(["country", "province"]) | (frame["location_code"] == "ZAF")
-    parts = []
+
+def counts(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return pupils, teachers and schools of countries and provinces (groups of them removed) as counts."""
+    places, parts = _places(frame), []
     for measure in ("student", "teacher", "school"):
         rows = frame[places & frame[f"stats_{measure}"].notna()]
         group = np.where(rows["location_level"] == "province", "KOR", rows["location_code"])
         names = {"series_id": measure + "|" + rows["location_name"], "group": group, "kind": "count"}
         parts.append(pd.DataFrame({**names, "year": rows["year"], "value": rows[f"stats_{measure}"]}))
+    return pd.concat(parts, ignore_index=True).drop_duplicates(["series_id", "year"])[COLUMNS]
+
+
+def ratios(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return pupils per teacher, per school and per hundred children of the same places as rates.
+
+    The World Bank's rates hardly carry momentum; ratios of slowly moving counts do, and districts report them.
+    """
+    rows = frame[_places(frame)]
+    group = np.where(rows["location_level"] == "province", "KOR", rows["location_code"])
+    parts = []
+    for other, times in (("teacher", 1.0), ("school", 1.0), ("youthpop", 100.0)):
+        value = times * rows["stats_student"] / rows[f"stats_{other}"].where(rows[f"stats_{other}"] > 0)
+        named = {"series_id": f"student per {other}|" + rows["location_name"], "group": group, "kind": "rate"}
+        parts.append(pd.DataFrame({**named, "year": rows["year"], "value": value}).dropna())
     return pd.concat(parts, ignore_index=True).drop_duplicates(["series_id", "year"])[COLUMNS]
 
 
@@ -129,6 +145,6 @@ def build_pool(wdi: pd.DataFrame, ppts: pd.DataFrame) -> pd.DataFrame:
     """
     bank, numbers = world_bank(wdi), counts(ppts)
     rates = bank[bank["kind"] == "percent"].assign(kind="rate")
-    every = pd.concat([bank, numbers], ignore_index=True)
+    every = pd.concat([bank, numbers, ratios(ppts)], ignore_index=True)
     small = thinned(every[every["kind"] == "count"])
     return pd.concat([every, rates, small, signed(every), running_totals(numbers)], ignore_index=True)
