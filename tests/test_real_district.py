@@ -272,3 +272,12 @@ def real_totals_after(year, path):
     """Return the published totals that the mid-term must not know."""
     rows = pd.read_csv(path)
     return rows.loc[rows["as_of"].str[:4].astype(int) > year, "value"].tolist()
+
+
+@pytest.mark.parametrize("name", ["data_quality", "balance", "forecast", "enrolment"])
+def test_the_other_notebooks_run_where_most_is_unknown(folder, request, name):
+    source = request.config.rootpath / "notebooks" / f"{params.NOTEBOOKS[name].file}.ipynb"
+    declared = {"district": NAME, "year": real_district.LISTED, "cutoff": "", "language": "zh"}
+    outputs = shown(nbformat.read(source, as_version=4), declared)
+    assert outputs
+    assert all(hasattr(output, "_repr_html_") or hasattr(output, "alt") for output in outputs)

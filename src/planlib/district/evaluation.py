@@ -162,13 +162,13 @@ class Evaluation:
     def fan_series(self, attribute: str) -> pd.DataFrame:
         """Return the binding or anticipatory series a fan chart shows: with a forecast, not simply held."""
         card = self.scorecard.drop(columns=["lower_80", "upper_80"])  # the chart reads them from the forecast
-        is_shown = card["series_id"].isin(self.forecast["series_id"]) & (card["direction"] != "hold")
+        is_shown = card["series_id"].isin(self.forecast["series_id"]) & ~card["direction"].isin(["hold", "volume"])
         return card[is_shown & (card["attribute"] == attribute)]
 
     @cached_property
     def feasible(self) -> pd.DataFrame:
         """Cautious, likely and ambitious levels at the end of the next plan, for series that still can move."""
-        series = self.plan.series[~self.plan.series["direction"].isin(["hold"])]
+        series = self.plan.series[~self.plan.series["direction"].isin(["hold", "volume"])]
         history = self.history.merge(series[["series_id", "direction"]], on="series_id")
         found = forecasting.feasible_targets(history, self.plan.period["last_year"] + PLAN_YEARS)
         told = self.scorecard[["series_id", "number", "name_zh", "name_en", "unit", "precision", "value"]]

@@ -11,6 +11,7 @@ from planlib.standard import COMPULSORY, plant_shares
 
 _TRANSFER = ["stage", "resource", "school", "ratio_before", "ratio_after", "change", "cv_before", "cv_after"]
 _CAUSES = ["by_resources", "by_pupils", "by_opened", "by_closed", "by_reported"]
+_ENDS = ["before", "after", *_CAUSES]
 
 
 def overview(place: District) -> pd.DataFrame:
@@ -158,12 +159,10 @@ def change(place: District) -> pd.DataFrame:
         if not len(before) or not len(after):
             continue
         found = balance.explain_change(before, after, place.standard.resources, composite=place.standard.composite)
-        wide = found.pivot_table(
-            index=["resource", "before", "after"], columns="factor", values="effect", sort=False
-        )
-        wide = wide.add_prefix("by_").rename_axis(columns=None).reset_index()
-        parts.append(wide.assign(stage=stage))
-    columns = ["stage", "resource", "before", "after", *_CAUSES]
+        effects = found.set_index(["resource", "factor"])["effect"].unstack("factor")  # noqa: PD010 - keeps unknowns
+        ends = found.drop_duplicates("resource").set_index("resource")[["before", "after"]]
+        parts.append(ends.join(effects.add_prefix("by_")).reindex(columns=_ENDS).reset_index().assign(stage=stage))
+    columns = ["stage", "resource", *_ENDS]
     return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
 
 

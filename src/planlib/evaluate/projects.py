@@ -15,7 +15,7 @@ def project_progress(
     """Say where each building project stands at the cutoff, and which will not be ready in time.
 
     A plan prints no date per project. A project is late when its last step plus the median time that the
-    district's own projects took from that step to `done_step` passes `due`; or when `due` is past and it is not
+    district's own projects took from that step to `done_step` passes `due`; or when `due` has come and it is not
     done.
 
     Parameters
@@ -61,6 +61,8 @@ def project_progress(
     ledger["step_date"] = _step_date(dates, place).dt.strftime("%Y-%m-%d")
     ledger["is_done"] = place > PROJECT_STEPS.index(done_step)
     expected = _expected_done(dates, place, done_step)
+    # what is not built at the cutoff cannot be expected before it
+    expected = expected.mask(~ledger["is_done"] & (expected < day(cutoff, "cutoff")), day(cutoff, "cutoff"))
     ledger["expected_done"] = expected.dt.strftime("%Y-%m-%d")
     ledger["is_late"] = _is_late(expected, ledger["is_done"], cutoff, due)
     ledger["is_out_of_order"] = _out_of_order(dates)
@@ -93,7 +95,7 @@ def _is_late(expected: pd.Series, done: pd.Series, cutoff: str, due: str | None)
     if due is None:
         return pd.Series(False, index=expected.index)
     limit = day(due, "due")
-    return ~done & ((expected > limit) | (limit < day(cutoff, "cutoff")))
+    return ~done & ((expected > limit) | (limit <= day(cutoff, "cutoff")))
 
 
 def _out_of_order(dates: pd.DataFrame) -> pd.Series:

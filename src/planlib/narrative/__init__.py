@@ -31,6 +31,7 @@ from planlib.narrative.closing import (
     problems_table,
     review_table,
     sensitivity_table,
+    verdicts,
 )
 from planlib.narrative.opening import basis, definitions_table, title, verdict
 from planlib.narrative.parts import Column, Table, Text, frame, say, write_date
@@ -73,5 +74,6 @@ __all__ = [
     "sensitivity_table",
     "title",
     "verdict",
+    "verdicts",
     "write_date",
 ]

@@ -10,7 +10,7 @@ from planlib.figures.marks import STATUS
 from planlib.narrative.opening import amount, in_words, lead, printed, single_coefficients
 from planlib.narrative.parts import Column, Table, Text, join, say, write_date
 from planlib.registry import codes, label
-from planlib.words import capital, factor, is_missing, number
+from planlib.words import capital, factor, is_missing, number, unit_name, with_unit
 
 LATE_PROMISES = ("late", "not_kept")
 FACTORS = ("resources", "pupils", "opened", "closed", "reported")
@@ -33,7 +33,9 @@ def indicator_table(evaluation: Evaluation, language: str) -> Table:
     ]
     if "status_amended" in card and card["status_amended"].notna().any():
         columns.append(Column("status_amended", "status_amended", "label:status"))
-    notes = [say("note.printed", language), say("note.elapsed", language)]
+    notes = [say(f"note.{key}", language) for key in ("printed", "unrounded", "elapsed")]
+    told = evaluation.plan.discrepancies["note" if language == "zh" else "note_en"]
+    notes += [say("note.text_and_table", language, note=note) for note in told]
     return Table(frame, columns, say("caption.indicators", language), language, notes)
 
 
@@ -78,7 +80,7 @@ def commitment_table(evaluation: Evaluation, language: str, *, only_late: bool) 
     frame = chosen.assign(
         name=chosen[f"name_{language}"],
         place=places.map(names),
-        target_shown=[printed(row["target_text"], row, language) for _, row in chosen.iterrows()],
+        target_shown=[_promised(row, language) for _, row in chosen.iterrows()],
         achieved_shown=[achieved(row, language) for _, row in chosen.iterrows()],
         lead=[lead(evaluation, c, language) for c in chosen["commitment_id"]],
         support=[join(evaluation.support(c, language), language) for c in chosen["commitment_id"]],
@@ -135,7 +137,18 @@ def achieved(row: pd.Series, language: str) -> str:
         return "—"
     if row["kind"] == "milestone":
         return say("word.yes" if row["achieved"] >= 1 else "word.no", language)
-    return amount(row["achieved"], row, language)
+    text = amount(row["achieved"], row, language)
+    if not row["lapses"]:
+        return text
+    # the last period may be good where an earlier one was not: the status speaks of all of them
+    return say("word.lapses", language, text=text, lapses=int(row["lapses"]), records=int(row["records"]))
+
+
+def _promised(row: pd.Series, language: str) -> str:
+    """Write what is promised; of what must rise or not fall the direction, not a number."""
+    if row["kind"] == "never_falls":
+        return say("word.rising" if row["relation"] == ">" else "word.not_falling", language)
+    return printed(row["target_text"], row, language)
 
 
 def projects(evaluation: Evaluation, language: str) -> Text:
@@ -168,7 +181,8 @@ def project_table(evaluation: Evaluation, language: str) -> Table:
         Column("projects", "projects", "number"),
         *(Column(step, step, "number") for step in steps),
     ]
-    return Table(evaluation.project_counts, columns, say("caption.projects", language), language)
+    notes = [say("note.steps", language)]
+    return Table(evaluation.project_counts, columns, say("caption.projects", language), language, notes)
 
 
 def ledger_table(evaluation: Evaluation, language: str) -> Table:
@@ -178,11 +192,11 @@ def ledger_table(evaluation: Evaluation, language: str) -> Table:
         Column("name", "item"),
         Column("kind", "kind", "label:project_kind"),
         Column("area", "area"),
-        *(Column(step, step) for step in ("approved", "started", "completed", "handed_over", "opened")),
+        *(Column(step, step, "iso") for step in ("approved", "started", "completed", "handed_over", "opened")),
         Column("classes", "classes", "number"),
         Column("seats", "seats", "number", 0),
         Column("investment", "investment", "number", 0),
-        Column("expected_done", "expected_done"),
+        Column("expected_done", "expected_done", "iso"),
     ]
     return Table(ledger, columns, say("caption.ledger", language), language)
 
@@ -330,14 +344,21 @@ def failing_table(evaluation: Evaluation, language: str) -> Table:
     lacks = check.detail[check.detail["state"] != "met"].merge(failing, on=["school_id", "stage", "year"])
     known = district.stage_resources[["school_id", "stage", "year", "school_name"]]
     lacks = lacks.merge(known, on=["school_id", "stage", "year"])
-    frame = lacks.assign(resource=[resource_name(evaluation, r, language) for r in lacks["resource"]])
+    units = {r: district.standard.units[r][language] for r in district.standard.resources}
+    frame = lacks.assign(
+        resource=[resource_name(evaluation, r, language) for r in lacks["resource"]],
+        lacking=[
+            with_unit(number(amount, language), units[r], language)
+            for amount, r in zip(lacks["to_buy"], lacks["resource"], strict=True)
+        ],
+    )
     columns = [
         Column("school_name", "school"),
         Column("stage", "stage", "label:stage"),
         Column("resource", "resource"),
         Column("value", "value", "number", 2),
         Column("threshold", "threshold", "number", 2),
-        Column("to_buy", "shortfall", "number"),
+        Column("lacking", "shortfall", "figure"),
     ]
     return Table(frame, columns, say("caption.failing", language), language)
 
@@ -430,7 +451,12 @@ def money(evaluation: Evaluation, language: str) -> Text:
         name = label(str(check), language, "finance_check")
         answers = rows["is_met"].dropna()
         (unknown if answers.empty else kept if answers.all() else broken).append(name)
-    lines = [say("section.money_good", language, count=len(kept), names=join(kept, language))] if kept else []
+    total = len(kept) + len(broken) + len(unknown)
+    lines = (
+        [say("section.money_good", language, count=len(kept), names=join(kept, language), total=total)]
+        if kept
+        else []
+    )
     if broken:
         lines.append(say("section.money_bad", language, names=join(broken, language)))
     if unknown:
@@ -442,18 +468,28 @@ def _base(evaluation: Evaluation) -> int:
     return int(evaluation.plan.period["baseline_year"])
 
 
+def _money(value: float, item: str, language: str) -> str:
+    """Write a figure of the accounts with the unit that its item's name ends in."""
+    unit = "percent" if item.endswith("_pct") else "yuan"
+    return "—" if pd.isna(value) else with_unit(number(value, language), unit_name(unit, language), language)
+
+
 def finance_table(evaluation: Evaluation, language: str) -> Table:
     """Return every rule about money, year by year."""
     rows = evaluation.finance
     rows = rows[rows["year"].notna() & (rows["year"] > _base(evaluation))]
     frame = rows.assign(
-        kept=["—" if pd.isna(met) else say("word.yes" if met else "word.no", language) for met in rows["is_met"]]
+        kept=["—" if pd.isna(met) else say("word.yes" if met else "word.no", language) for met in rows["is_met"]],
+        value=[_money(amount, item, language) for amount, item in zip(rows["value"], rows["item"], strict=True)],
+        previous=[
+            _money(amount, item, language) for amount, item in zip(rows["previous"], rows["item"], strict=True)
+        ],
     )
     columns = [
         Column("check", "check", "label:finance_check"),
         Column("year", "year", "year"),
-        Column("value", "value", "number"),
-        Column("previous", "previous", "number"),
+        Column("value", "value", "figure"),
+        Column("previous", "previous", "figure"),
         Column("kept", "is_met"),
     ]
     return Table(frame, columns, say("caption.finance", language), language)

@@ -1,12 +1,14 @@
 """The end of a report: problems and explanations, outlook, advice, what carries over, technical annex."""
 
+import re
+
 import pandas as pd
 
 from planlib.district import Evaluation, views
 from planlib.narrative.chapters import failing_units, resource_name, short_items
-from planlib.narrative.opening import amount, in_words, lead, name, printed
+from planlib.narrative.opening import amount, digits, finer, in_words, lead, name, printed
 from planlib.narrative.parts import Column, Table, Text, join, say
-from planlib.registry import label
+from planlib.registry import codes, label
 from planlib.words import capital, number, resource_counted
 from planlib.words import resource_name as resource_short
 
@@ -20,15 +22,16 @@ def problems_table(evaluation: Evaluation, language: str) -> Table:
         written = late["series_id"].map(said[key]).astype("object")
         blank = late["attribute"].map({"binding": say("word.owed", language)}).fillna("—")
         frame[key] = written.where(written.notna(), blank)
+    frame["cause_kind"] = [_cause_kind(kind, language) for kind in frame["cause_kind"]]
     columns = [
         Column("name", "name"),
         Column("attribute", "attribute", "label:attribute"),
         Column("status", "status", "label:status"),
         Column("lead", "lead"),
-        Column("cause", "cause"),
+        Column("cause", "cause", "long"),
         Column("cause_kind", "cause_kind"),
-        Column("measure", "measure"),
-        Column("deadline", "deadline"),
+        Column("measure", "measure", "long"),
+        Column("deadline", "deadline", "iso"),
     ]
     return Table(frame, columns, say("caption.problems", language), language)
 
@@ -40,6 +43,7 @@ def outlook(evaluation: Evaluation, language: str) -> Text:
     lines = [
         say("section.outlook", language, unknown=len(evaluation.scorecard) - sum(told.values()), **told),
         say("section.interval", language),
+        say("section.outlook_volume", language),
         say("section.outlook_short", language, years=evaluation.history["year"].nunique()),
     ]
     return Text([("p", line) for line in lines])
@@ -99,11 +103,11 @@ def _yearly(change: float, row: pd.Series, language: str) -> str:
     return say(word, language, value=amount(abs(change), _points(row, 1), language))
 
 
-def _points(row: pd.Series, finer: int) -> pd.Series:
+def _points(row: pd.Series, more: int) -> pd.Series:
     """Return precision and unit of a difference: percentage points where the levels are per cent."""
     if row["unit"] == "percent":
-        return pd.Series({"precision": min(int(row["precision"]) + finer, 2), "unit": "percentage_point"})
-    return pd.Series({"precision": int(row["precision"]) + finer, "unit": row["unit"]})
+        return pd.Series({"precision": min(int(finer(row)["precision"]) + more, 2), "unit": "percentage_point"})
+    return pd.Series({"precision": int(finer(row)["precision"]) + more, "unit": row["unit"]})
 
 
 def _open_definitions(evaluation: Evaluation, language: str) -> list[str]:
@@ -187,7 +191,7 @@ def carried_table(evaluation: Evaluation, language: str) -> Table:
     """Return the unfinished items with room for their disposition."""
     rows = evaluation.carried_over
     said = evaluation.explanations.drop_duplicates("subject", keep="last").set_index("subject")
-    causes = rows["subject"].map(said["cause_kind"])
+    causes = [_cause_kind(kind, language) for kind in rows["subject"].map(said["cause_kind"]).fillna("—")]
     status = [
         label(s, language, "commitment_status" if k == "commitment" else "status")
         for s, k in zip(rows["status"], rows["kind"], strict=True)
@@ -216,16 +220,43 @@ def carried_table(evaluation: Evaluation, language: str) -> Table:
     return Table(frame, columns, say("caption.carried", language), language, [say("note.disposition", language)])
 
 
+REVIEWED = ("median", "lower_80", "upper_80", "naive", "actual")
+FEASIBLE = ("cautious", "likely", "ambitious")
+
+
+def _fine(rows: pd.DataFrame, columns: tuple[str, ...], language: str) -> pd.DataFrame:
+    """Write the columns of a table of series with the digits each series needs: a coefficient three, a count none."""
+    records = [row for _, row in rows.iterrows()]
+    return rows.assign(**{c: [digits(row[c], row, language) for row in records] for c in columns})
+
+
+def verdicts(evaluation: Evaluation, language: str) -> Text:
+    """Return at the end how the mid-term's judgements turned out: of the likely, how many were met, and so on."""
+    judged = evaluation.earlier.scorecard[["series_id", "outlook"]].dropna()
+    both = judged.merge(evaluation.scorecard[["series_id", "is_met"]], on="series_id")
+    words = [
+        say(
+            "section.verdict_class",
+            language,
+            outlook=label(str(code), language, "outlook"),
+            count=len(rows),
+            met=int(rows["is_met"].fillna(False).sum()),
+        )
+        for code, rows in both.groupby("outlook")
+    ]
+    return Text([("p", say("section.verdicts", language, classes=join(words, language)))])
+
+
 def review_table(evaluation: Evaluation, language: str) -> Table:
     """Return what the mid-term forecast for the target year against what came."""
     rows = evaluation.forecast_review
     inside = [say("word.yes" if is_in else "word.no", language) for is_in in rows["is_inside_80"]]
-    frame = rows.assign(name=rows[f"name_{language}"], inside=inside)
+    frame = _fine(rows, REVIEWED, language).assign(name=rows[f"name_{language}"], inside=inside)
     columns = [
         Column("number", "number", "year"),
         Column("name", "name"),
         Column("unit", "unit", "label:unit"),
-        *(Column(key, key, "number") for key in ("median", "lower_80", "upper_80", "naive", "actual")),
+        *(Column(key, key, "figure") for key in REVIEWED),
         Column("inside", "inside"),
     ]
     return Table(frame, columns, say("caption.review", language), language)
@@ -233,31 +264,32 @@ def review_table(evaluation: Evaluation, language: str) -> Table:
 
 def feasible_table(evaluation: Evaluation, language: str) -> Table:
     """Return a cautious, a likely and an ambitious level at the end of the next plan, for every series forecast."""
-    frame = evaluation.feasible
+    frame = _fine(evaluation.feasible, ("value", *FEASIBLE), language)
     columns = [
         Column("number", "number", "year"),
         Column(f"name_{language}", "name"),
         Column("unit", "unit", "label:unit"),
-        Column("value", "value", "number"),
+        Column("value", "value", "figure"),
         Column("year", "year", "year"),
-        *(Column(key, key, "number") for key in ("cautious", "likely", "ambitious")),
+        *(Column(key, key, "figure") for key in FEASIBLE),
     ]
-    return Table(frame, columns, say("caption.feasible", language), language, [say("note.probability", language)])
+    return Table(frame, columns, say("caption.feasible", language), language, [say("note.feasible", language)])
 
 
 def probability_table(evaluation: Evaluation, language: str) -> Table:
     """Return the annex to the outlook: probability, forecast at the target year, no change, growth ratio."""
-    card = evaluation.scorecard
+    ahead = ("median_target_year", "lower_80", "upper_80", "naive_target_year")
+    card = _fine(evaluation.scorecard, ahead, language)
     columns = [
         Column("number", "number", "year"),
         Column(f"name_{language}", "name"),
         Column("pace", "pace", "number", 2),
         Column("cagr_ratio", "cagr", "number", 2),
         Column("probability", "probability", "percent", 0),
-        Column("median_target_year", "median", "number"),
-        Column("lower_80", "lower_80", "number"),
-        Column("upper_80", "upper_80", "number"),
-        Column("naive_target_year", "naive", "number"),
+        Column("median_target_year", "median", "figure"),
+        Column("lower_80", "lower_80", "figure"),
+        Column("upper_80", "upper_80", "figure"),
+        Column("naive_target_year", "naive", "figure"),
     ]
     notes = [say("note.probability", language), say("note.cagr", language)]
     return Table(card, columns, say("caption.probabilities", language), language, notes)
@@ -306,11 +338,12 @@ def sensitivity_table(evaluation: Evaluation, language: str) -> Table:
 
 
 def issues_table(evaluation: Evaluation, language: str) -> Table:
-    """Return the warnings on the data of the years this report may know."""
+    """Return the warnings and notes on the data of the years this report may know."""
     rows = evaluation.issues
-    rows = rows[rows["level"] == "warning"]
-    frame = rows.assign(place=(rows["sheet"].fillna("") + " " + rows["cell"].fillna("")).str.strip())
+    place = (rows["sheet"].fillna("") + " " + rows["cell"].fillna("")).str.strip()
+    frame = rows.assign(place=place, done=[_done(text, language) for text in rows["done"]])
     columns = [
+        Column("level", "level", "label:issue_level"),
         Column("file", "file"),
         Column("place", "place"),
         Column("school", "school"),
@@ -318,3 +351,16 @@ def issues_table(evaluation: Evaluation, language: str) -> Table:
         Column("done", "done"),
     ]
     return Table(frame, columns, say("caption.issues", language), language)
+
+
+_CORRECTION = re.compile(r"\(correction (\d+): (.*)\)$")
+
+
+def _done(text: str, language: str) -> str:
+    """Say what cleaning did: of a written correction its number and reason, else as cleaning said it."""
+    found = _CORRECTION.search(text)
+    return say("word.corrected", language, number=found[1], reason=found[2]) if found else text
+
+
+def _cause_kind(kind: object, language: str) -> str:
+    return label(str(kind), language, "cause_kind") if kind in codes("cause_kind") else str(kind)

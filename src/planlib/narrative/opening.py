@@ -40,6 +40,20 @@ def amount(value: object, row: pd.Series, language: str) -> str:
 _SINGLE = {"persons": "person", "m2": "m2", "yuan": "yuan"}
 
 
+def finer(row: pd.Series) -> pd.Series:
+    """Return a row whose values show one digit more than the plan prints where it prints hardly any.
+
+    A share printed as 25 % has moved from 23.0 to 24.3 long before it reads 25.
+    """
+    is_coarse = str(row["unit"]).startswith(("percent", *_MULTIPLES)) and int(row["precision"]) < 2
+    return pd.Series({"precision": int(row["precision"]) + is_coarse, "unit": row["unit"]})
+
+
+def digits(value: object, row: pd.Series, language: str) -> str:
+    """Write a value of a series without its unit, as fine as its tables need."""
+    return number(value, language, int(finer(row)["precision"]))
+
+
 def printed(text: object, row: pd.Series, language: str) -> str:
     """Write a figure as the plan prints it, its sign kept, with its unit if the print has none.
 
@@ -74,7 +88,7 @@ def in_words(evaluation: Evaluation, series: pd.DataFrame, language: str) -> pd.
     return series.assign(
         name=[name(row, language) for row in rows],
         baseline_shown=[printed(row["baseline_text"], row, language) for row in rows],
-        value_shown=[amount(row["value"], row, language) for row in rows],
+        value_shown=[amount(row["value"], finer(row), language) for row in rows],
         target_shown=[printed(row["target_text"], row, language) for row in rows],
         lead=[lead(evaluation, row["series_id"], language) for row in rows],
         support=[join(evaluation.support(row["series_id"], language), language) for row in rows],
@@ -102,7 +116,8 @@ def verdict(evaluation: Evaluation, language: str) -> Text:
     if late.empty:
         lines.append(("p", _none_late(evaluation, language)))
     else:
-        lines.append(("p", say("verdict.late_some", language, count=len(late))))
+        word = "verdict.late_some" if evaluation.phase == "midterm" else "verdict.missed_some"
+        lines.append(("p", say(word, language, count=len(late))))
         lines += [("li", _late_item(evaluation, row, language)) for _, row in late.iterrows()]
         if silent := _silent_binding(evaluation):
             lines.append(("p", say("verdict.binding_silent", language, count=silent)))
@@ -255,7 +270,9 @@ def _outlook(evaluation: Evaluation, language: str) -> str:
     year = evaluation.plan.period["last_year"]
     if not words:
         return say("verdict.outlook_none", language, year=year)
-    return say("verdict.outlook", language, year=year, classes=join(words, language))
+    return say(
+        "verdict.outlook", language, year=year, total=len(evaluation.scorecard), classes=join(words, language)
+    )
 
 
 def _review(evaluation: Evaluation, language: str) -> str:
@@ -314,7 +331,7 @@ def definitions_table(evaluation: Evaluation, language: str) -> Table:
     columns = [
         Column("number", "number", "year"),
         Column("name", "name"),
-        Column("definition", "definition"),
+        Column("definition", "definition", "long"),
         Column("origin", "origin"),
         Column("as_of", "as_of", "date"),
         Column("observation_status", "reported_status", "label:observation_status"),

@@ -60,7 +60,8 @@ class Column:
     header : str
         A key of the group ``table`` in ``definitions/narrative.yml``, shown in the report's language.
     form : str
-        ``text``, ``number``, ``percent`` (of a share), ``date``, ``year``, or ``label:<group>`` for a code.
+        ``text``, ``long`` (a wide text), ``number``, ``figure`` (a number already written), ``percent`` (of a share),
+        ``date``, ``iso`` (a date left as it is), ``year``, or ``label:<group>`` for a code.
     decimals : int or None
         For numbers; None lets the number decide.
     """
@@ -73,7 +74,7 @@ class Column:
     @property
     def is_number(self) -> bool:
         """Whether the column is set flush right."""
-        return self.form in {"number", "percent", "year"}
+        return self.form in {"number", "figure", "percent", "year"}
 
 
 @dataclass(frozen=True)
@@ -157,7 +158,9 @@ def _mark(value: Any, column: Column) -> str:
 def _css(column: Column) -> str:
     if column.is_number:
         return ' class="number"'
-    return ' class="nowrap"' if column.form == "date" or column.form.startswith("label:") else ""
+    if column.form == "long":
+        return ' class="long"'
+    return ' class="nowrap"' if column.form in {"date", "iso"} or column.form.startswith("label:") else ""
 
 
 def frame(
