@@ -228,16 +228,26 @@ def _one_resource(sums: GroupSums, k: int, per: float) -> dict[str, Any]:
         mean = held / sums.pupils[k]
         sd = np.sqrt(sums.square[k] / sums.pupils[k])
         cv = np.where(held > 0, sd / mean, np.nan)
-    conditions = [sums.counted == 0, schools == 0, held <= 0, missing > 0]
-    reason = np.select(conditions, ["no_pupils", "no_values", "zero_resource", "partial"], "")
+    reason = _reason(
+        no_pupils=sums.counted == 0, no_values=schools == 0, zero_resource=held <= 0, partial=missing > 0
+    )
     return {"mean": per * mean, "sd": per * sd, "cv": cv, "schools": schools, "missing": missing, "reason": reason}
+
+
+_REASONS = ("", "no_pupils", "no_values", "zero_resource", "incomplete", "partial")
+
+
+def _reason(**flags: npt.NDArray[np.bool_]) -> npt.NDArray[np.int8]:
+    """Number in ``_REASONS`` of the first flag that is set: words are laid out once, for the whole table."""
+    codes = [_REASONS.index(name) for name in flags]
+    return np.select(list(flags.values()), codes, 0).astype(np.int8)
 
 
 def _composite_part(parts: list[dict[str, Any]], schools: npt.NDArray[np.intp], method: str) -> dict[str, Any]:
     cv = composite([part["cv"] for part in parts], method, axis=0)
     nothing = np.full(len(schools), np.nan)
     is_partial = np.any([part["missing"] > 0 for part in parts], axis=0)
-    reason = np.select([schools == 0, np.isnan(cv), is_partial], ["no_pupils", "incomplete", "partial"], "")
+    reason = _reason(no_pupils=schools == 0, incomplete=np.isnan(cv), partial=is_partial)
     missing = np.max([part["missing"] for part in parts], axis=0)
     return {"mean": nothing, "sd": nothing, "cv": cv, "schools": schools, "missing": missing, "reason": reason}
 
@@ -247,9 +257,10 @@ def _long(
 ) -> pd.DataFrame:
     n, k = len(groups), len(names)
     table = groups.iloc[np.repeat(np.arange(n), k)].reset_index(drop=True)
-    table["resource"] = np.tile(np.asarray(names, dtype=object), n)
+    table["resource"] = pd.array(names, dtype="str").take(np.tile(np.arange(k), n))
     columns = {c: np.stack([part[c] for part in parts], axis=1).reshape(-1) for c in parts[0]}
     columns["left_out"] = np.repeat(left_out, k)
+    columns["reason"] = pd.array(_REASONS, dtype="str").take(columns["reason"])
     for column in ("mean", "sd", "cv", "schools", "left_out", "missing", "reason"):
         table[column] = columns[column]
     return table

@@ -54,7 +54,7 @@ def contributions_chart(
     >>> rows = pd.DataFrame({"stage": "primary", "resource": "books", "school_name": ["a", "b", "c"],
     ...                      "share": [0.7, 0.2, 0.1], "relative": [1.5, 0.8, 1.1]})
     >>> contributions_chart(rows, "en").title
-    'Share of all differences that the three largest contributors make: primary (books) 100%'
+    'Share of all differences that the three largest contributors make: primary (Books) 100%'
     """
     check_language(language)
     need(contributions, ["stage", "resource", "school_name", "share", "relative"], "contributions_chart")
