@@ -343,28 +343,9 @@ class Evaluation:
         return table.drop(columns="target_as_of").sort_values("number", ignore_index=True)
 
     @cached_property
-    def carried_over(self) -> pd.DataFrame:
-        """What is unfinished at the end and carries over to the next plan, series and promises together.
-
-        ``subject, name_zh, name_en, kind, unit, precision, target_text, achieved, status``.
-        """
-        series = self.late.assign(kind="series", subject=self.late["series_id"], achieved=self.late["value"])
-        rest = self.commitments[self.commitments["status"].isin(UNFINISHED)]
-        rest = rest.assign(kind="commitment", subject=rest["commitment_id"], precision=pd.NA)
-        columns = [
-            "subject",
-            "name_zh",
-            "name_en",
-            "kind",
-            "unit",
-            "precision",
-            "target_text",
-            "achieved",
-            "status",
-        ]
-        frames = [frame[columns].astype({"precision": "Int64"}) for frame in (series, rest)]
-        both = pd.concat(frames, ignore_index=True)
-        return both
+    def unfinished(self) -> pd.DataFrame:
+        """The promises that are not done or not kept, or of which nothing is known."""
+        return self.commitments[self.commitments["status"].isin(UNFINISHED)].reset_index(drop=True)
 
     def lead(self, subject: str, language: str = "zh") -> str:
         """Return the office that leads for a series or commitment, or ``""`` where none is named."""

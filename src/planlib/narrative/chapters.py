@@ -80,7 +80,7 @@ def commitment_table(evaluation: Evaluation, language: str, *, only_late: bool) 
     frame = chosen.assign(
         name=chosen[f"name_{language}"],
         place=places.map(names),
-        target_shown=[_promised(row, language) for _, row in chosen.iterrows()],
+        target_shown=[promised(row, language) for _, row in chosen.iterrows()],
         achieved_shown=[achieved(row, language) for _, row in chosen.iterrows()],
         lead=[lead(evaluation, c, language) for c in chosen["commitment_id"]],
         support=[join(evaluation.support(c, language), language) for c in chosen["commitment_id"]],
@@ -144,7 +144,7 @@ def achieved(row: pd.Series, language: str) -> str:
     return say("word.lapses", language, text=text, lapses=int(row["lapses"]), records=int(row["records"]))
 
 
-def _promised(row: pd.Series, language: str) -> str:
+def promised(row: pd.Series, language: str) -> str:
     """Write what is promised; of what must rise or not fall the direction, not a number."""
     if row["kind"] == "never_falls":
         return say("word.rising" if row["relation"] == ">" else "word.not_falling", language)

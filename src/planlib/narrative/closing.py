@@ -5,7 +5,8 @@ import re
 import pandas as pd
 
 from planlib.district import Evaluation, views
-from planlib.narrative.chapters import failing_units, resource_name, short_items
+from planlib.figures.marks import OUTLOOK
+from planlib.narrative.chapters import achieved, failing_units, promised, resource_name, short_items
 from planlib.narrative.opening import amount, digits, finer, in_words, lead, name, printed
 from planlib.narrative.parts import Column, Table, Text, join, say
 from planlib.registry import codes, label
@@ -184,35 +185,44 @@ def _advice_on_supply(evaluation: Evaluation, language: str) -> list[str]:
 
 def carried_over(evaluation: Evaluation, language: str) -> Text:
     """Return how many items are unfinished at the end and that each needs a disposition."""
-    return Text([("p", say("section.carried", language, count=len(evaluation.carried_over)))])
+    told = {"series": len(evaluation.late), "promises": len(evaluation.unfinished)}
+    return Text([("p", say("section.carried", language, count=sum(told.values()), **told))])
 
 
 def carried_table(evaluation: Evaluation, language: str) -> Table:
-    """Return the unfinished items with room for their disposition."""
-    rows = evaluation.carried_over
-    said = evaluation.explanations.drop_duplicates("subject", keep="last").set_index("subject")
-    causes = [_cause_kind(kind, language) for kind in rows["subject"].map(said["cause_kind"]).fillna("—")]
-    status = [
-        label(s, language, "commitment_status" if k == "commitment" else "status")
-        for s, k in zip(rows["status"], rows["kind"], strict=True)
-    ]
-    frame = rows.assign(
-        name=rows[f"name_{language}"],
-        target_shown=[printed(row["target_text"], row, language) for _, row in rows.iterrows()],
-        achieved_shown=[
-            "—" if pd.isna(row["achieved"]) else amount(row["achieved"], row, language)
-            for _, row in rows.iterrows()
-        ],
-        status_shown=status,
-        cause_kind=causes,
+    """Return the unfinished series and promises with room for their disposition."""
+    series = in_words(evaluation, evaluation.late, language)
+    late = pd.DataFrame(
+        {
+            "subject": series["series_id"],
+            "name": series["name"],
+            "target": series["target_shown"],
+            "achieved": series["value_shown"],
+            "status": [label(s, language, "status") for s in series["status"]],
+        }
+    )
+    rows = [row for _, row in evaluation.unfinished.iterrows()]
+    promises = pd.DataFrame(
+        {
+            "subject": [row["commitment_id"] for row in rows],
+            "name": [name(row, language) for row in rows],
+            "target": [promised(row, language) for row in rows],
+            "achieved": [achieved(row, language) for row in rows],
+            "status": [label(row["status"], language, "commitment_status") for row in rows],
+        }
+    )
+    said = evaluation.explanations.drop_duplicates("subject", keep="last").set_index("subject")["cause_kind"]
+    both = pd.concat([late, promises], ignore_index=True)
+    frame = both.assign(
+        cause_kind=[_cause_kind(kind, language) for kind in both["subject"].map(said).fillna("—")],
         disposition=say("word.to_fill", language),
-        lead=[lead(evaluation, subject, language) for subject in rows["subject"]],
+        lead=[lead(evaluation, subject, language) for subject in both["subject"]],
     )
     columns = [
         Column("name", "item"),
-        Column("target_shown", "target"),
-        Column("achieved_shown", "achieved"),
-        Column("status_shown", "status"),
+        Column("target", "target"),
+        Column("achieved", "achieved"),
+        Column("status", "status"),
         Column("cause_kind", "cause_kind"),
         Column("lead", "lead"),
         Column("disposition", "disposition"),
@@ -242,7 +252,8 @@ def verdicts(evaluation: Evaluation, language: str) -> Text:
             count=len(rows),
             met=int(rows["is_met"].fillna(False).sum()),
         )
-        for code, rows in both.groupby("outlook")
+        for code, rows in ((code, both[both["outlook"] == code]) for code in OUTLOOK)
+        if len(rows)
     ]
     return Text([("p", say("section.verdicts", language, classes=join(words, language)))])
 
