@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from _write import write
 
 from planlib import enrolment
 from planlib.enrolment import ratios
@@ -22,7 +23,6 @@ CHAINS = [["PK"], ["K", *map(str, range(1, 9))], ["9", "10", "11", "12"]]
 MIDDLE = {grade: "one_to_eight" if grade in list("12345678") else "other" for chain in CHAINS for grade in chain}
 ORIGINS = range(2006, 2025)
 STEPS = range(1, 6)
-START, END = "<!-- enrolment: made by benchmarks/enrolment.py -->", "<!-- /enrolment -->"
 
 
 def read() -> pd.DataFrame:
@@ -190,35 +190,25 @@ def speed() -> str:
     )
 
 
-def section(cells: pd.DataFrame) -> str:
+def section(cells: pd.DataFrame) -> list[str]:
     """The whole section."""
-    return "\n\n".join(
-        [
-            START,
-            "## Enrolment (Baltimore City, 2003–2025)",
-            "Mean absolute percentage error of the total of grades 1–8, origins 2006–2024; in brackets the change "
-            "against the plainest method and its standard error (Newey–West, h − 1 lags; 15 to 19 overlapping "
-            "origins allow no more).",
-            point_table(cells),
-            "The weight 0.8 was chosen by looking at this table, so its row flatters it; every weight from 0.6 to 1 "
-            "beats the plainest method at every h, 0.4 does not. The smoothing 0.4 is that of NCES. Also tried and "
-            "worse: letting kindergarten entry drift; feeding it from pre-kindergarten alone.",
-            "Cover of the intervals, five years ahead at most (school rows: every other origin):",
-            cover_table(cells),
-            speed(),
-            END,
-        ]
-    )
+    return [
+        "Mean absolute percentage error of the total of grades 1–8, origins 2006–2024; in brackets the change "
+        "against the plainest method and its standard error (Newey–West, h − 1 lags; 15 to 19 overlapping "
+        "origins allow no more).",
+        point_table(cells),
+        "The weight 0.8 was chosen by looking at this table, so its row flatters it; every weight from 0.6 to 1 "
+        "beats the plainest method at every h, 0.4 does not. The smoothing 0.4 is that of NCES. Also tried and "
+        "worse: letting kindergarten entry drift; feeding it from pre-kindergarten alone.",
+        "Cover of the intervals, five years ahead at most (school rows: every other origin):",
+        cover_table(cells),
+        speed(),
+    ]
 
 
 def main() -> None:
     """Replace the section in docs/benchmarks.md."""
-    file = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
-    text = file.read_text(encoding="utf-8") if file.exists() else "# Benchmarks\n"
-    new = section(read())
-    before, _, rest = text.partition(START)
-    after = rest.partition(END)[2]
-    file.write_text(before.rstrip("\n") + "\n\n" + new + (after if rest else "\n"), encoding="utf-8")
+    write("enrolment", "Enrolment (Baltimore City, 2003–2025)", section(read()))
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 import pandas as pd
+from _write import write
 
 from planlib.forecast import backtest, forecast, probability
 from planlib.forecast.backtest import (
@@ -39,8 +40,6 @@ from planlib.forecast.table import Table
 
 HORIZON = 5
 LENGTHS = (2, 3, 4, 5, 6, 8, 12)
-PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
-START, END = "<!-- forecast: made by benchmarks/forecast.py -->", "<!-- forecast: end -->"
 SETTINGS = Settings(measure_skill=False, horizons=(1, 2, 3, 4, 5))
 
 
@@ -392,15 +391,6 @@ SECTIONS = {
 }
 
 
-def write(text: str) -> None:
-    """Replace this script's part of the page."""
-    page = PAGE.read_text(encoding="utf-8") if PAGE.exists() else "# Benchmarks\n"
-    if START in page:
-        before, rest = page.split(START, 1)
-        page = before.rstrip() + "\n" + rest.split(END, 1)[1]
-    PAGE.write_text(f"{page.rstrip()}\n\n{START}\n\n{text}\n{END}\n", encoding="utf-8")
-
-
 def main() -> int:
     """Run every section."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -413,7 +403,7 @@ def main() -> int:
         print("Set PLANLIB_REAL_DATA.", file=sys.stderr)
         return 2
     bench = Bench(Path(folder), chosen.quick)
-    parts = ["## Forecasts\n"]
+    parts: list[str] = []
     for title, make in SECTIONS.items():
         if chosen.only.lower() in title.lower():
             parts += [f"### {title}\n", f"{make.__doc__}\n", *make(bench), ""]
@@ -421,7 +411,7 @@ def main() -> int:
     text = "\n".join(parts)
     print(text)
     if not chosen.no_write and not chosen.only:
-        write(text)
+        write("forecast", "Forecasts", [text])
     return 0
 
 
