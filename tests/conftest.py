@@ -5,8 +5,14 @@ import shutil
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from planlib import paths
+
+# The same examples in every run, so that a change is judged and not the dice; make test-full throws them anew.
+settings.register_profile("same", derandomize=True, deadline=None)
+settings.register_profile("full", deadline=None)
+settings.load_profile("full" if os.environ.get("PLANLIB_FULL") else "same")
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -44,7 +44,7 @@ def main() -> int:
     for name in [chosen.only] if chosen.only else list(groups):
         for command in groups[name]:
             start = time.monotonic()
-            code = subprocess.run(command, cwd=ROOT, env=_environment(), check=False).returncode
+            code = subprocess.run(command, cwd=ROOT, env=_environment(chosen.full), check=False).returncode
             shown = " ".join(Path(command[0]).name if i == 0 else part for i, part in enumerate(command[:5]))
             print(f"[{time.monotonic() - start:.0f} s] {shown} …", flush=True)
             if code:
@@ -52,9 +52,9 @@ def main() -> int:
     return 0
 
 
-def _environment() -> dict[str, str]:
+def _environment(full: bool) -> dict[str, str]:
     fixed = {"PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PLANLIB_WHOLE_RUN": "1"}
-    return {**os.environ, **fixed, "PLANLIB_ROOT": str(ROOT)}
+    return {**os.environ, **fixed, "PLANLIB_ROOT": str(ROOT), **({"PLANLIB_FULL": "1"} if full else {})}
 
 
 if __name__ == "__main__":
