@@ -35,12 +35,6 @@ class RegistryError(UsageError):
     """A fault in plan.yml or in definitions/: named with file and line (exit 2)."""
 
 
-class VerificationError(PlanlibError):
-    """A re-executed report differs from the published one (exit 3)."""
-
-    exit_code = 3
-
-
 class KernelError(PlanlibError):
     """The kernel died or ran out of time (exit 4)."""
 

@@ -98,16 +98,6 @@ class Evaluation:
         )
 
     @cached_property
-    def boxes(self) -> pd.DataFrame:
-        """Promises counted by box and status."""
-        return evaluate.by_group(self.commitments[self.commitments["box"].notna()], "box")
-
-    @cached_property
-    def tasks(self) -> pd.DataFrame:
-        """Promises counted by task and status."""
-        return evaluate.by_group(self.commitments[self.commitments["task"].notna()], "task")
-
-    @cached_property
     def projects(self) -> pd.DataFrame:
         """The ledger of building projects: last step, expected completion, late or not."""
         return evaluate.project_progress(

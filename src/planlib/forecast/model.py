@@ -5,7 +5,6 @@ from statistics import NormalDist
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from planlib.errors import DataError
 from planlib.forecast.features import (
@@ -249,11 +248,6 @@ def _fill(h: Histories, ahead: list[int], shares: Floats, table: Table) -> tuple
                 kind,
             )
     return found, skill
-
-
-def _repeated(values: NDArray[np.generic], times: int, like: pd.Index) -> pd.Series:
-    """Repeat the ids as their own dtype."""
-    return pd.Series(like).take(np.repeat(values, times)).reset_index(drop=True)
 
 
 def forecast(
