@@ -328,5 +328,9 @@ def forecast(
     each = np.repeat(np.arange(len(h.count)), len(ahead))
     years = (h.year[h.end][:, None] + np.array(ahead)).ravel()
     columns = {"series_id": h.series_id.array.take(each), "year": years, **dict(zip(names, flat, strict=True))}
-    columns |= {"naive": h.value[h.end][each], "expected_skill": skill.ravel(), "note": _sentences().take(notes(h)[each])}
+    columns |= {
+        "naive": h.value[h.end][each],
+        "expected_skill": skill.ravel(),
+        "note": _sentences().take(notes(h)[each]),
+    }
     return pd.DataFrame(columns, copy=False)
