@@ -194,11 +194,14 @@ def entries(
     lowest, highest = extreme(recent, np.inf), -extreme(-recent, np.inf)
     corner = [np.minimum(last, lowest), np.where(is_open, np.maximum(last, highest), 0.0)]
     paths = tuple(np.repeat(level[:, :, None], horizon, axis=2) for level in (last, *corner))
-    notes = {"entry_held": np.broadcast_to(is_open[:, :, None], shape).copy(), "births_held": np.zeros(shape, bool)}
+    notes = {
+        "entry_held": np.broadcast_to(is_open[:, :, None], shape).copy(),
+        "births_held": np.zeros(shape, bool),
+    }
     missed = np.where(fed_from_outside(cube)[:, :, 1:], _missed(cube.students, held), np.nan)
     if births is not None:
         table, known = births_table(births, cube, cube.last_year + horizon)
-        for head in np.flatnonzero(cube.is_entry):
+        for head in np.flatnonzero(cube.is_entry).tolist():
             age = birth_age.get(cube.grades[head])
             if age is not None:
                 by_births = _by_births(cube, head, table, known, age, horizon, method, years)
@@ -206,7 +209,8 @@ def entries(
     is_given = np.zeros(shape, dtype=bool)
     if given is not None:
         _give(cube, is_open, given, paths, is_given, notes)
-    return Entry(is_open, *paths, is_given, notes, missed, cube.students[:, :, :-1])
+    middle, low, high = paths
+    return Entry(is_open, middle, low, high, is_given, notes, missed, cube.students[:, :, :-1])
 
 
 def _level(students: Array, held: str) -> Array:
@@ -268,9 +272,7 @@ def _cohorts(table: pd.DataFrame, year: int, age: int) -> Array:
     return FIRST_YEAR_SHARE * own + (1 - FIRST_YEAR_SHARE) * table[year - age - 1].to_numpy(dtype="float64")
 
 
-def _put(
-    found: _ByBirths, place: int, paths: tuple[Array, ...], notes: dict[str, Array], error: Array
-) -> None:
+def _put(found: _ByBirths, place: int, paths: tuple[Array, ...], notes: dict[str, Array], error: Array) -> None:
     """Lay the numbers by births over the held ones, wherever a factor is known."""
     known = np.isfinite(found.middle)
     for target, values in zip(paths, (found.middle, found.low, found.high), strict=True):
@@ -308,9 +310,7 @@ def _give(
     notes["entry_held"][places] = notes["births_held"][places] = False
 
 
-def _refuse_astray(
-    given: pd.DataFrame, places: tuple[Array, Array, Array], is_open: Array, vague: bool
-) -> None:
+def _refuse_astray(given: pd.DataFrame, places: tuple[Array, Array, Array], is_open: Array, vague: bool) -> None:
     """Raise on given entries whose area, grade or year does not exist in this projection."""
     if vague:
         raise DataError(f"entry has no column area, but there are {len(is_open)} areas. To do: add it.")

@@ -178,7 +178,7 @@ class Shocks:
     noise : Noise
         Says how much is common.
     shape : (int, int)
-        How many areas and grades.
+        How many areas and grades; one area serves many that are looked at one by one.
     common : array, 1 + year × path
         From :func:`common_shocks`, the same for every area.
     generator : numpy Generator
@@ -204,7 +204,7 @@ class Shocks:
         return total
 
     def next_year(self) -> Array:
-        """Return the shocks of the next year; the caller may overwrite them."""
+        """Return the shocks of the next year."""
         areas, _, paths = self.shape
         new = self._normal()
         new *= self.fresh
