@@ -9,7 +9,7 @@ import pytest
 from planlib import cli, params
 from planlib.errors import UsageError
 from planlib.run import Limits
-from planlib.run.request import MOST_RUNS, check_notebook, read_batch, read_run
+from planlib.run.request import MOST_RUNS, Request, check_notebook, read_batch, read_run
 
 
 def written(folder, text):
@@ -21,13 +21,11 @@ def written(folder, text):
 def test_a_run_file_is_read_as_it_is_written(tmp_path):
     path = written(
         tmp_path,
-        'report: midterm\nyear: 2023\ncutoff: 2022-12-31\nlanguage: "en"\ncell_seconds: 60\nmemory_mb: 4000\n',
+        "report: midterm\nyear: 2023\ncutoff: 2022-12-31\nlanguage: en\ncell_seconds: 60\nmemory_mb: 4000\nformats: html\n",
     )
-    assert read_run(path) == (
-        "midterm",
-        {"year": 2023, "cutoff": "2022-12-31", "language": "en"},
-        Limits(cell_seconds=60, memory_mb=4000),
-    )
+    wanted = params.resolve("midterm", {"year": 2023, "cutoff": "2022-12-31", "language": "en"})
+    limits = Limits(cell_seconds=60, memory_mb=4000)
+    assert read_run(path) == Request("midterm", wanted, ("html",), limits)
 
 
 @pytest.mark.parametrize(
@@ -46,6 +44,7 @@ def test_a_run_file_is_read_as_it_is_written(tmp_path):
         ),
         ("report: midterm\ndistrict: /etc\n", ["Unknown district '/etc'"]),
         ("report: ../midterm\n", ["report: found '../midterm'; expected one of midterm, endterm"]),
+        ("report: midterm\nformats: html,odt\n", ["formats: found odt"]),
         ("report: midterm\ncell_seconds: 0\n", ["cell_seconds is 0", "a whole number of 1 or more"]),
         ("report: midterm\nreport: endterm\n", ["line 2", "stands here a second time"]),
         ("report: midterm\nruns: []\n", ["lists several runs", "planlib batch"]),

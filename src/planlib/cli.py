@@ -9,10 +9,11 @@ import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 from planlib import __version__
 from planlib.errors import PlanlibError, UsageError
-from planlib.params import DEFAULTS, LANGUAGES, NOTEBOOKS, REPORTS
+from planlib.params import DEFAULTS, LANGUAGES, NOTEBOOKS, REPORTS, resolve
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -70,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--year", type=_year, help="the year the report is written about, for example 2023")
     report.add_argument("--cutoff", help="last day that may be known, YYYY-MM-DD (default by report)")
     report.add_argument("--language", help=f"{' or '.join(LANGUAGES)} (default {DEFAULTS['language']})")
+    report.add_argument("--formats", help="some of html,xlsx (default: all for a report, else html)")
     report.add_argument("--force", action="store_true", help="make it again although nothing changed")
     report.add_argument("--quiet", action="store_true", help="no progress lines")
     report.set_defaults(run=_report)
@@ -111,20 +113,11 @@ def _year(text: str) -> int:
 
 
 def _report(parsed: argparse.Namespace) -> int:
-    from planlib.run.report import run_report
-    from planlib.run.request import Limits, read_run
+    from planlib.run.report import run_request
 
-    values = {key: getattr(parsed, key) for key in DEFAULTS}
-    limits, name = Limits(), parsed.name
-    named = [word for word, value in {"REPORT": name, **values}.items() if value is not None]
-    if parsed.file:
-        if named:
-            raise UsageError(f"--run and {', '.join(named)} together: expected one of them.\nTo do: drop one.")
-        name, values, limits = read_run(parsed.file)
-    if name is None:
-        raise UsageError("No report is named.\nTo do: planlib report midterm, or planlib report --run FILE.yml")
+    request = _request(parsed)
     try:
-        outcome = run_report(name, values, limits=limits, force=parsed.force, report_progress=not parsed.quiet)
+        outcome = run_request(request, force=parsed.force, report_progress=not parsed.quiet)
     except UsageError as error:
         if error.at is None:
             raise
@@ -132,8 +125,25 @@ def _report(parsed: argparse.Namespace) -> int:
     except PlanlibError as error:
         return _last_line(error)
     said = "made" if outcome.is_new else "unchanged, nothing to do"
-    print(f"{name}: {said}\n{_shown(outcome.page)}")
+    print(f"{request.name}: {said}\n{_shown(outcome.page)}")
     return 0
+
+
+def _request(parsed: argparse.Namespace) -> Any:
+    """Return what the words or the run file ask for."""
+    from planlib.run.formats import chosen_formats
+    from planlib.run.request import Request, read_run
+
+    values = {key: getattr(parsed, key) for key in DEFAULTS}
+    words = {"REPORT": parsed.name, **values, "formats": parsed.formats}
+    named = [word for word, value in words.items() if value is not None]
+    if parsed.file and named:
+        raise UsageError(f"--run and {', '.join(named)} together: expected one of them.\nTo do: drop one.")
+    if parsed.file:
+        return read_run(parsed.file)
+    if parsed.name is None:
+        raise UsageError("No report is named.\nTo do: planlib report midterm, or planlib report --run FILE.yml")
+    return Request(parsed.name, resolve(parsed.name, values), chosen_formats(parsed.name, parsed.formats))
 
 
 def _last_line(error: PlanlibError) -> int:

@@ -15,6 +15,7 @@ from typing import Any
 from planlib import freshness, params, paths, store
 from planlib.errors import Interrupted, KernelError, PlanlibError, ReportError, UsageError
 from planlib.run import manifest
+from planlib.run.formats import chosen_formats
 from planlib.run.request import Limits, Request, check_notebook
 
 
@@ -38,6 +39,7 @@ def run_report(
     limits: Limits = Limits(),  # noqa: B008 - frozen
     force: bool = False,
     report_progress: bool = True,
+    formats: str | None = None,
 ) -> Outcome:
     """Produce the report `name`, or find that nothing it depends on has changed.
 
@@ -53,6 +55,8 @@ def run_report(
         Make it again although nothing changed.
     report_progress : bool
         Write a line per cell to stderr.
+    formats : str, optional
+        What to write, as `planlib.run.formats.chosen_formats` reads it.
 
     Returns
     -------
@@ -67,8 +71,13 @@ def run_report(
     KernelError
         The kernel died or ran out of time.
     """
-    request = Request(name, params.resolve(name, values), limits)
-    check_notebook(name)
+    request = Request(name, params.resolve(name, values), chosen_formats(name, formats), limits)
+    return run_request(request, force=force, report_progress=report_progress)
+
+
+def run_request(request: Request, *, force: bool = False, report_progress: bool = True) -> Outcome:
+    """Do what `run_report` does, for a request that was read from a run file or a batch file."""
+    check_notebook(request.name)
     paths.font_file()
     try:
         with _stoppable(request):
@@ -85,7 +94,7 @@ def make_tables_fresh(district: str) -> bool:
     if freshness.tables_are_fresh(district):
         return False
     # two reports of one district that start together clean it once
-    with store.locked(paths.processed(district).parent / ".sets" / f"{district}.fresh"):
+    with store.locked(paths.processed(district).parent / ".sets" / f"{district}.fresh.lock"):
         if freshness.tables_are_fresh(district):
             return False
         from planlib.clean import clean_district
@@ -99,7 +108,7 @@ def _find(request: Request, force: bool) -> Outcome | None:
     district = request.parameters.district
     make_tables_fresh(district)
     _refuse_unknown_year(request)
-    found = None if force else _published(request, freshness.report_inputs(request.name, request.parameters))
+    found = None if force else _published(request, _inputs(request))
     if found is None:
         # what people wrote is read before a kernel starts: a typing error costs a second, not a run
         from planlib.registry import check_written
@@ -110,11 +119,15 @@ def _find(request: Request, force: bool) -> Outcome | None:
 
 def _make(request: Request, force: bool, report_progress: bool) -> Outcome:
     with _only_one(request):
-        inputs = freshness.report_inputs(request.name, request.parameters)
+        inputs = _inputs(request)
         # whoever held the lock may have made just this report
         found = None if force else _published(request, inputs)
         bar = _progress(request.stem) if report_progress else lambda *_: None
         return found or _Run(request, inputs).make(bar)
+
+
+def _inputs(request: Request) -> dict[str, Any]:
+    return freshness.report_inputs(request.name, request.parameters) | {"formats": list(request.formats)}
 
 
 def _published(request: Request, inputs: dict[str, Any]) -> Outcome | None:
@@ -238,7 +251,8 @@ class _Run:
 
     def _execute(self, progress: Callable[[str, int, int], None]) -> None:
         from planlib.run.execute import code_cells, execute
-        from planlib.run.page import render, strip
+        from planlib.run.formats import write_formats
+        from planlib.run.page import strip
 
         chosen, stem = self.request.parameters, self.request.stem
         source = paths.notebooks() / f"{params.NOTEBOOKS[self.request.name].file}.ipynb"
@@ -249,8 +263,7 @@ class _Run:
             for number, heading, cell in code_cells(notebook)
         ]
         strip(notebook, target)
-        page = render(notebook, chosen.language, self.manifest["is_simulated"])
-        (self.staging / f"{stem}.html").write_text(page, encoding="utf-8")
+        write_formats(notebook, self.staging, stem, self.manifest, self.request.formats)
 
     def _publish(self) -> Outcome:
         folder = self.request.shelf / self.run_id

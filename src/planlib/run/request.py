@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from planlib import params, paths
-from planlib.errors import RegistryError, UsageError, listing
+from planlib.errors import UsageError, listing
+from planlib.run.formats import chosen_formats
 
 EVERY = "*"
+MEND = "mend these lines and run again; nothing was executed"
 MOST_RUNS = 5000  # a product of lists grows faster than people think; `max_runs` says that it is meant
-_SHOWN = ("report", *params.DEFAULTS)
+_KEYS = ("report", *params.DEFAULTS, "formats")
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class Request:
 
     name: str
     parameters: params.Parameters
+    formats: tuple[str, ...]
     limits: Limits = Limits()
 
     @property
@@ -57,8 +60,8 @@ class Request:
 _LIMITS = tuple(field.name for field in fields(Limits))
 
 
-def read_run(path: Path) -> tuple[str, dict[str, Any], Limits]:
-    """Read a run file: ``report``, the parameters of its notebook, and the limits.
+def read_run(path: Path) -> Request:
+    """Read a run file: ``report``, the parameters of its notebook, ``formats``, and the limits.
 
     Parameters
     ----------
@@ -67,8 +70,7 @@ def read_run(path: Path) -> tuple[str, dict[str, Any], Limits]:
 
     Returns
     -------
-    tuple
-        Name of the report, its parameters, the limits.
+    Request
 
     Raises
     ------
@@ -81,12 +83,11 @@ def read_run(path: Path) -> tuple[str, dict[str, Any], Limits]:
     _check_entry(document, (), lists=False)
     _check_limits(document)
     document.raise_faults()
-    name, values, limits = _parts(document.data)
-    parameters, faults = _examined(name, values)
-    if parameters is None or faults:
-        hint = "mend these lines and run again; nothing was executed"
-        raise UsageError(listing(f"{path} cannot be run", faults, hint))
-    return name, values, Limits(**limits)
+    limits = Limits(**{key: document.data[key] for key in _LIMITS if key in document.data})
+    request, faults = _examined(document.data, limits)
+    if request is None:
+        raise UsageError(listing(f"{path} cannot be run", faults, MEND))
+    return request
 
 
 def read_batch(path: Path) -> list[Request]:
@@ -204,7 +205,7 @@ def _check_entry(document: Any, where: tuple[Any, ...], *, lists: bool) -> None:
     if not isinstance(entry, dict):
         document.fault(where, f"found {entry!r:.40}", "an entry such as report: midterm", "write key: value")
         return
-    known = _SHOWN if lists else (*_SHOWN, *_LIMITS)
+    known = _KEYS if lists else (*_KEYS, *_LIMITS)
     for key, value in entry.items():
         if key not in known:
             _unknown(document, (*where, key), known)
@@ -224,11 +225,6 @@ def _check_limits(document: Any, keys: tuple[str, ...] = _LIMITS) -> None:
         value = data.get(key, 1)
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
             document.fault((key,), f"{key} is {value!r:.40}", "a whole number of 1 or more", "write it so")
-
-
-def _parts(entry: Mapping[str, Any]) -> tuple[str, dict[str, Any], dict[str, int]]:
-    values = {key: value for key, value in entry.items() if key in params.DEFAULTS}
-    return str(entry["report"]), values, {key: entry[key] for key in _LIMITS if key in entry}
 
 
 def _lists(entry: Mapping[str, Any]) -> dict[str, list[Any]]:
@@ -251,35 +247,39 @@ def _refuse_many(path: Path, count: int, most: int) -> None:
         )
 
 
-def _examined(name: str, values: Mapping[str, Any]) -> tuple[params.Parameters | None, list[str]]:
+def _examined(entry: Mapping[str, Any], limits: Limits) -> tuple[Request | None, list[str]]:
+    """Return the request, or None and every wrong value of an entry."""
+    name = entry["report"]
     if name not in params.NOTEBOOKS:
         return None, [f"report: found {name!r}; expected one of {', '.join(params.NOTEBOOKS)}"]
     try:
-        return params.examine(name, values)
+        formats = chosen_formats(name, entry.get("formats"))
+        parameters, faults = params.examine(name, {key: entry[key] for key in params.DEFAULTS if key in entry})
     except UsageError as error:
         return None, [" ".join(str(error).splitlines())]
+    if parameters is None or faults:
+        return None, faults
+    return Request(name, parameters, formats, limits), []
 
 
 def _checked(document: Any, asked: list[tuple[int, dict[str, Any]]], limits: Limits) -> list[Request]:
     """Return the requests, or raise with every wrong value and every run that is asked for twice."""
-    requests: dict[tuple[Any, ...], Request] = {}
-    places: dict[tuple[Any, ...], int] = {}
+    requests: dict[str, Request] = {}
+    lines: dict[str, int] = {}
     faults: list[str] = []
     for place, entry in asked:
-        name, values, _ = _parts(entry)
-        parameters, wrong = _examined(name, values)
+        request, wrong = _examined(entry, limits)
         line = document.line(("runs", place))
         faults += [f"line {line}: {fault}" for fault in wrong]
-        if parameters is None or wrong:
+        if request is None:
             continue
-        key = (name, parameters.district, parameters.year, parameters.language)
-        if key in requests:
+        if request.stem in requests:
+            first = lines[request.stem]
             faults.append(
-                f"line {line}: {requests[key].stem} is asked for a second time "
-                f"(first in line {places[key]}); expected each report once"
+                f"line {line}: {request.stem} is asked for a second time (first in line {first}); expected once"
             )
-        requests[key], places[key] = Request(name, parameters, limits), line
+        requests.setdefault(request.stem, request)
+        lines.setdefault(request.stem, line)
     if faults:
-        hint = "mend these lines and run again; nothing was executed"
-        raise RegistryError(listing(f"{document.name} cannot be run", list(dict.fromkeys(faults)), hint))
+        raise UsageError(listing(f"{document.name} cannot be run", list(dict.fromkeys(faults)), MEND))
     return list(requests.values())
