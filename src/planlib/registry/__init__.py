@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from planlib.registry.offices import load_responsibility
+    from planlib.registry.phrases import heading, phrase
     from planlib.registry.plan import Plan, load_plan
     from planlib.registry.targets import RELATIONS, Target, parse_target
     from planlib.registry.words import LANGUAGES, codes, label, load_definitions
@@ -17,16 +18,19 @@ __all__ = [
     "Target",
     "check_written",
     "codes",
+    "heading",
     "label",
     "load_definitions",
     "load_explanations",
     "load_plan",
     "load_responsibility",
     "parse_target",
+    "phrase",
 ]
 
 _FROM = {
     "offices": ("load_responsibility",),
+    "phrases": ("heading", "phrase"),
     "plan": ("Plan", "load_plan"),
     "targets": ("RELATIONS", "Target", "parse_target"),
     "words": ("LANGUAGES", "codes", "label", "load_definitions"),
