@@ -1,5 +1,6 @@
 """Sentences and tables of the reports in Chinese and English: frames in, something to read out."""
 
+from planlib.narrative.annual import annual_late_table, annual_verdict, owed_table, year_moves
 from planlib.narrative.chapters import (
     amendment_table,
     balance,
@@ -42,6 +43,8 @@ __all__ = [
     "Text",
     "advice",
     "amendment_table",
+    "annual_late_table",
+    "annual_verdict",
     "balance",
     "balance_table",
     "basis",
@@ -62,6 +65,7 @@ __all__ = [
     "money",
     "outlook",
     "outlook_table",
+    "owed_table",
     "places",
     "probability_table",
     "problems_table",
@@ -76,4 +80,5 @@ __all__ = [
     "verdict",
     "verdicts",
     "write_date",
+    "year_moves",
 ]

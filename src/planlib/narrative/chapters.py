@@ -6,13 +6,13 @@ from typing import Any
 import pandas as pd
 
 from planlib.district import Evaluation, views
+from planlib.district.evaluation import LATE_PROMISES
 from planlib.figures.marks import STATUS
 from planlib.narrative.opening import amount, in_words, lead, printed, single_coefficients
 from planlib.narrative.parts import Column, Table, Text, join, say, write_date
 from planlib.registry import codes, label
 from planlib.words import capital, factor, is_missing, number, unit_name, with_unit
 
-LATE_PROMISES = ("late", "not_kept")
 FACTORS = ("resources", "pupils", "opened", "closed", "reported")
 
 
@@ -294,25 +294,35 @@ def _trend(evaluation: Evaluation, stage: str, language: str) -> str:
 
 
 def balance_table(evaluation: Evaluation, language: str) -> Table:
-    """Return the seven coefficients and the composite, baseline and last year, both stages."""
-    district = evaluation.district
-    years = [evaluation.plan.period["baseline_year"], district.last_year]
-    rows = district.balance[district.balance["year"].isin(years)]
+    """Return the seven coefficients and the composite of two years, both stages; in an annual evaluation the change too."""
+    district, years = evaluation.district, evaluation.balance_years
+    is_annual = evaluation.phase == "annual"
     order = [*district.standard.resources, "composite"]
-    cells = rows.set_index(["stage", "year", "resource"])["cv"]
+    cells = district.balance.set_index(["stage", "year", "resource"])["cv"]
     frame = pd.DataFrame({"resource": [resource_name(evaluation, r, language) for r in order]})
-    columns = [Column("resource", "resource")]
-    headers = {}
+    columns, headers = [Column("resource", "resource")], {}
     for stage in ("primary", "junior"):
-        for year in years:
-            key = f"{stage}_{year}"
+        keys = [f"{stage}_{year}" for year in years]
+        for key, year in zip(keys, years, strict=True):
             frame[key] = [cells.get((stage, year, resource)) for resource in order]
-            columns.append(Column(key, key, "number", 3))
             headers[key] = f"{label(stage, language, 'stage')} {year}"
+        columns += [Column(key, key, "number", 3) for key in keys]
+        frame[f"change_{stage}"] = frame[keys[-1]] - frame[keys[0]]
         frame[f"cap_{stage}"] = [district.standard.caps[stage]] * len(order[:-1]) + [float("nan")]
-        columns.append(Column(f"cap_{stage}", "cap", "number", 2))
-    notes = [say("note.cap", language), *_unreported(evaluation, years, language)]
+        columns.append(
+            Column(f"change_{stage}", "change", "number", 3) if is_annual else Column(f"cap_{stage}", "cap", "number", 2)
+        )
+    notes = [_caps(evaluation, language) if is_annual else say("note.cap", language)]
+    notes += _unreported(evaluation, years, language)
     return Table(frame, columns, say("caption.balance", language), language, notes, headers)
+
+
+def _caps(evaluation: Evaluation, language: str) -> str:
+    caps = [
+        f"{label(stage, language, 'stage')} {number(cap, language, 2)}"
+        for stage, cap in evaluation.district.standard.caps.items()
+    ]
+    return say("note.caps", language, caps=join(caps, language))
 
 
 def _unreported(evaluation: Evaluation, years: list[int], language: str) -> list[str]:

@@ -65,6 +65,7 @@ def render(notebook: Any, language: str, is_simulated: bool) -> str:
     css = (folder / "page.css").read_text(encoding="utf-8")
     return Template((folder / "page.html").read_text(encoding="utf-8")).substitute(
         lang={"zh": "zh-CN", "en": "en"}[language],
+        kind="brief" if notebook.metadata.get("is_brief") else "full",
         title=re.sub(r"<[^>]+>", " ", title.group(1)).strip() if title else "planlib",
         css=Template(css).substitute(foot=notice.replace('"', "'")),
         contents_label=html.escape(label("contents", language, "page")),
