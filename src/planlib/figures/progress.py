@@ -240,7 +240,7 @@ def _printed(row: pd.Series, column: str, language: str) -> str:
 def _moved(row: pd.Series, language: str) -> str:
     if "value_before" in row:
         both = [[_figure_text(row, c, language, finer) for c in ("value_before", "value")] for finer in (0, 1)]
-        return " → ".join(both[both[0][0] == both[0][1] and not row["moved"] in ("same", "unknown")])
+        return " → ".join(both[both[0][0] == both[0][1] and row["moved"] not in ("same", "unknown")])
     before, now = _printed(row, "baseline", language), _figure_text(row, "value", language)
     if now == before and row["judged"] not in ("hold", "ambiguous") and row["value"] != row["baseline"]:
         # A move that the plan's rounding hides is still a move, and its bar shows it.

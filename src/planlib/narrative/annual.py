@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from planlib.columns import Column, write_date
 from planlib.district import Evaluation
 from planlib.district.evaluation import LATE, LATE_PROMISES
 from planlib.narrative.opening import (
@@ -14,7 +15,7 @@ from planlib.narrative.opening import (
     projects_sentence,
     promises_sentence,
 )
-from planlib.narrative.parts import Column, Table, Text, join, say, write_date
+from planlib.narrative.parts import Table, Text, join, say
 from planlib.registry import label
 
 
@@ -79,19 +80,19 @@ def _done(evaluation: Evaluation, language: str) -> str:
 def annual_late_table(evaluation: Evaluation, language: str) -> Table:
     """Return the late series: last year, this year, target, status, office, and what the office says."""
     late = in_words(evaluation, evaluation.late, language)
-    before = evaluation.moved.set_index("series_id")["value_before"]
+    late["value_before"] = late["series_id"].map(evaluation.moved.set_index("series_id")["value_before"])
     said = evaluation.explanations.drop_duplicates("subject", keep="last").set_index("subject")["cause"]
     owed = {"binding": say("word.owed", language)}
     frame = late.assign(
-        before_shown=[amount(before[row["series_id"]], finer(row), language) for _, row in late.iterrows()],
+        before_shown=[amount(row["value_before"], finer(row), language) for _, row in late.iterrows()],
         said=late["series_id"].map(said).fillna(late["attribute"].map(owed)),
     )
     columns = [
         Column("name", "name"),
         Column("attribute", "attribute", "label:attribute"),
-        Column("before_shown", "last_year_value"),
-        Column("value_shown", "this_year"),
-        Column("target_shown", "target"),
+        Column("before_shown", "last_year_value", value="value_before"),
+        Column("value_shown", "this_year", value="value"),
+        Column("target_shown", "target", value="target"),
         Column("status", "status", "label:status"),
         Column("lead", "lead"),
         Column("said", "said", "long"),
