@@ -175,15 +175,6 @@ class Evaluation:
         """The day by which it is asked for."""
         return self.cutoff + dt.timedelta(days=self.district.rules["owed"]["days"]["value"])
 
-    @property
-    def balance_years(self) -> list[int]:
-        """The years whose coefficients stand side by side: base year and last, in an annual evaluation the last two."""
-        last = self.district.last_year
-        if self.phase != "annual":
-            return [self.span[0], last]
-        years = self.district.balance["year"]
-        return [*sorted(years[years < last].unique())[-1:], last]
-
     @cached_property
     def history(self) -> pd.DataFrame:
         """Annual values of every series that is forecast."""

@@ -33,7 +33,7 @@ AHEAD = ("early", "met", "ahead")
 # For these the share of the way says nothing: no room above the base, or nothing agreed to measure.
 UNPACED = ("hold", "met_only", "ambiguous")
 
-_ROW, _LOW_ROW = 0.335, 0.262
+_ROW, _LOW_ROW = 0.335, 0.256
 _BAR_LEFT, _BAR_RIGHT = 3.42, 3.72
 # Where the columns stand, in inches from the left edge.
 _NAME, _TAG, _DONE, _SHAPE, _STATUS, _MOVED, _TARGET = 0.42, 3.32, 6.5, 6.74, 6.87, 7.94, 9.54
@@ -191,7 +191,12 @@ def _bullet_bar(axes: Axes, y: int, row: pd.Series, language: str) -> None:
     earlier = row.get("progress_before")
     if not is_missing(earlier):
         place = min(max(float(earlier), -0.045), 1.045)
-        ring = {"markerfacecolor": "white", "markeredgecolor": INK, "markeredgewidth": 1.1, "clip_on": False}
+        ring: dict[str, Any] = {
+            "markerfacecolor": "white",
+            "markeredgecolor": INK,
+            "markeredgewidth": 1.1,
+            "clip_on": False,
+        }
         axes.plot([place], [y], "o", markersize=6.5, zorder=5, **ring)
 
 

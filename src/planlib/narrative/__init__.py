@@ -1,7 +1,7 @@
 """Sentences and tables of the reports in Chinese and English: frames in, something to read out."""
 
 from planlib.columns import Column, write_date
-from planlib.narrative.annual import annual_late_table, annual_verdict, owed_table, year_moves
+from planlib.narrative.annual import annual_late_table, annual_verdict, balance_moves_table, owed_table, year_moves
 from planlib.narrative.chapters import (
     amendment_table,
     balance,
@@ -47,6 +47,7 @@ __all__ = [
     "annual_late_table",
     "annual_verdict",
     "balance",
+    "balance_moves_table",
     "balance_table",
     "basis",
     "carried_over",

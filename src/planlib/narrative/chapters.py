@@ -295,35 +295,25 @@ def _trend(evaluation: Evaluation, stage: str, language: str) -> str:
 
 
 def balance_table(evaluation: Evaluation, language: str) -> Table:
-    """Return the seven coefficients and the composite of two years, both stages; in an annual evaluation the change too."""
-    district, years = evaluation.district, evaluation.balance_years
-    is_annual = evaluation.phase == "annual"
+    """Return the seven coefficients and the composite, baseline and last year, both stages."""
+    district = evaluation.district
+    years = [evaluation.plan.period["baseline_year"], district.last_year]
+    rows = district.balance[district.balance["year"].isin(years)]
     order = [*district.standard.resources, "composite"]
-    cells = district.balance.set_index(["stage", "year", "resource"])["cv"]
+    cells = rows.set_index(["stage", "year", "resource"])["cv"]
     frame = pd.DataFrame({"resource": order, "name": [resource_name(evaluation, r, language) for r in order]})
-    columns, headers = [Column("name", "resource")], {}
+    columns = [Column("name", "resource")]
+    headers = {}
     for stage in ("primary", "junior"):
-        keys = [f"{stage}_{year}" for year in years]
-        for key, year in zip(keys, years, strict=True):
+        for year in years:
+            key = f"{stage}_{year}"
             frame[key] = [cells.get((stage, year, resource)) for resource in order]
+            columns.append(Column(key, key, "number", 3))
             headers[key] = f"{label(stage, language, 'stage')} {year}"
-        columns += [Column(key, key, "number", 3) for key in keys]
-        frame[f"change_{stage}"] = frame[keys[-1]] - frame[keys[0]]
         frame[f"cap_{stage}"] = [district.standard.caps[stage]] * len(order[:-1]) + [float("nan")]
-        columns.append(
-            Column(f"change_{stage}", "change", "number", 3) if is_annual else Column(f"cap_{stage}", "cap", "number", 2)
-        )
-    notes = [_caps(evaluation, language) if is_annual else say("note.cap", language)]
-    notes += _unreported(evaluation, years, language)
+        columns.append(Column(f"cap_{stage}", "cap", "number", 2))
+    notes = [say("note.cap", language), *_unreported(evaluation, years, language)]
     return Table(frame, columns, say("caption.balance", language), language, notes, headers)
-
-
-def _caps(evaluation: Evaluation, language: str) -> str:
-    caps = [
-        f"{label(stage, language, 'stage')} {number(cap, language, 2)}"
-        for stage, cap in evaluation.district.standard.caps.items()
-    ]
-    return say("note.caps", language, caps=join(caps, language))
 
 
 def _unreported(evaluation: Evaluation, years: list[int], language: str) -> list[str]:
