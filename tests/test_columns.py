@@ -11,9 +11,9 @@ import pytest
 from nbconvert import HTMLExporter
 
 from planlib import narrative
-from planlib.columns import Column, typed
-from planlib.figures.picture import FIGURE_MIME, sheet
-from planlib.narrative.parts import TABLE_MIME, Table
+from planlib.columns import FIGURE_MIME, TABLE_MIME, Column, typed
+from planlib.figures.picture import sheet
+from planlib.narrative.parts import Table
 
 FRAME = pd.DataFrame(
     {

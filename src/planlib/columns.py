@@ -14,6 +14,8 @@ from planlib.registry import label, load_definitions
 from planlib.words import date_text, is_missing, number, percent, resource_name
 
 SCHEMA_VERSION = 1
+TABLE_MIME = "application/vnd.planlib.table+json"
+FIGURE_MIME = "application/vnd.planlib.figure+json"
 # What says which row it is, or in which unit, although the reader's table does not show it.
 _KEYS = {"stage", "year", "grade", "resource", "area", "item", "subject", "check", "unit"}
 

@@ -14,11 +14,10 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from planlib.columns import SCHEMA_VERSION, guess, typed
+from planlib.columns import FIGURE_MIME, SCHEMA_VERSION, guess, typed
 from planlib.figures.lettering import INK, QUIET, check_glyphs, style, wrap
 from planlib.words import say
 
-FIGURE_MIME = "application/vnd.planlib.figure+json"
 CSS_PIXELS_PER_INCH = 96
 _TITLE, _SMALL = 12.5, 8.5
 _MARGIN = 0.16

@@ -8,13 +8,11 @@ from typing import Any
 
 import pandas as pd
 
-from planlib.columns import SCHEMA_VERSION, Column, guess, show, typed
+from planlib.columns import SCHEMA_VERSION, TABLE_MIME, Column, guess, show, typed
 from planlib.errors import RegistryError
 from planlib.figures.marks import OUTLOOK, PROMISE, STATUS, Mark
 from planlib.registry import load_definitions
 from planlib.words import is_missing
-
-TABLE_MIME = "application/vnd.planlib.table+json"
 
 
 @dataclass(frozen=True)
