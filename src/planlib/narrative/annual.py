@@ -90,7 +90,7 @@ def annual_late_table(evaluation: Evaluation, language: str) -> Table:
     owed = {"binding": say("word.owed", language)}
     frame = late.assign(
         before_shown=[amount(row["value_before"], finer(row), language) for _, row in late.iterrows()],
-        said=late["series_id"].map(said).fillna(late["attribute"].map(owed)),
+        said=late["series_id"].map(said).astype("object").fillna(late["attribute"].map(owed).astype("object")),
     )
     columns = [
         Column("name", "name"),
