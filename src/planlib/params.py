@@ -37,7 +37,7 @@ class Notebook:
     file : str
         Name of the notebook without its ending.
     phase : str
-        ``midterm``, ``endterm`` or ``explore``.
+        ``midterm``, ``endterm``, ``annual`` or ``explore``.
     default_year : int
         The year in the notebook's parameters cell (the shipped case).
     years : callable
@@ -77,13 +77,20 @@ NOTEBOOKS: Mapping[str, Notebook] = {
         lambda p: range(p.last_year, p.last_year + 1),
         _new_years_eve,
     ),
+    "annual": Notebook(
+        "annual_evaluation",
+        "annual",
+        2022,
+        lambda p: range(p.first_year, p.last_year + 1),
+        _new_years_eve,
+    ),
     "start": _explore("00_start_here"),
     "data_quality": _explore("10_data_quality"),
     "balance": _explore("20_balance"),
     "forecast": _explore("30_forecast", 2022),  # a year from which there is something left to forecast
     "enrolment": _explore("40_enrolment"),
 }
-REPORTS = ("midterm", "endterm")
+REPORTS = ("midterm", "endterm", "annual")
 
 
 @dataclass(frozen=True)
