@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from planlib import params, paths, store
 from planlib.errors import PlanlibError
-from planlib.run.kernels import SOCKET, Server, StaleError
+from planlib.run.kernels import CHANGED, SOCKET, Server, StaleError
 from planlib.run.report import run_request
 from planlib.run.request import Limits, Request
 from planlib.run.stop import stoppable
@@ -44,10 +44,11 @@ def work(request: dict[str, Any]) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``status`` (made, unchanged, failed), ``exit_code``, ``message``, ``folder``, ``seconds``.
+        ``status`` (made, unchanged, failed), ``exit_code``, ``message``, ``folder``, ``is_warm``, ``seconds``.
     """
     begun = time.monotonic()
     said: dict[str, Any] = {"status": "failed", "exit_code": 1, "message": "", "folder": ""}
+    is_warm = SOCKET in os.environ
     try:
         asked = Request(
             request["report"],
@@ -63,7 +64,7 @@ def work(request: dict[str, Any]) -> dict[str, Any]:
         said |= {"exit_code": error.exit_code, "message": str(error)}
     except Exception as error:
         said |= {"message": f"{type(error).__name__}: {error}"}
-    return {**said, "seconds": round(time.monotonic() - begun, 3)}
+    return {**said, "is_warm": is_warm, "seconds": round(time.monotonic() - begun, 3)}
 
 
 def packed(request: Request, force: bool = False) -> dict[str, Any]:
@@ -250,14 +251,19 @@ class Pool:
         """Start the run of one report."""
         if not self.servers:
             return _Cold(request)
-        for _ in range(3):
-            server = self.servers[-1]
-            environment = {**os.environ, SOCKET: server.path}
-            with contextlib.suppress(StaleError, ConnectionError):
-                return server.fork("report", {"request": request, "cwd": str(Path.cwd()), "env": environment})
+        server = self.servers[-1]
+        child = {"request": request, "cwd": str(Path.cwd()), "env": {**os.environ, SOCKET: server.path}}
+        try:
+            return server.fork("report", child)
+        except (StaleError, OSError) as error:
             # the code has changed: those at work end with what they began with, the next begin with the new
-            self.servers.append(Server())
-        return _Cold(request)
+            if str(error) == CHANGED:
+                self.servers.append(Server())
+                return self.servers[-1].fork(
+                    "report", child | {"env": {**os.environ, SOCKET: self.servers[-1].path}}
+                )
+            print(f"no warm kernel for this run, it starts cold: {error}", file=sys.stderr)
+            return _Cold(request)
 
     def close(self) -> None:
         """End the servers and whatever they still have at work."""

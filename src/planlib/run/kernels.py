@@ -32,6 +32,7 @@ PRELOAD = (
     "ipykernel.ipkernel", "matplotlib_inline.backend_inline", "matplotlib.pyplot", "IPython.core.completer",
 )  # fmt: skip
 START_SECONDS = 120
+CHANGED = "the code has changed"
 
 
 class StaleError(Exception):
@@ -44,7 +45,12 @@ class Server:
     def __init__(self) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="planlib-warm-")
         self.path = str(Path(self._folder.name) / "s")
-        environment = {**os.environ, **ENVIRONMENT, "MPLBACKEND": "module://matplotlib_inline.backend_inline"}
+        environment = {
+            **os.environ,
+            **ENVIRONMENT,
+            "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+            "JE_ARROW_MALLOC_CONF": "background_thread:false",  # pyarrow's allocator, the only thread there would be
+        }
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "planlib.run.kernels", self.path],
             env=environment,
@@ -236,7 +242,7 @@ class _Loop:
     def refusal(self, role: str) -> str:
         """Say why not to fork; the kernel of a report that runs already has the same code as the report."""
         if role == "report" and freshness.code_digest() != self.digest:
-            return "the code has changed"
+            return CHANGED
         return "a thread runs in the server" if threads() > 1 else ""
 
     def adopt(self, pid: int, connection: socket.socket, role: str) -> None:
