@@ -1,6 +1,5 @@
 """Many reports: warm kernels behave as cold ones do, and one failure never stops the rest."""
 
-import asyncio
 import json
 import os
 import shutil
@@ -114,7 +113,7 @@ def hashes(project, name, chosen, cold):
 
 @warm
 def test_warm_and_cold_give_the_same_bytes(cleaned_project):
-    found = [hashes(cleaned_project, "balance", {"language": "en"}, cold) for cold in (False, True)]
+    found = [hashes(cleaned_project, "start", {"language": "en"}, cold) for cold in (False, True)]
     assert found[0] == found[1]
     assert {Path(name).suffix for name in found[0]} >= {".ipynb", ".html", ".xlsx"}
 
@@ -126,38 +125,35 @@ def test_every_notebook_gives_the_same_bytes_warm_and_cold(cleaned_project, name
     assert hashes(cleaned_project, name, {}, False) == hashes(cleaned_project, name, {}, True)
 
 
+INTERRUPTED = """
+import os, sys, time
+from pathlib import Path
+from jupyter_client import KernelManager
+from planlib.run import kernels
+server = kernels.Server()
+server.fork("kernel", {"words": ["--version"], "cwd": ".", "env": {}}).wait()
+os.environ[kernels.SOCKET] = server.path
+kernels.use_warm_kernels()
+manager = KernelManager(connection_file=sys.argv[1])
+manager.start_kernel()
+client = manager.client()
+client.start_channels()
+client.wait_for_ready(timeout=60)
+client.execute("import time; time.sleep(60)")
+time.sleep(1)
+manager.interrupt_kernel()
+print(client.get_shell_msg(timeout=30)["content"]["ename"])
+print(Path(f"/proc/{server._process.pid}/status").read_text().partition("Threads:")[2].split()[0])
+print(type(manager.provisioner).__name__)
+server.close()
+"""
+
+
 @warm
-def test_a_warm_kernel_can_be_interrupted_and_the_server_has_no_thread(tmp_path, monkeypatch):
-    from jupyter_client.manager import AsyncKernelManager
-    from jupyter_client.provisioning import KernelProvisionerFactory
-
-    server = kernels.Server()
-    monkeypatch.setenv(kernels.SOCKET, server.path)
-    server.fork(
-        "kernel", {"words": [], "cwd": str(tmp_path), "env": {"JUPYTER_RUNTIME_DIR": str(tmp_path)}}
-    ).kill()
-    kernels.use_warm_kernels()
-
-    async def interrupted():
-        manager = AsyncKernelManager(connection_file=str(tmp_path / "c.json"))
-        await manager.start_kernel(cwd=str(tmp_path))
-        client = manager.client()
-        client.start_channels()
-        await client.wait_for_ready(timeout=60)
-        client.execute("import time; time.sleep(60)")
-        await asyncio.sleep(1)
-        await manager.interrupt_kernel()
-        reply = await client.get_shell_msg(timeout=30)
-        status = Path(f"/proc/{server._process.pid}/status").read_text()
-        client.stop_channels()
-        await manager.shutdown_kernel(now=True)
-        return reply["content"]["ename"], int(status.partition("Threads:")[2].split()[0])
-
-    try:
-        assert asyncio.run(interrupted()) == ("KeyboardInterrupt", 1)
-    finally:
-        server.close()
-        KernelProvisionerFactory.clear_instance()
+def test_a_warm_kernel_can_be_interrupted_and_the_server_has_no_thread(tmp_path):
+    words = [sys.executable, "-c", INTERRUPTED, str(tmp_path / "c.json")]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
+    assert done.stdout.split() == ["KeyboardInterrupt", "1", "WarmProvisioner"], done.stderr
     assert no_kernel_left(tmp_path)
 
 

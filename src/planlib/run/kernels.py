@@ -203,10 +203,10 @@ class _Loop:
         self.listener, self.digest = listener, digest
         self.selector = selectors.DefaultSelector()
         self.children: dict[socket.socket, tuple[int, int, str]] = {}
-        self.selector.register(listener, selectors.EVENT_READ, self.accept)
-        self.selector.register(0, selectors.EVENT_READ, None)
 
     def run(self) -> None:
+        self.selector.register(self.listener, selectors.EVENT_READ, self.accept)
+        self.selector.register(0, selectors.EVENT_READ, None)
         while True:
             for key, _ in self.selector.select():
                 if key.data is None:
