@@ -99,6 +99,7 @@ def clean_district(district: str, progress: Progress | None = None) -> CleanResu
         were; the exception's ``issues`` holds the whole list.
     """
     form, target = load_form(), paths.processed(district)
+    listed = target.with_name(f"{district}.faults.csv")
     # The whole run stands within: a second one waits, and no one else changes the cache or the set meanwhile.
     with store.staged_set(target) as staging:
         folder = _Folder(district, paths.raw(district), **freshness.tables_inputs(district))
@@ -108,10 +109,10 @@ def clean_district(district: str, progress: Progress | None = None) -> CleanResu
         collected, of_lines, lines_account = _collected(folder, corrections)
         found = [*_folder_issues(folder, corrections), *met, *of_lines]
         issues = _joined(_of_files(parts["issues"], corrections), found)
-        issue_list.refuse_faults(issues, district)
+        issue_list.refuse_faults(issues, district, listed)
         every = {**made, **collected}
         issues = _joined(issues, check_tables(every))
-        issue_list.refuse_faults(issues, district)
+        issue_list.refuse_faults(issues, district, listed)
         accounts = pd.concat([account, lines_account], ignore_index=True)
         shown = _in_order(issues)
         _write(staging, folder, every, shown, accounts)
@@ -317,7 +318,8 @@ def _collected(
 
 def _in_order(issues: pd.DataFrame) -> pd.DataFrame:
     """Return issues as their table has them: errors, warnings, notes, each by file and sheet."""
-    shown = schema.conform(issues[list(schema.TABLES["issues"].columns)], "issues")
+    named = issues.rename(columns={"kind": "issue_kind"})
+    shown = schema.conform(named[list(schema.TABLES["issues"].columns)], "issues")
     shown = shown.assign(_order=shown["level"].map({"error": 0, "warning": 1, "note": 2}))
     return shown.sort_values(["_order", "file", "sheet"], kind="stable", ignore_index=True).drop(columns="_order")
 
