@@ -112,6 +112,22 @@ def sources(district: str) -> list[dict[str, Any]]:
     return _entries(paths.raw(district) / "sources.yml")
 
 
+def input_files(district: str) -> dict[str, dict[str, Any]]:
+    """Return every file a district brings, with its hash and whether sources.yml calls it synthetic.
+
+    Returns
+    -------
+    dict
+        Path relative to the district's folder → ``{"sha256": ..., "synthetic": ...}``; ``synthetic`` is None for a
+        file that sources.yml does not name.
+    """
+    folder = paths.raw(district)
+    called = {e.get("file"): bool(e.get("synthetic")) for e in _entries(folder / "sources.yml")}
+    files = [f for f in sorted(folder.rglob("*")) if f.is_file() and not f.name.startswith((".", "~$"))]
+    names = {f.relative_to(folder).as_posix(): f for f in files}
+    return {name: {"sha256": store.sha256(f), "synthetic": called.get(name)} for name, f in names.items()}
+
+
 def is_simulated(district: str) -> bool:
     """Tell whether any file of the district is registered as synthetic in sources.yml."""
     return any(bool(entry.get("synthetic")) for entry in sources(district))
