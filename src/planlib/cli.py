@@ -95,6 +95,13 @@ def _parser() -> argparse.ArgumentParser:
     trace.add_argument("--stage", help="where a school has several stages")
     trace.set_defaults(run=_trace)
 
+    verify = commands.add_parser(
+        "verify", help="make a published report again and explain what differs (复核报告)"
+    )
+    verify.add_argument("folder", type=Path, help="the folder of one run, with its run.json")
+    verify.add_argument("--from-processed", action="store_true", help="take the processed tables as they are")
+    verify.set_defaults(run=_verify)
+
     sample = commands.add_parser("sample", help="write the simulated district (生成模拟数据)")
     sample.add_argument("folder", type=Path, help="an empty or new folder")
     sample.add_argument("--seed", type=int, default=None, help="default: the seed of the shipped sample")
@@ -202,6 +209,13 @@ def _trace(parsed: argparse.Namespace) -> int:
         parsed.table, _year(parsed.year), parsed.school_id, parsed.column, parsed.stage
     )
     print(found.to_string(index=False))
+    return 0
+
+
+def _verify(parsed: argparse.Namespace) -> int:
+    from planlib.run.verify import verify
+
+    print(verify(parsed.folder, from_processed=parsed.from_processed))
     return 0
 
 

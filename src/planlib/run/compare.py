@@ -7,6 +7,7 @@ code: nbval neither looks at images nor knows a tolerance.
 import difflib
 import hashlib
 import io
+import itertools
 import math
 import re
 import shutil
@@ -166,29 +167,15 @@ def _compare_lines(one: str, other: str) -> list[str]:
 def _compare_blocks(one: Sequence[tuple[str, str]], other: Sequence[tuple[str, str]]) -> list[str]:
     """Return the blocks that differ: under which heading, and both texts."""
     # by their texts alone: a paragraph put in must not make all after it differ
-    matcher = difflib.SequenceMatcher(None, *([text for _, text in side] for side in (one, other)), autojunk=False)
+    before, after = ([text for _, text in side] for side in (one, other))
+    matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)
     found = []
     for tag, a, b, c, d in matcher.get_opcodes():
-        for before, after in zip_longest_pairs(one[a:b], other[c:d]) if tag != "equal" else []:
-            place = (before or after or ("", ""))[0]
-            texts = [block[1] if block else None for block in (before, after)]
+        for pair in itertools.zip_longest(one[a:b], other[c:d]) if tag != "equal" else []:
+            place = (pair[0] or pair[1])[0]
+            texts = [block[1] if block else None for block in pair]
             found.append((f'under "{place}": ' if place else "") + _both(*texts))
     return found
-
-
-def zip_longest_pairs(one: Sequence[Any], other: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
-    """Pair two sequences, None where one has ended.
-
-    Examples
-    --------
-    >>> list(zip_longest_pairs([1, 2], [3]))
-    [(1, 3), (2, None)]
-    """
-    for number in range(max(len(one), len(other))):
-        yield (
-            one[number] if number < len(one) else None,
-            other[number] if number < len(other) else None,
-        )
 
 
 class _Blocks(HTMLParser):
@@ -298,6 +285,8 @@ def _pdf_blocks(path: Path) -> list[tuple[str, str]]:
     reader = shutil.which("pdftotext")
     if reader is None:
         return []
-    done = subprocess.run([reader, "-layout", str(path), "-"], capture_output=True, text=True, timeout=120, check=True)
+    done = subprocess.run(
+        [reader, "-layout", str(path), "-"], capture_output=True, text=True, timeout=120, check=True
+    )
     pages = done.stdout.split("\f")
     return [(f"page {n}", " ".join(line.split())) for n, page in enumerate(pages, 1) for line in page.splitlines()]
