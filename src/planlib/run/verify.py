@@ -44,12 +44,15 @@ class Verdict:
         How much was compared, by what it is.
     unchecked : list of str
         What could not be compared, and why.
+    compared : set of str
+        The sections that were; no other may be called equal.
     """
 
     folder: Path
     found: dict[str, list[str]] = field(default_factory=lambda: {section: [] for section in SECTIONS})
     counts: dict[str, int] = field(default_factory=dict)
     unchecked: list[str] = field(default_factory=list)
+    compared: set[str] = field(default_factory=set)
 
     def __str__(self) -> str:
         """One line where all is equal, else the differences in the order that explains them."""
@@ -59,7 +62,8 @@ class Verdict:
             said = [f"{self.folder.name} reproduces: {counts}"]
         else:
             said = [listing(f"{section} differ", lines, shown=_SHOWN) for section, lines in different.items()]
-            said.append(f"equal: {', '.join(s for s in SECTIONS if s not in different) or 'nothing'} ({counts})")
+            equal = [s for s in SECTIONS if s in self.compared and s not in different]
+            said.append(f"equal: {', '.join(equal) or 'nothing'} ({counts})")
         return "\n".join([*said, *(f"not checked: {line}" for line in self.unchecked)])
 
 
@@ -173,6 +177,7 @@ def _compare_conditions(
     verdict: Verdict, told: Mapping[str, Any], chosen: params.Parameters, from_processed: bool
 ) -> None:
     """Compare what the report was made from: files, tables, packages, code."""
+    verdict.compared |= {"inputs", "packages", "code"}
     if store.sha256_of(told["inputs"]) != told["fingerprint"]:
         verdict.found["inputs"].append("run.json: its fingerprint is not that of its own `inputs`: it was edited")
     now = freshness.report_inputs(told["report"], chosen)
@@ -282,6 +287,7 @@ def _compare_files(verdict: Verdict, folder: Path, told: Mapping[str, Any], note
     formats = [form for form in FORMATS if form in names]
     rendered = staging / "rendered"
     rendered.mkdir()
+    verdict.compared.add("files")
     for form in formats:
         try:
             made = write_formats(notebook, rendered, Path(names[form]).stem, told, [form])
@@ -309,7 +315,9 @@ def _compare_outputs(
         raise
     except PlanlibError as error:
         verdict.found["code"].append(f"it cannot be executed again: {error}")
+        verdict.unchecked.append("tables, text and figures: the notebook could not be executed again")
         return
+    verdict.compared |= {"tables", "text", "figures"}
     strip(again, target)
     for section, text in compare_notebooks(notebook, again):
         verdict.found[section].append(text)
