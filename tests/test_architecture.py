@@ -35,9 +35,10 @@ ALLOWED = {
     | {"enrolment", "evaluate", "measures"},
     "words": BASE | {"registry"},
     "columns": BASE | {"registry", "schema", "words"},
-    "figures": BASE | {"registry", "words", "columns", "evaluate"},
+    "fonts": BASE,
+    "figures": BASE | {"fonts", "registry", "words", "columns", "evaluate"},
     "narrative": BASE | {"registry", "words", "columns", "figures", "district", "schema"},
-    "run": BASE | {"store", "params", "freshness", "registry", "schema", "words", "columns", "clean"},
+    "run": BASE | {"fonts", "store", "params", "freshness", "registry", "schema", "words", "columns", "clean"},
 }
 
 
