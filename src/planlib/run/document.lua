@@ -1,5 +1,5 @@
 -- Pandoc: a div's class becomes a paragraph style of the Word document or a function of report.typ.
-local styles = { title = "Title", subtitle = "Subtitle", note = "Note" }
+local styles = { title = "Title", subtitle = "Subtitle", note = "Note", figure = "Captioned Figure" }
 
 local function section(orientation)
   return pandoc.RawBlock("openxml",
@@ -41,6 +41,9 @@ function Div(div)
   end
   if class == "contents" then
     return pandoc.RawBlock("typst", "#contents")
+  end
+  if class == "figure" then
+    class = "figure-block"
   end
   return wrapped(pandoc.RawBlock("typst", "#" .. class .. "["), div.content, pandoc.RawBlock("typst", "]"))
 end

@@ -32,7 +32,7 @@ _LANG = {"zh": "zh-CN", "en": "en-GB"}
 _PIXELS_PER_MM = 96 / 25.4
 _LONGEST_TITLE_LINE = 20
 # Half-width characters of table type that a page across takes; a table that needs more lies on its side.
-_UPRIGHT, _ON_ITS_SIDE, _MOST_OF_A_COLUMN, _LEAST_OF_A_COLUMN = 96, 150, 22, 5
+_UPRIGHT, _ON_ITS_SIDE, _MOST_OF_A_COLUMN, _LEAST_OF_A_COLUMN = 98, 152, 20, 6
 # The time in every zip: its earliest.
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
@@ -51,7 +51,7 @@ def arranged(body: str, folder: Path) -> str:
     -------
     str
         Blocks in a row. Divs tell by their class what a block is: ``title``, ``subtitle``, ``note``, ``verdict``,
-        ``contents``, and ``wide`` around what stands on a page of its own across.
+        ``lead`` (what stays with the figure after it), ``figure``, ``contents``, and ``wide`` around what stands on a page of its own across.
     """
     from lxml import html
 
@@ -66,6 +66,9 @@ def arranged(body: str, folder: Path) -> str:
         _legible(block, html)
     tables = [table for _, block in blocks for table in block.iter("table")]
     wide = {table for table in tables if _measure(table, html)}
+    for (_, before), (at, (kind, block)), (follows, _) in zip(blocks, [*enumerate(blocks)][1:], blocks[2:], strict=False):
+        if before.tag == "h2" and follows == "figure" and not kind and block.tag == "p":
+            blocks[at] = ("lead", block)
     first = next((at for at, (kind, block) in enumerate(blocks) if block.tag == "h2" and not kind), None)
     if first is not None:
         blocks.insert(first, ("contents", html.Element("p")))
@@ -83,7 +86,7 @@ def _blocks(element: Any, kind: str, html: Any) -> Iterator[tuple[str, Any]]:
                 child.tag = "p"
                 _break_title(child, html)
             elif child.tag == "img":
-                child = _alone(child, html)
+                own, child = "figure", _alone(child, html)
             yield own, child
         elif isinstance(child.tag, str):
             inside = "verdict" if "verdict" in (child.get("class") or "").split() else kind
@@ -148,7 +151,7 @@ def _measure(table: Any, html: Any) -> bool:
     count = max(map(len, rows))
     columns = [[row[at] for row in rows if len(row) == count] for at in range(count)]
     widths = [max(display_width(cell.text_content()) for cell in column) for column in columns]
-    needs = [max(min(width, _MOST_OF_A_COLUMN) + 1, _LEAST_OF_A_COLUMN) for width in widths]
+    needs = [max(min(width, _MOST_OF_A_COLUMN) + 2, _LEAST_OF_A_COLUMN) for width in widths]
     is_wide = sum(needs) > _UPRIGHT
     firm = [column[-1].get("class") in {"nowrap", "number"} for column in columns]
     group = html.Element("colgroup")
@@ -183,7 +186,7 @@ def _across(blocks: list[tuple[str, Any]], wide: set[Any]) -> list[bool]:
     for at in reversed(range(len(blocks) - 1)):
         _, block = blocks[at]
         follows_heading = at > 0 and blocks[at - 1][1].tag == "h2"
-        leads = block.tag in {"h2", "h3"} or (block.tag == "p" and follows_heading and block.find("img") is None)
+        leads = block.tag in {"h2", "h3"} or (block.tag == "p" and follows_heading)
         across[at] = across[at] or (leads and across[at + 1])
     for at in range(1, len(blocks)):
         across[at] = across[at] or (blocks[at][0] == "note" and across[at - 1])
