@@ -35,10 +35,9 @@ ALLOWED = {
     | {"enrolment", "evaluate", "measures"},
     "words": BASE | {"registry"},
     "columns": BASE | {"registry", "schema", "words"},
-    "fonts": BASE,
-    "figures": BASE | {"fonts", "registry", "words", "columns", "evaluate"},
+    "figures": BASE | {"registry", "words", "columns", "evaluate"},
     "narrative": BASE | {"registry", "words", "columns", "figures", "district", "schema"},
-    "run": BASE | {"fonts", "store", "params", "freshness", "registry", "schema", "words", "columns", "clean"},
+    "run": BASE | {"store", "params", "freshness", "registry", "schema", "words", "columns", "clean"},
 }
 
 

@@ -22,7 +22,7 @@ from IPython.core.formatters import DisplayFormatter
 from matplotlib.figure import Figure
 from nbconvert import HTMLExporter
 
-from planlib import figures, fonts
+from planlib import figures, paths
 from planlib.errors import DataError, PlanlibError, UsageError
 from planlib.figures import Picture, lettering, marks
 from planlib.registry import codes
@@ -175,17 +175,17 @@ def test_unknown_language_is_refused(name):
 
 
 def test_the_font_comes_by_file_and_its_package_is_not_imported():
-    assert fonts.font_file().name == "NotoSansSC-Regular.ttf"
+    assert lettering.font_file().name == "NotoSansSC-Regular.ttf"
     assert "zhplot" not in sys.modules
 
 
 def test_missing_font_says_what_to_install(monkeypatch):
-    monkeypatch.setattr(fonts, "FONT_PACKAGE", "no_such_package")
-    fonts.font_file.cache_clear()
+    monkeypatch.setattr(paths, "FONT_PACKAGE", "no_such_package")
+    lettering.font_file.cache_clear()
     with pytest.raises(PlanlibError, match=r"not installed(.|\n)*pip install"):
-        fonts.font_file()
+        lettering.font_file()
     monkeypatch.undo()
-    fonts.font_file.cache_clear()
+    lettering.font_file.cache_clear()
 
 
 def test_a_character_without_glyph_is_named_with_its_text():
@@ -206,7 +206,7 @@ def test_a_glyph_missing_in_a_drawing_of_ones_own_is_an_error_too():
 
 
 def test_every_label_has_its_glyphs():
-    labels = (fonts.font_file().parent, Path(figures.__file__).parents[1] / "definitions")
+    labels = (lettering.font_file().parent, Path(figures.__file__).parents[1] / "definitions")
     text = "".join(p.read_text(encoding="utf-8") for p in sorted(labels[1].glob("*.yml")))
     assert figures.missing_glyphs(text) == []
 

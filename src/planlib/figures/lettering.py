@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from planlib.errors import DataError, listing
-from planlib.fonts import font_file
+from planlib.paths import font_file
 from planlib.words import number, say
 
 # Matplotlib writes to stderr when its first font scan takes over five seconds; in a report that would be output.

@@ -3,6 +3,7 @@
 import base64
 import copy
 import datetime as dt
+import importlib.util
 import io
 import os
 import re
@@ -11,11 +12,12 @@ import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from planlib import fonts, paths
+from planlib import paths
 from planlib.errors import ReportError, listing
 from planlib.registry import label
 from planlib.run.annex import display_width
@@ -51,7 +53,8 @@ def arranged(body: str, folder: Path) -> str:
     -------
     str
         Blocks in a row. Divs tell by their class what a block is: ``title``, ``subtitle``, ``note``, ``verdict``,
-        ``lead`` (what stays with the figure after it), ``figure``, ``contents``, and ``wide`` around what stands on a page of its own across.
+        ``lead`` (what stays with the figure after it), ``figure``, ``contents``, and ``wide`` around what stands on
+        a page of its own across.
     """
     from lxml import html
 
@@ -66,7 +69,9 @@ def arranged(body: str, folder: Path) -> str:
         _legible(block, html)
     tables = [table for _, block in blocks for table in block.iter("table")]
     wide = {table for table in tables if _measure(table, html)}
-    for (_, before), (at, (kind, block)), (follows, _) in zip(blocks, [*enumerate(blocks)][1:], blocks[2:], strict=False):
+    for (_, before), (at, (kind, block)), (follows, _) in zip(
+        blocks, [*enumerate(blocks)][1:], blocks[2:], strict=False
+    ):
         if before.tag == "h2" and follows == "figure" and not kind and block.tag == "p":
             blocks[at] = ("lead", block)
     first = next((at for at, (kind, block) in enumerate(blocks) if block.tag == "h2" and not kind), None)
@@ -150,10 +155,11 @@ def _measure(table: Any, html: Any) -> bool:
     rows = [row for row in ([*row.iter("th", "td")] for row in table.iter("tr")) if row]
     count = max(map(len, rows))
     columns = [[row[at] for row in rows if len(row) == count] for at in range(count)]
-    widths = [max(display_width(cell.text_content()) for cell in column) for column in columns]
-    needs = [max(min(width, _MOST_OF_A_COLUMN) + 2, _LEAST_OF_A_COLUMN) for width in widths]
-    is_wide = sum(needs) > _UPRIGHT
+    widths = [max(map(_width, column)) for column in columns]
     firm = [column[-1].get("class") in {"nowrap", "number"} for column in columns]
+    mosts = [_MOST_OF_A_COLUMN * (1.8 if is_firm else 1.0) for is_firm in firm]
+    needs = [max(min(width, most) + 2, _LEAST_OF_A_COLUMN) for width, most in zip(widths, mosts, strict=True)]
+    is_wide = sum(needs) > _UPRIGHT
     group = html.Element("colgroup")
     for share in _shares(widths, needs, firm, _ON_ITS_SIDE if is_wide else _UPRIGHT):
         group.append(html.Element("col", style=f"width:{100 * share:.2f}%"))
@@ -162,7 +168,13 @@ def _measure(table: Any, html: Any) -> bool:
     return is_wide
 
 
-def _shares(widths: list[int], needs: list[int], firm: list[bool], room: float) -> list[float]:
+def _width(cell: Any) -> int:
+    """Return how wide a cell must be: a header may break between its words."""
+    text = cell.text_content()
+    return max(map(display_width, text.split() or [""])) if cell.tag == "th" else display_width(text)
+
+
+def _shares(widths: list[int], needs: list[float], firm: list[bool], room: float) -> list[float]:
     """Share a page among columns: dates, numbers and words in one piece get what they need, texts the rest.
 
     A column of long texts gets more than its least: by the root of what it holds.
@@ -406,7 +418,7 @@ def _write_pdf(text: str, folder: Path, target: Path, facts: Facts) -> None:
     moment = int(dt.datetime.combine(facts.made, dt.time(), dt.UTC).timestamp())
     try:
         content = typst.compile(
-            str(source), root=str(folder), font_paths=[str(file.parent) for file in fonts.files()],
+            str(source), root=str(folder), font_paths=[str(file.parent) for file in _font_files()],
             ignore_system_fonts=True, sys_inputs=told, timestamp=moment,
         )  # fmt: skip
     except (RuntimeError, typst.TypstError) as error:
@@ -416,7 +428,31 @@ def _write_pdf(text: str, folder: Path, target: Path, facts: Facts) -> None:
 
 def _check_glyphs(text: str) -> None:
     """Refuse a text with a character that would print as an empty box."""
-    faults = [f"{character!r} (U+{ord(character):04X})" for character in fonts.missing(text)]
+    faults = [f"{character!r} (U+{ord(character):04X})" for character in _without_glyph(text)]
     if faults:
         hint = "mend the text in the data; such characters often come from a file read in the wrong encoding"
         raise ReportError(listing("characters that no font of the PDF can print", faults, hint))
+
+
+def _font_files() -> list[Path]:
+    """Return Noto Sans SC, and DejaVu Sans for the few signs that it lacks: the two fonts of every figure."""
+    spec = importlib.util.find_spec("matplotlib")
+    folders = (Path(folder) for folder in (spec.submodule_search_locations or [])) if spec else ()
+    second = (folder / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf" for folder in folders)
+    return [paths.font_file(), *(file for file in second if file.is_file())]
+
+
+def _without_glyph(text: str) -> list[str]:
+    return [c for c in dict.fromkeys(text) if ord(c) not in _covered() and c not in "\n\t\r"]
+
+
+@cache
+def _covered() -> frozenset[int]:
+    """Code points for which a font has a glyph, read without Matplotlib: the runner draws nothing."""
+    from fontTools.ttLib import TTFont
+
+    points: set[int] = set()
+    for file in _font_files():
+        with TTFont(file, lazy=True) as font:
+            points.update(font.getBestCmap())
+    return frozenset(points)
