@@ -74,6 +74,7 @@ class _Sheet:
         for number, row in enumerate(rows, FIRST_ROW + 1):
             self._row(number, row)
         self._choices(FIRST_ROW + 1, FIRST_ROW + max(len(rows), 1))
+        self.page.set_row(FIRST_ROW, 32)
         self.page.set_column(0, 0, None, None, {"hidden": True})
         for column, width in enumerate((16, 9, 30, 12, 7, 34, 9, 34, 12, 10, 12, 9, 26, 16, 10, 10), 1):
             self.page.set_column(column, column, width)
