@@ -36,6 +36,7 @@ from planlib.narrative.closing import (
     verdicts,
 )
 from planlib.narrative.opening import basis, definitions_table, title, verdict
+from planlib.narrative.origins import origin
 from planlib.narrative.parts import Table, Text, frame, say
 
 __all__ = [
@@ -65,6 +66,7 @@ __all__ = [
     "ledger_table",
     "methods",
     "money",
+    "origin",
     "outlook",
     "outlook_table",
     "owed_table",
