@@ -98,7 +98,7 @@ def test_every_figure_of_every_table_has_an_origin(report, tables):
     for table in tables:
         data = table._repr_mimebundle_()[TABLE_MIME]
         numeric = [i for i, c in enumerate(data["columns"]) if c["form"] in ("number", "percent", "figure", "iso")]
-        for at in range(0, len(data["rows"]), max(len(data["rows"]) // 4, 1)):
+        for at in range(0, len(data["rows"]), max(len(data["rows"]) // 2, 1)):
             names = [c["name"] for c in data["columns"]]
             row = {k: v[at] for k, v in data["keys"].items()} | dict(zip(names, data["rows"][at], strict=True))
             for i in numeric:

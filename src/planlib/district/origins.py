@@ -120,14 +120,15 @@ def _is_missing(value: Any) -> bool:
 def _cells_of(place: District, rows: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
     """Return the cells of some columns of the table of schools, for rows given by their key."""
     keys = rows[_KEY].drop_duplicates()
-    born = place.lineage[place.lineage["column"].isin(list(columns))].merge(keys, on=_KEY)
-    order = {name: at for at, name in enumerate(columns)}
-    born = born.sort_values("column", key=lambda c: c.map(order), kind="stable")
-    values = place.schools.set_index(_KEY)
-    born["value"] = [
-        values.loc[key, name]
-        for key, name in zip(born[_KEY].itertuples(index=False, name=None), born["column"], strict=True)
-    ]
+    lineage = place.lineage
+    values, parts = place.schools.set_index(_KEY), []
+    for name in columns:
+        born = lineage[lineage["column"] == name].merge(keys, on=_KEY)
+        at = pd.MultiIndex.from_frame(born[_KEY])
+        parts.append(
+            born.assign(value=values[name].astype("object").reindex(at).to_numpy()) if len(born) else born
+        )
+    born = pd.concat(parts, ignore_index=True).reindex(columns=CELLS)
     return born[CELLS]
 
 
@@ -257,16 +258,14 @@ def _measured(place: District, measure: Mapping[str, Any], years: Sequence[int])
         return _counting(place, measure["composite"], years, place.standard.resources)
     schools = place.schools[place.schools["year"].isin(list(years))]
     parts = []
-    for what, where in ((measure.get("sum", measure.get("count")), "where"), (measure.get("over"), "over_where")):
+    sides = ((measure.get("sum", measure.get("count")), "where"), (measure.get("over"), "over_where"))
+    for what, where in [(str(what), where) for what, where in sides if what]:
         rows = schools[measures.select(schools, measure.get(where, {}))]
         if what == "schools" or measure.get("per") == "school":
             rows = rows.drop_duplicates(["school_id", "year"])
-        asked = (
-            [what]
-            if what in schools
-            else [c for c in measure.get("where", {}) if c not in ("stage", "school_type")]
-        )
-        parts += [_cells_of(place, rows, asked)] if what else []
+        # a count rests on what its schools answered
+        asked = [name for name in measure.get("where", {}) if name not in ("stage", "school_type")]
+        parts.append(_cells_of(place, rows, [what] if what in schools else asked))
     return pd.concat(parts, ignore_index=True).drop_duplicates(["file", "sheet", "cell", "school_id", "stage"])
 
 
