@@ -48,6 +48,10 @@ def test_hangzhou_factor():
     found = enrolment.project(pd.concat([seen, others]), births, 1, by=["grade"], paths=0).set_index("grade")
     assert found.loc["1", "students"] / 86600 == pytest.approx(1.784, abs=5e-4)
     assert found.loc["1", "note"] == ""
+    told = enrolment.progression_ratios(pd.concat([seen, others]), by=[], births=births)
+    told = told[told["grade"] == "births"].set_index("next_grade")
+    assert told.loc["1", ["ratio", "lowest", "ratios"]].tolist() == pytest.approx([1.784, 1.784, 3], abs=5e-4)
+    assert told.loc["K1", "ratios"] == 3
 
 
 # --- ratios ---

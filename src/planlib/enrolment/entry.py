@@ -201,11 +201,12 @@ def entries(
     missed = np.where(fed_from_outside(cube)[:, :, 1:], _missed(cube.students, held), np.nan)
     if births is not None:
         table, known = births_table(births, cube, cube.last_year + horizon)
-        for head in np.flatnonzero(cube.is_entry).tolist():
-            age = birth_age.get(cube.grades[head])
-            if age is not None:
-                by_births = _by_births(cube, head, table, known, age, horizon, method, years)
-                _put(by_births, head, paths, notes, missed)
+        for grade, pair in birth_pairs(cube, table, birth_age).items():
+            ahead = cube.last_year + 1 + np.arange(horizon)
+            future = np.stack([_cohorts(table, int(year), birth_age[grade]) for year in ahead], axis=1)
+            held_on = np.broadcast_to(ahead - birth_age[grade] > known, future.shape)
+            found = _by_births(pair, future, held_on, without_sharing(method), years)
+            _put(found, cube.grades.index(grade), paths, notes, missed)
     is_given = np.zeros(shape, dtype=bool)
     if given is not None:
         _give(cube, is_open, given, paths, is_given, notes)
@@ -242,24 +243,44 @@ class _ByBirths:
     error: Array
 
 
-def _by_births(
-    cube: Cube, head: int, table: pd.DataFrame, known: int, age: int, horizon: int, method: str, years: int | None
-) -> _ByBirths:
+def birth_pairs(cube: Cube, births: pd.DataFrame, birth_age: Mapping[str, int]) -> dict[str, Pairs]:
+    """Return births and entrants of each entry grade with an age, area × 1 × year; missing where either is unknown.
+
+    Parameters
+    ----------
+    cube : Cube
+        Enrolment.
+    births : DataFrame
+        From :func:`births_table`.
+    birth_age : mapping
+        Age by grade.
+
+    Returns
+    -------
+    dict of str to Pairs
+    """
+    found = {}
+    for head in np.flatnonzero(cube.is_entry).tolist():
+        age = birth_age.get(cube.grades[head])
+        if age is not None:
+            born = np.stack([_cohorts(births, int(year), age) for year in cube.years], axis=1)
+            entrants = cube.students[:, head]
+            known = (born > 0) & (entrants > 0)
+            before, after = (np.where(known, side, np.nan)[:, None] for side in (born, entrants))
+            found[cube.grades[head]] = Pairs(before, after, np.zeros(1, int))
+    return found
+
+
+def without_sharing(method: str) -> str:
+    """Return the method for a factor of births, which shares nothing with other grades: it is births' own."""
+    return "mean" if method == "shared" else method
+
+
+def _by_births(pair: Pairs, future: Array, held: Array, method: str, years: int | None) -> _ByBirths:
     """Multiply the births of each cohort by the factor that past cohorts showed."""
-    ahead = cube.last_year + 1 + np.arange(horizon)
-    past = np.stack([_cohorts(table, int(year), age) for year in cube.years], axis=1)
-    future = np.stack([_cohorts(table, int(year), age) for year in ahead], axis=1)
-    entrants = cube.students[:, head]
-    valid = (past > 0) & (entrants > 0)
-    pair = Pairs(
-        np.where(valid, past, np.nan)[:, None], np.where(valid, entrants, np.nan)[:, None], np.zeros(1, int)
-    )
-    # nothing is shared with other grades here: the factor is births' own
-    method = "mean" if method == "shared" else method
     factor = estimate(pair, method, years)
     seen = window(pair, years).ratio
     lowest, highest = extreme(seen), -extreme(-seen)
-    held = np.broadcast_to(ahead - age > known, future.shape)
     missed = errors(pair, method, years)[0][:, 0]
     return _ByBirths(factor * future, lowest * future, highest * future, held, missed)
 

@@ -116,7 +116,7 @@ def project(
         ``year, students``, with ``grade`` where there are several chains and ``area`` where there are several areas.
         Given numbers carry no doubt.
     method, years
-        How yearly ratios become one, see :func:`planlib.enrolment.ratios.progression_ratios`.
+        How yearly ratios become one, see :func:`planlib.enrolment.progression_ratios`.
     held : {"last", "smoothed"}
         Where entrants are held: at their last number, or at their level smoothed with weight 0.4.
     changes : DataFrame, optional
