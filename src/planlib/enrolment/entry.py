@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from planlib.enrolment.cube import Array, Cube, columns, counts, whole_years
+from planlib.enrolment.cube import Array, Cube, columns, counts, names, refuse_twice, row_keys, whole_years
 from planlib.enrolment.noise import errors
 from planlib.enrolment.ratios import SMOOTHING, Pairs, estimate, extreme, smooth, window
 from planlib.errors import DataError, listing
@@ -128,15 +128,13 @@ def births_table(births: pd.DataFrame, cube: Cube, until: int) -> tuple[pd.DataF
     columns(births, ["year", "births"], "births")
     own = pd.DataFrame(
         {
-            "area": births["area"].astype("str") if "area" in births else "",
+            "area": names(births, "area", "births"),
             "year": whole_years(births, "births"),
             "births": counts(births, "births", "births"),
         }
     )
-    twice = own[own.duplicated(["area", "year"])]
-    if len(twice):
-        faults = [f"area {row.area or 'all'}, year {row.year}" for row in twice.itertuples()]
-        raise DataError(listing("births given twice", faults, "keep one row for each year"))
+    told = own if "area" in births else own.drop(columns="area")
+    refuse_twice(told, ("area", "year"), "births", "keep one row for each year")
     wide = own.pivot_table(index="area", columns="year", values="births", aggfunc="first")
     wide = wide.reindex(columns=range(int(wide.columns.min()), int(wide.columns.max()) + 1))
     _refuse_gaps(wide, cube, "area" in births)
@@ -314,10 +312,14 @@ def _give(
 ) -> None:
     """Lay given entry numbers over everything else."""
     columns(given, ["year", "students"], "entry")
-    names = [cube.grades[head] for head in np.flatnonzero(cube.is_entry)]
-    if "grade" not in given and len(names) > 1:
-        raise DataError(f"entry has no column grade, but there are {len(names)} entry grades: {', '.join(names)}.")
-    grade = given["grade"].astype("str") if "grade" in given else pd.Series(names[0], index=given.index)
+    refuse_twice(given, ("area", "grade", "year"), "entry", "keep one row for each area, grade and year")
+    first = [cube.grades[head] for head in np.flatnonzero(cube.is_entry)]
+    if "grade" not in given and len(first) > 1:
+        known = ", ".join(first)
+        raise DataError(
+            f"entry has no column grade, but there are {len(first)} entry grades: {known}.\nTo do: add it."
+        )
+    grade = given["grade"].astype("str") if "grade" in given else pd.Series(first[0], index=given.index)
     area = given["area"].astype("str") if "area" in given else pd.Series(cube.areas[0], index=given.index)
     step = whole_years(given, "entry") - cube.last_year - 1
     places = (cube.areas.get_indexer(area), pd.Index(cube.grades).get_indexer(grade), step.to_numpy())
@@ -334,14 +336,12 @@ def _give(
 def _refuse_astray(given: pd.DataFrame, places: tuple[Array, Array, Array], is_open: Array, vague: bool) -> None:
     """Raise on given entries whose area, grade or year does not exist in this projection."""
     if vague:
-        raise DataError(f"entry has no column area, but there are {len(is_open)} areas. To do: add it.")
+        raise DataError(f"entry has no column area, but there are {len(is_open)} areas.\nTo do: add it.")
     known = (places[0] >= 0) & (places[1] >= 0) & (places[2] >= 0)
     wrong = given[~(known & is_open[places[0], places[1]])]
     if len(wrong):
-        keys = [key for key in ("area", "grade", "year") if key in given]
-        faults = [", ".join(f"{key} {row[key]}" for key in keys) for _, row in wrong.iterrows()]
         hint = (
             "use an area of the enrolment, the first grade of a chain (or one whose grade below that area does not "
             "have), and a year after the last one counted"
         )
-        raise DataError(listing("entry numbers that belong nowhere", faults, hint))
+        raise DataError(listing("entry numbers that belong nowhere", row_keys(wrong), hint))

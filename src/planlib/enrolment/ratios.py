@@ -169,8 +169,8 @@ def window(pair: Pairs, years: int | None) -> Pairs:
     """Return the last `years` pairs (all for None)."""
     if years is None:
         return pair
-    if years < 1:
-        raise DataError(f"years is {years}. To do: use the last 1, 2, 3, … ratios, or None for all.")
+    if isinstance(years, bool) or not isinstance(years, (int, np.integer)) or years < 1:
+        raise DataError(f"years is {years!r}. To do: use the last 1, 2, 3, … ratios, or None for all.")
     return pair.years(slice(-years, None))
 
 

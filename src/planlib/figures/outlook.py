@@ -340,19 +340,19 @@ def _review_row(table: Axes, bars: Axes, y: int, row: pd.Series, language: str) 
     mark = _HIT[row["hit"]]
     marks.draw(bars, scaled["actual"], y, mark)
     table.axhline(y - 0.5, color="#ECECEC", linewidth=0.6, zorder=0)
-    name, unit, digits = name_of(row, language), unit_name(row["unit"], language), int(row["precision"])
-    size = 9.0 if language == "zh" else 8.4
-    table.text(0.16, y, wrap(name, 2.95 * 72 / size), va="center", fontsize=size, linespacing=1.1)
-    forecast = say(
-        "forecast_cell",
-        language,
-        median=number(row["median"], language, digits),
-        interval=_interval(row, language),
-    )
-    table.text(6.1, y, forecast, va="center", fontsize=8.5)
+    digits, size = int(row["precision"]), 9.0 if language == "zh" else 8.4
     table.text(
-        7.95, y, with_unit(number(row["actual"], language, digits), unit, language), va="center", fontsize=8.5
+        0.16,
+        y,
+        wrap(named_with_unit(row, language), 2.95 * 72 / size),
+        va="center",
+        fontsize=size,
+        linespacing=1.1,
     )
+    median, actual = (number(row[column], language, digits) for column in ("median", "actual"))
+    forecast = say("forecast_cell", language, median=median, interval=_interval(row, language))
+    table.text(6.1, y, forecast, va="center", fontsize=8.5)
+    table.text(7.95, y, actual, va="center", fontsize=8.5)
     marks.draw(table, 8.82, y, mark, 7)
     table.text(8.94, y, say(f"hit_{row['hit']}", language), va="center", fontsize=8.5)
 

@@ -417,8 +417,13 @@ def _enrolment_panel(axes: Axes, seen: pd.DataFrame, ahead: pd.DataFrame, langua
     axes.plot(seen["year"], seen["students"], color=INK, marker="o", markersize=4, linewidth=1.5)
     # Above a falling line to the right of its start and below it to the left of its end no line runs; rising, mirrored.
     lift = 7 if fan["students"].iloc[-1] < last["students"] else -7
-    for row, place, side in ((last, lift, "left"), (fan.iloc[-1], -lift, "right")):
-        marks.near(axes, row["year"], row["students"], number(round(row["students"]), language), place, side)
+    band = fan[[c for c in lines if c != "naive"]].iloc[-1]
+    ends = (
+        (last, last["students"], lift, "left"),
+        (fan.iloc[-1], band.min() if lift > 0 else band.max(), -lift, "right"),
+    )
+    for row, height, place, side in ends:
+        marks.near(axes, row["year"], height, number(round(row["students"]), language), place, side)
     _people_axis(
         axes, [*seen["year"], *ahead["year"]], max(finite([*seen["students"], *fan[lines].max()])), language
     )
