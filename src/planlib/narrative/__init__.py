@@ -1,6 +1,7 @@
 """Sentences and tables of the reports in Chinese and English: frames in, something to read out."""
 
 from planlib.columns import Column, write_date
+from planlib.narrative.annual import annual_late_table, annual_verdict, balance_moves_table, owed_table, year_moves
 from planlib.narrative.chapters import (
     amendment_table,
     balance,
@@ -48,7 +49,10 @@ __all__ = [
     "Text",
     "advice",
     "amendment_table",
+    "annual_late_table",
+    "annual_verdict",
     "balance",
+    "balance_moves_table",
     "balance_table",
     "basis",
     "carried_over",
@@ -72,6 +76,7 @@ __all__ = [
     "new_places_table",
     "outlook",
     "outlook_table",
+    "owed_table",
     "places",
     "probability_table",
     "problems_table",
@@ -87,4 +92,5 @@ __all__ = [
     "verdict",
     "verdicts",
     "write_date",
+    "year_moves",
 ]
