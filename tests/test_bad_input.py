@@ -199,7 +199,7 @@ BAD_DATA = {
 def test_bad_data_exits_1_and_leaves_the_tables(folder, capsys, case):
     spoil, expected = BAD_DATA[case]
     spoil(folder)
-    said = refused(folder, capsys, ["clean", NAME], 1)
+    said = refused(folder, capsys, ["clean", NAME, "--language", "en"], 1)
     assert said.startswith(f"planlib clean failed: The raw files of {NAME} have ")
     assert "no table was written" in said
     assert "To do: " in said

@@ -22,7 +22,7 @@ from IPython.core.formatters import DisplayFormatter
 from matplotlib.figure import Figure
 from nbconvert import HTMLExporter
 
-from planlib import figures
+from planlib import figures, paths
 from planlib.errors import DataError, PlanlibError, UsageError
 from planlib.figures import Picture, lettering, marks
 from planlib.registry import codes
@@ -180,7 +180,7 @@ def test_the_font_comes_by_file_and_its_package_is_not_imported():
 
 
 def test_missing_font_says_what_to_install(monkeypatch):
-    monkeypatch.setattr(lettering, "FONT_PACKAGE", "no_such_package")
+    monkeypatch.setattr(paths, "FONT_PACKAGE", "no_such_package")
     lettering.font_file.cache_clear()
     with pytest.raises(PlanlibError, match=r"not installed(.|\n)*pip install"):
         lettering.font_file()
@@ -206,7 +206,7 @@ def test_a_glyph_missing_in_a_drawing_of_ones_own_is_an_error_too():
 
 
 def test_every_label_has_its_glyphs():
-    labels = (figures.lettering.font_file().parent, Path(figures.__file__).parents[1] / "definitions")
+    labels = (lettering.font_file().parent, Path(figures.__file__).parents[1] / "definitions")
     text = "".join(p.read_text(encoding="utf-8") for p in sorted(labels[1].glob("*.yml")))
     assert figures.missing_glyphs(text) == []
 

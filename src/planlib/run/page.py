@@ -53,7 +53,7 @@ def title_of(body: str) -> str:
     return html.unescape(re.sub(r"<[^>]+>", "", found.group(1))).strip() if found else "planlib"
 
 
-def render(body: str, language: str, is_simulated: bool) -> str:
+def render(body: str, language: str, is_simulated: bool, is_brief: bool = False) -> str:
     """Return the page: no code, no scripts, no address outside itself.
 
     Parameters
@@ -63,6 +63,8 @@ def render(body: str, language: str, is_simulated: bool) -> str:
     language : {"zh", "en"}
     is_simulated : bool
         Put the notice of simulated data on top and at the foot of every printed page.
+    is_brief : bool
+        Print it closely set, for a report of two pages.
 
     Returns
     -------
@@ -76,6 +78,7 @@ def render(body: str, language: str, is_simulated: bool) -> str:
     css = (folder / "page.css").read_text(encoding="utf-8")
     return Template((folder / "page.html").read_text(encoding="utf-8")).substitute(
         lang={"zh": "zh-CN", "en": "en"}[language],
+        kind="brief" if is_brief else "full",
         title=html.escape(title_of(opening)),
         css=Template(css).substitute(foot=notice.replace('"', "'")),
         contents_label=html.escape(label("contents", language, "page")),
@@ -87,13 +90,15 @@ def render(body: str, language: str, is_simulated: bool) -> str:
 
 
 def _split_at_first_chapter(body: str) -> tuple[str, str]:
-    """Split before the first h2: title and verdict come before the table of contents, as on a first page."""
-    at = body.find("<h2")
-    if at < 0:
-        return body, ""
-    # nbconvert wraps each cell in a div: cut before the wrapper of the cell that holds the heading
-    start = body.rfind('<div class="cell', 0, at)
-    return (body[:start], body[start:]) if start >= 0 else (body[:at], body[at:])
+    """Split before the first chapter: title and verdict come before the table of contents, as on a first page.
+
+    Chapters are headings of Markdown cells; nbconvert wraps each cell in a div.
+    """
+    starts = [match.start() for match in re.finditer('<div class="cell', body)]
+    for start, end in zip(starts, [*starts[1:], len(body)], strict=True):
+        if "<h2" in body[start:end] and "text_cell" in body[start : body.find(">", start)]:
+            return body[:start], body[start:]
+    return body, ""
 
 
 def body(notebook: Any, language: str) -> str:
