@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from planlib import __version__, paths, store
+from planlib.errors import DataError
 from planlib.params import NOTEBOOKS, Parameters
 
 # What people write beside the data: read by the reports, not by clean.
@@ -37,9 +38,16 @@ def tables_inputs(district: str) -> dict[str, Any]:
         ``code``: SHA-256.
     """
     folder = paths.raw(district)
-    files = [f for f in sorted(folder.rglob("*")) if f.is_file() and not _is_ignored(f, folder)]
+    try:
+        files = [f for f in sorted(folder.rglob("*")) if f.is_file() and not _is_ignored(f, folder)]
+        inputs = {f.relative_to(folder).as_posix(): store.sha256(f) for f in files}
+    except OSError as error:
+        raise DataError(
+            f"{error.filename} cannot be read: {error.strerror}.\n"
+            "To do: give read permission for the whole folder of the district, and leave it alone while it is read."
+        ) from None
     return {
-        "inputs": {f.relative_to(folder).as_posix(): store.sha256(f) for f in files},
+        "inputs": inputs,
         "code": store.sha256_of_files(_code_files(CLEAN_CODE), paths.PACKAGE),
     }
 
@@ -157,6 +165,17 @@ def _is_ignored(file: Path, folder: Path) -> bool:
     is_template = relative.parent == Path(TEMPLATES) and relative.name.startswith(TEMPLATE_NAME)
     if is_template or relative.as_posix() in (*WRITTEN, GUIDE):
         return True
+    return is_hidden(relative)
+
+
+def is_hidden(relative: Path) -> bool:
+    """Tell whether a path is one that programs keep for themselves.
+
+    Examples
+    --------
+    >>> is_hidden(Path("returns/~$2021.xlsx")), is_hidden(Path("returns/2021.xlsx"))
+    (True, False)
+    """
     return any(part.startswith((".", "~$")) for part in relative.parts)
 
 

@@ -156,6 +156,7 @@ def staged_set(target: Path) -> Iterator[Path]:
             staging.mkdir()
             try:
                 yield staging
+                _flush(staging)
                 _swap_in(staging, target)
             except BaseException:
                 shutil.rmtree(staging, ignore_errors=True)
@@ -165,6 +166,14 @@ def staged_set(target: Path) -> Iterator[Path]:
             f"Could not write {target}: {error.strerror or error}.\n"
             "The previous tables are untouched. To do: free disk space or give write permission, then run again."
         ) from error
+
+
+def _flush(folder: Path) -> None:
+    """Have the disk hold every file before the set is shown: a full disk may say so no earlier than here."""
+    for path in folder.rglob("*"):
+        if path.is_file() and not path.is_symlink():
+            with path.open("rb+") as file:
+                os.fsync(file.fileno())
 
 
 def _remove_old_sets(sets: Path, target: Path) -> None:

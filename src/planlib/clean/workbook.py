@@ -11,10 +11,11 @@ from typing import Any
 import pandas as pd
 
 from planlib.clean import issues as issue_list
+from planlib.clean.confined import read_workbook
 from planlib.clean.convert import Reading, read_cells
 from planlib.clean.forms import Form
 from planlib.clean.issues import Issue
-from planlib.clean.read import Sheet, column_letters, read_workbook
+from planlib.clean.read import Sheet, column_letters
 from planlib.clean.recognise import KINDS, Place, Recognised, recognise
 from planlib.errors import DataError
 
