@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -155,7 +155,7 @@ def _save(path: Path, file: Path, begun: dt.datetime, runs: list[dict[str, Any]]
     return {**summary, "path": path}
 
 
-def _results(packs: list[dict[str, Any]], jobs: int, cold: bool) -> Iterator[tuple[int, dict[str, Any]]]:
+def _results(packs: list[dict[str, Any]], jobs: int, cold: bool) -> Generator[tuple[int, dict[str, Any]]]:
     """Yield the number of each run with what is new of it: that it runs, then what came of it."""
     pool = Pool(cold)
     waiting, working = deque(range(len(packs))), dict[int, tuple[_Worker, float]]()
