@@ -1,19 +1,27 @@
 """What a report is handed in as: every format from one executed notebook, in equal bytes, with text as text."""
 
 import datetime as dt
+import html
 import json
+import re
 import zipfile
 
+import lxml.etree
+import lxml.html
 import nbformat
 import pandas as pd
 import pytest
+from pypdf import PdfReader
 from python_calamine import CalamineWorkbook
 
 from planlib import narrative
 from planlib.columns import TABLE_MIME, Column
 from planlib.errors import UsageError
+from planlib.figures import style
+from planlib.figures.picture import sheet
 from planlib.run.annex import sheet_name, write_annex
-from planlib.run.formats import chosen_formats, write_formats
+from planlib.run.formats import FORMATS, chosen_formats, write_formats
+from planlib.words import visible
 
 MANIFEST = {
     "parameters": {"district": "shangcheng", "year": 2023, "cutoff": "2022-12-31", "language": "zh"},
@@ -44,7 +52,7 @@ def notebook_of(*shown, language="zh"):
     """Return an executed notebook that shows these tables and figures, each under a heading of its own."""
     cells = [nbformat.v4.new_markdown_cell("<!-- zh -->\n# 题名\n<!-- en -->\n# Title")]
     for number, thing in enumerate(shown, 1):
-        bundle = thing._repr_mimebundle_()
+        bundle = thing._repr_mimebundle_() if hasattr(thing, "_repr_mimebundle_") else {}
         data, about = bundle if isinstance(bundle, tuple) else (bundle, {})
         if hasattr(thing, "_repr_html_"):
             data = {**data, "text/html": thing._repr_html_(), "text/plain": repr(thing)}
@@ -127,3 +135,83 @@ def test_the_payload_of_a_notebook_read_back_is_the_tables(tmp_path):
     nbformat.write(notebook, tmp_path / "n.ipynb")
     stored = json.loads((tmp_path / "n.ipynb").read_text(encoding="utf-8"))
     assert stored["cells"][2]["outputs"][0]["data"][TABLE_MIME]["rows"][0][1] == 1234
+
+
+NASTY = [
+    "<script>alert(1)</script>",
+    "=cmd|' /C calc'!A0",
+    "+1+cmd|' /C calc'!A0",
+    r"\input{/etc/passwd}",
+    "{{7*7}} ${7*7} {% raw %}",
+    "#let x = 1; #sys.inputs $x^2$ *b* _i_ `c` @ref <label> ~ // /* ",
+    "$\\alpha$ \\(x\\) [link](https://example.org) ![](/etc/passwd)",
+    "<img src=/etc/passwd onerror=x> &lt;b&gt; <iframe src='/etc/hostname'></iframe>",
+    "第一\u202e学小二第",
+    "\u2066实验\u2069小学\u200b\x07",
+]
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory):
+    """Return text of each format of a report whose school names and notes try to be more than text."""
+    frame = pd.DataFrame({"school_name": NASTY, "students": range(len(NASTY))})
+    columns = [Column("school_name", "school"), Column("students", "classes", "number")]
+    shown = narrative.Table(frame, columns, NASTY[5], "zh", NASTY)
+    told = narrative.Text([("h2", NASTY[0]), *(("p", text) for text in NASTY), *(("li", text) for text in NASTY)])
+    with_head = narrative.Text([("h1", "题名 " + NASTY[0]), ("note", NASTY[8])])
+    with style():
+        picture = sheet(6.0, 1.0, NASTY[8], "zh").picture(NASTY[0] + NASTY[8], frame)
+    notebook = notebook_of(shown, told, with_head, picture)
+    folder = tmp_path_factory.mktemp("hostile")
+    write_formats(notebook, folder, "r", MANIFEST, FORMATS)
+    nbformat.write(notebook, folder / "r.ipynb")
+    with zipfile.ZipFile(folder / "r.docx") as archive:
+        document = archive.read("word/document.xml").decode()
+    pages = PdfReader(folder / "r.pdf").pages
+    book = CalamineWorkbook.from_path(str(folder / "r.xlsx"))
+    cells = [
+        str(value)
+        for name in book.sheet_names
+        for row in book.get_sheet_by_name(name).to_python()
+        for value in row
+    ]
+    return {
+        "html": (folder / "r.html").read_text(encoding="utf-8"),
+        "docx": document,
+        "pdf": "\n".join(page.extract_text() for page in pages),
+        "xlsx": "\n".join(cells),
+        "ipynb": (folder / "r.ipynb").read_text(encoding="utf-8"),
+    }
+
+
+def words_in(form, text):
+    """Return what a reader sees, without the breaks of lines."""
+    if form in ("html", "docx"):
+        text = html.unescape(re.sub(r"<[^>]+>", "", text))
+    return re.sub(r"\s", "", text)
+
+
+@pytest.mark.parametrize("form", ["html", "docx", "pdf", "xlsx"])
+def test_text_from_data_is_text_in_every_format(hostile, form):
+    seen = words_in(form, hostile[form])
+    for text in NASTY:
+        assert re.sub(r"\s", "", visible(text)) in seen, text
+
+
+@pytest.mark.parametrize("form", ["html", "docx", "pdf", "xlsx", "ipynb"])
+def test_no_sign_that_turns_or_hides_text_is_left(hostile, form):
+    assert not re.search("[\u202a-\u202e\u2066-\u2069\u200b\x07]", hostile[form])
+    assert "U+202E" in hostile[form]
+    assert "root:" not in hostile[form]
+
+
+def test_nothing_in_the_page_or_the_document_runs_or_loads(hostile):
+    page, document = lxml.html.fromstring(hostile["html"].encode()), hostile["docx"]
+    assert not list(page.iter("script", "iframe", "object", "embed", "link", "form"))
+    for element in page.iter(lxml.etree.Element):
+        assert not [name for name in element.attrib if name.startswith("on")]
+        for name in ("src", "href"):
+            assert element.get(name, "#").startswith(("#", "data:image/png;base64,"))
+    assert "<m:oMath" not in document
+    assert "w:hyperlink" not in document
+    assert "instrText" not in document
