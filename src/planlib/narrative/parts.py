@@ -132,7 +132,9 @@ def _mark(value: Any, column: Column) -> str:
     mark = marks[value]
     shape = _SHAPES.get(mark.shape, "▼▼") if isinstance(mark.shape, str) else "▼▼"
     shape = shape if mark.is_filled else _HOLLOW[shape]
-    return f'<span class="mark" style="color:{mark.colour}" aria-hidden="true">{shape}</span>'
+    # a hollow shape is its rim
+    colour = mark.colour if mark.is_filled or mark.edge == "white" else mark.edge
+    return f'<span class="mark" style="color:{colour}" aria-hidden="true">{shape}</span>'
 
 
 def _css(column: Column) -> str:

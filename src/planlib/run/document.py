@@ -149,7 +149,7 @@ def _put_apart(image: Any, file: Path, room: tuple[float, float]) -> None:
         {
             "src": file.name,
             "alt": alt,
-            "style": f"width:{min(natural, width, height * across / max(down, 1)):.1f}mm",
+            "width": f"{min(natural, width, height * across / max(down, 1)):.1f}mm",
         }
     )
 
