@@ -184,9 +184,7 @@ def serve(path: str) -> None:
     digest = freshness.code_digest()
     for module in PRELOAD:
         importlib.import_module(module)
-    from planlib import figures
-
-    figures.missing_glyphs("-")  # reads both fonts, which every figure needs
+    sys.modules["planlib.figures"].missing_glyphs("-")  # reads both fonts, which every figure needs
     gc.collect()
     gc.freeze()  # the children's collections do not touch, and so not copy, what is shared
     listener = socket.socket(socket.AF_UNIX)
