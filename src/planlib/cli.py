@@ -9,11 +9,14 @@ import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from planlib import __version__
 from planlib.errors import DataError, PlanlibError, UsageError
 from planlib.params import DEFAULTS, LANGUAGES, NOTEBOOKS, REPORTS, resolve
+
+if TYPE_CHECKING:
+    from planlib.district import Origin
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -90,9 +93,17 @@ def _parser() -> argparse.ArgumentParser:
     new.set_defaults(run=_new)
 
     trace = commands.add_parser("trace", help="show the birthplace of one value (追溯数据来源)")
-    for name in ("district", "table", "year", "school_id", "column"):
-        trace.add_argument(name)
+    trace.add_argument("subject", help="a district, or the folder of a published report: reports/…")
+    trace.add_argument(
+        "words",
+        nargs="+",
+        help="of a district: table, what names the row (year, school, series …), column; of a report: "
+        "'table 3, row 小学, 2023'",
+    )
     trace.add_argument("--stage", help="where a school has several stages")
+    trace.add_argument("--all", action="store_true", help="every cell; without it ten, and the rest counted")
+    trace.add_argument("--csv", type=Path, metavar="FILE", help="write every cell to a CSV file as well")
+    trace.add_argument("--language", choices=LANGUAGES, default=DEFAULTS["language"])
     trace.set_defaults(run=_trace)
 
     sample = commands.add_parser("sample", help="write the simulated district (生成模拟数据)")
@@ -196,13 +207,35 @@ def _new(parsed: argparse.Namespace) -> int:
 
 
 def _trace(parsed: argparse.Namespace) -> int:
-    from planlib.district import open_district
+    from planlib import narrative
 
-    found = open_district(parsed.district).trace(
-        parsed.table, _year(parsed.year), parsed.school_id, parsed.column, parsed.stage
-    )
-    print(found.to_string(index=False))
+    folder = Path(parsed.subject)
+    is_report = len(folder.parts) > 1 or (folder / "run.json").is_file()
+    found = _trace_report(parsed, folder) if is_report else _trace_table(parsed)
+    print(narrative.origin(found, parsed.language, None if parsed.all else 10))
+    if parsed.csv:
+        found.cells.to_csv(parsed.csv, index=False, encoding="utf-8-sig", lineterminator="\n")
+        print(_shown(parsed.csv))
     return 0
+
+
+def _trace_report(parsed: argparse.Namespace, folder: Path) -> "Origin":
+    from planlib.district import open_district
+    from planlib.run.published import find_cell
+
+    cell = find_cell(folder, ", ".join(parsed.words))
+    place = open_district(cell.parameters["district"], cell.parameters["cutoff"])
+    print(f"{cell.report} {cell.parameters['year']} · {cell.table} · {cell.header}: {cell.shown}")
+    return place.origin(cell.row, cell.column)
+
+
+def _trace_table(parsed: argparse.Namespace) -> "Origin":
+    from planlib.district import open_district, origins
+
+    table, *words, column = ["", *parsed.words] if len(parsed.words) < 2 else parsed.words
+    place = open_district(parsed.subject)
+    rows = origins.select_rows(place, table, [*words, *([parsed.stage] if parsed.stage else [])])
+    return place.origin(rows, column)
 
 
 def _sample(parsed: argparse.Namespace) -> int:

@@ -41,6 +41,7 @@ from planlib.narrative.closing import (
     verdicts,
 )
 from planlib.narrative.opening import basis, definitions_table, title, verdict
+from planlib.narrative.origins import origin
 from planlib.narrative.parts import Table, Text, frame, say
 
 __all__ = [
@@ -74,6 +75,7 @@ __all__ = [
     "methods",
     "money",
     "new_places_table",
+    "origin",
     "outlook",
     "outlook_table",
     "owed_table",
