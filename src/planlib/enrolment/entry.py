@@ -198,7 +198,7 @@ def entries(cube: Cube, births: pd.DataFrame | None, given: pd.DataFrame | None,
             found = _by_births(pair, future, held_on, without_sharing(how.method), how.years)
             _put(found, cube.grades.index(grade), paths, notes, missed)
     is_given = np.zeros(shape, dtype=bool)
-    if given is not None:
+    if given is not None and len(given):
         _give(cube, is_open, given, paths, is_given, notes)
     middle, low, high = paths
     return Entry(is_open, middle, low, high, is_given, notes, missed, cube.students[:, :, :-1])
