@@ -333,9 +333,12 @@ def test_the_exception_holds_every_issue(folder):
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"", "not a readable .xlsx file"),
+        (b"", "an empty file; ask for it again"),
         (b"PK\x03\x04 nonsense", "not a readable .xlsx file"),
-        (b"<html></html>", "save it as .xlsx"),
+        (
+            b"<html></html>",
+            "a web page or XML under the name of a workbook; open it in Excel or WPS and save it as .xlsx",
+        ),
     ],
 )
 def test_what_is_no_workbook_is_said_to_be_none(folder, content, said):
@@ -346,7 +349,7 @@ def test_what_is_no_workbook_is_said_to_be_none(folder, content, said):
 def test_a_zip_that_is_no_workbook_and_one_that_would_fill_the_memory(folder, monkeypatch):
     with zipfile.ZipFile(folder / BOOK, "w") as archive:
         archive.writestr("a.txt", "x")
-    fault("not a readable workbook")
+    fault("a .zip archive; unpack it and put the workbooks themselves into returns/")
     put(folder, [school()])
     monkeypatch.setattr(read_room, "MAX_UNPACKED_BYTES", 1000)
     fault("the file unpacks to more than")
@@ -390,14 +393,14 @@ def test_a_workbook_without_a_table_names_the_header_it_lacks(folder):
 
 
 def test_files_that_are_missing_unknown_or_outside(folder, tmp_path):
-    (folder / "returns" / "old.xls").write_bytes(b"x")
+    (folder / "returns" / "old.doc").write_bytes(b"{\\rtf1 x}")
     (folder / "sources.yml").write_text("- {file: returns/2019学年_小学.xlsx}\n", encoding="utf-8")
     (tmp_path / "secret.csv").write_text("area,year,births\n", encoding="utf-8")
     (folder / "births.csv").unlink()
     (folder / "births.csv").symlink_to(tmp_path / "secret.csv")
     text = fault("files that lead out of the district's folder (1):")
     assert f"births.csv: found {tmp_path / 'secret.csv'}" in text
-    assert "returns/old.xls: found a .xls file; expected a .xlsx file" in text
+    assert "returns/old.doc: found a Word (.rtf) document; copy its table into a workbook" in text
     assert "returns/2019学年_小学.xlsx: nothing found" in text
 
 
@@ -500,7 +503,7 @@ def test_csv_of_older_windows_programs_is_read_and_noted(folder):
     result = clean_district(NAME)
     assert table("births")[["area", "births", "line"]].to_numpy().tolist() == [["东片", 1234, 2]]
     assert result.issues[["level", "file", "done"]].to_numpy().tolist() == [
-        ["note", "births.csv", "read as gb18030"]
+        ["note", "births.csv", "read as GB18030"]
     ]
 
 

@@ -190,7 +190,7 @@ def test_new_then_check_then_clean_says_what_to_do(root, capsys):
     said = capsys.readouterr()
     assert said.out == ""
     assert "have 1 fault;" in said.err
-    assert "at least one .xlsx workbook of returns" in said.err
+    assert "at least one workbook of returns (.xlsx, .xls, .et or .csv)" in said.err
     assert "templates/" in said.err
     assert "Traceback" not in said.err
 

@@ -11,7 +11,7 @@ from planlib.errors import DataError, listing
 KINDS: dict[str, tuple[str, str]] = {
     "unreadable file": (
         "files that could not be read",
-        "save them again as .xlsx (CSV as UTF-8), then clean again",
+        "save them again as .xlsx (CSV as UTF-8), or take them out of returns/, then clean again",
     ),
     "missing file": (
         "missing files",
@@ -75,6 +75,11 @@ class Issue:
     expected: str = ""
     done: str = ""
     subject: str = ""
+
+
+def foreign_encoding(file: str, encoding: str) -> Issue:
+    """Return the note that says as what a text file was read, where it is not UTF-8."""
+    return Issue("note", "table", file, found=f"text in {encoding}", expected="UTF-8", done=f"read as {encoding}")
 
 
 COLUMNS = tuple(Issue.__dataclass_fields__)

@@ -25,7 +25,10 @@ from planlib.registry.documents import read_document
 Progress = Callable[[int, int, str], None]
 
 RETURNS = "returns"
-_NO_RETURNS = "at least one .xlsx workbook of returns; `planlib new` puts empty ones to copy into templates/"
+_NO_RETURNS = (
+    "at least one workbook of returns (.xlsx, .xls, .et or .csv); "
+    "`planlib new` puts empty ones to copy into templates/"
+)
 COLLECTED = tuple(name for name, table in schema.TABLES.items() if table.is_collected)
 
 
@@ -114,7 +117,7 @@ def _joined(issues: pd.DataFrame, more: list[Issue]) -> pd.DataFrame:
 
 
 def _is_return(file: str) -> bool:
-    return file.startswith(f"{RETURNS}/") and file.lower().endswith(".xlsx")
+    return file.startswith(f"{RETURNS}/")
 
 
 def _folder_issues(folder: _Folder, corrections: Corrections) -> Iterator[Issue]:
@@ -133,10 +136,6 @@ def _folder_issues(folder: _Folder, corrections: Corrections) -> Iterator[Issue]
     for file in folder.inputs:
         if not (folder.path / file).resolve().is_relative_to(home):
             yield Issue("error", "outside", file, found=str((folder.path / file).resolve()))
-        elif file.startswith(f"{RETURNS}/") and not _is_return(file):
-            yield Issue(
-                "error", "unreadable file", file, found=f"a {Path(file).suffix} file", expected="a .xlsx file"
-            )
         elif file not in wanted and file != correct.FILE and not _is_return(file):
             yield Issue(
                 "warning", "unreadable file", file, found="a file that planlib does not know", done="not read"

@@ -13,8 +13,8 @@ import pandas as pd
 from planlib.clean import issues as issue_list
 from planlib.clean.convert import Reading, read_cells
 from planlib.clean.forms import Form
-from planlib.clean.issues import Issue
-from planlib.clean.read import Sheet, column_letters, read_workbook
+from planlib.clean.issues import Issue, foreign_encoding
+from planlib.clean.read import Sheet, column_letters, read_sheets
 from planlib.clean.recognise import KINDS, Place, Recognised, recognise
 from planlib.errors import DataError
 
@@ -69,19 +69,20 @@ def parse_workbook(content: bytes, form: Form) -> Parsed:
         A file that cannot be read at all comes back without cells and with one issue.
     """
     try:
-        sheets = read_workbook(content)
+        sheets = read_sheets(content)
     except DataError as error:
         return _parsed([], [Issue("error", "unreadable file", found=str(error))])
     recognised = [recognise(sheet, form) for sheet in sheets]
     tables = [one for one in recognised if one.places]
     found = [issue for one in recognised for issue in one.issues]
+    found += [foreign_encoding("", s.encoding) for s in sheets if s.encoding and "UTF-8" not in s.encoding]
     if not tables and not any(issue.level == "error" for issue in found):
         found.append(_no_table(sheets, form))
     return _parsed(recognised, found, *(_cells(one, form) for one in tables))
 
 
 def _no_table(sheets: Sequence[Sheet], form: Form) -> Issue:
-    said = f"no header of a school code in {', '.join(sheet.name for sheet in sheets) or 'any sheet'}"
+    said = f"no header of a school code in {', '.join(sheet.name for sheet in sheets if sheet.name) or 'any row'}"
     wanted = " or ".join(form.columns["school_id"].headers)
     return Issue("error", "no table", found=said, expected=f"a header cell {wanted}")
 
