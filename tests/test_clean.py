@@ -811,7 +811,7 @@ def test_a_damaged_cache_is_only_a_slower_run(folder, tmp_path):
 
 def test_faults_found_once_are_found_again_from_the_cache(folder):
     put(folder, [school()], headers={"books": "藏书量"}, total={"school_id": "合计"})
-    (folder / "returns" / "2021学年_坏.xlsx").write_bytes(b"broken")
+    (folder / "returns" / "2021学年_坏.xlsx").write_bytes(b"PK\x03\x04broken")
     texts = [fault("files that could not be read (1):") for _ in range(3)]
     assert len(set(texts)) == 1
 
