@@ -34,9 +34,10 @@ ALLOWED = {
     | {"store", "params", "freshness", "registry", "schema", "clean", "standard", "balance", "forecast"}
     | {"enrolment", "evaluate", "measures"},
     "words": BASE | {"registry"},
-    "figures": BASE | {"registry", "words", "evaluate"},
-    "narrative": BASE | {"registry", "words", "figures", "district", "schema"},
-    "run": BASE | {"store", "params", "freshness", "registry", "clean"},
+    "columns": BASE | {"registry", "schema", "words"},
+    "figures": BASE | {"registry", "words", "columns", "evaluate"},
+    "narrative": BASE | {"registry", "words", "columns", "figures", "district", "schema"},
+    "run": BASE | {"store", "params", "freshness", "registry", "schema", "words", "columns", "clean"},
 }
 
 

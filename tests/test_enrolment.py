@@ -175,6 +175,58 @@ def test_empty_grades_and_unknown_ratios_are_named_fallbacks():
     assert alone.loc["2", ["students", "note"]].tolist() == [100.0, "no_history"]
 
 
+def grades_of(*grades, area, level=100.0):
+    return full(area=area, level=level).query("grade in @grades")
+
+
+def test_a_primary_school_sends_its_leavers_away_and_a_junior_school_goes_on():
+    """Chains run through both stages: neither may be filled from a ratio of other schools, nor run dry."""
+    primary = grades_of(*"123456", area="primary")
+    junior = grades_of(*"789", area="junior", level=300.0)
+    found = enrolment.project(pd.concat([primary, junior, full(area="both")]), horizon=4, paths=50)
+    found = found.set_index(["area", "grade", "year"]).sort_index()
+    assert found.loc[("primary", "7", 2023), ["students", "upper_95", "note"]].tolist() == [0, 0, "grade_ends"]
+    assert found.loc[("primary", "8", 2024), "students"] == 0
+    assert (found.loc["junior"].loc[["7", "8", "9"], "students"] == 300).all()
+    assert found.loc[("junior", "7", 2026), "note"] == "entry_held"
+    assert (found.loc["both"].loc["7", "students"] == 100).all()
+
+
+def test_entrants_of_a_junior_school_can_be_given():
+    new = pd.DataFrame({"area": "junior", "grade": "7", "year": [2023, 2024], "students": [330, 360]})
+    areas = pd.concat([grades_of(*"789", area="junior"), full(area="both")])
+    found = enrolment.project(areas, horizon=2, entry=new, paths=0).query("area == 'junior' and grade == '8'")
+    assert found["students"].tolist() == [100, 330]
+    with pytest.raises(DataError, match="grade below that area does not have"):
+        enrolment.project(areas, horizon=2, entry=new.assign(area="both"), paths=0)
+
+
+def test_a_nine_year_school_that_opens_grades_one_and_seven_fills_up():
+    young = pd.concat([full(2022, 2022, "young"), full(2021, 2022, "old")])
+    young = young[(young["area"] == "old") | young["grade"].isin(["1", "7"])]
+    found = enrolment.project(young, horizon=7, paths=0).pivot_table("students", "year", ["area", "grade"])[
+        "young"
+    ]
+    assert found.loc[2023, list("123789")].tolist() == [100, 100, 0, 100, 100, 0]
+    assert found.loc[2029, list("123456789")].tolist() == [100] * 9
+
+
+def test_a_handful_that_all_moved_away_do_not_close_a_grade():
+    few = full(2020, 2022, level=9.0).assign(students=lambda t: t["students"].where(t["grade"] != "4", 0))
+    found = enrolment.project(few, horizon=1, paths=0).set_index("grade")
+    assert found.loc["4", ["students", "note"]].tolist() == [9.0, "no_history"]
+    assert found.loc["5", ["students", "note"]].tolist() == [9.0, "entry_held"]
+
+
+def test_an_areas_interval_does_not_depend_on_who_else_is_asked_for():
+    generator = np.random.default_rng(3)
+    noisy = pd.concat([full(area=name) for name in "abc"], ignore_index=True)
+    noisy["students"] = (noisy["students"] * generator.uniform(0.9, 1.1, len(noisy))).round()
+    twins = pd.concat([noisy, noisy[noisy["area"] == "a"].assign(area="z")])
+    found = enrolment.project(twins, horizon=2, paths=200).set_index(["area", "grade", "year"])
+    pd.testing.assert_frame_equal(found.loc["a"], found.loc["z"])
+
+
 def test_a_stage_that_an_area_does_not_have_is_not_noted():
     both = pd.concat([full(area="a"), full(area="b").query("grade not in ['10', '11', '12']")])
     found = enrolment.project(both, horizon=1, paths=0).set_index(["area", "grade"])
@@ -409,13 +461,13 @@ def baltimore(real_data):
     ]
 
 
-def backtest(cells, by, **options):
+def backtest(cells, by, origins=ORIGINS, **options):
     """Project from every origin and lay the truth beside it."""
     keys = [*by, "year"]
     truth = cells.assign(stage=cells["grade"].map(MIDDLE)).groupby(keys)["students"].sum().rename("truth")
     last = truth.rename("naive").reset_index().rename(columns={"year": "origin"})
     found = []
-    for origin in ORIGINS:
+    for origin in origins:
         known = cells[cells["year"] <= origin]
         table = enrolment.project(
             known, horizon=min(5, 2025 - origin), by=by, chains=BALTIMORE, stages=MIDDLE, **options
@@ -457,3 +509,15 @@ def test_intervals_cover_what_they_say_by_grade(baltimore):
     width = (first["upper_80"] - first["lower_80"]) / first["students"]
     assert width[2021] > 1.3 * width[2020]
     assert np.isfinite(found[["lower_95", "upper_95"]]).all(axis=None)
+
+
+def test_intervals_cover_what_they_say_for_whole_schools(baltimore):
+    """Grades of one school move together, and schools end at other grades than their chain: sums must know both."""
+    schools = baltimore.rename(columns={"school_id": "area"})
+    found = backtest(schools, ["area"], range(2010, 2025, 4), paths=300, method="shared", held="smoothed").query(
+        "students > 0"
+    )
+    for level, low, high in ((80, 0.77, 0.88), (95, 0.91, 0.98)):
+        assert low <= found["truth"].between(found[f"lower_{level}"], found[f"upper_{level}"]).mean() <= high
+    error, naive = ((found[column] - found["truth"]).abs().sum() for column in ("students", "naive"))
+    assert error < naive

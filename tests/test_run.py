@@ -14,7 +14,7 @@ import pytest
 from planlib import cli, params, store
 from planlib.errors import KernelError, ReportError, UsageError
 from planlib.run import run_report
-from planlib.run.page import in_language, render
+from planlib.run.page import body, in_language, render
 
 
 def notebook_of(project, *cells, tags=()):
@@ -191,7 +191,7 @@ def test_the_page_stands_alone(project):
         nbformat.v4.new_markdown_cell("<!-- zh -->\n## 一、概况\n\n<!-- en -->\n## 1 Overview"),
         nbformat.v4.new_code_cell("secret = 1", outputs=[output], execution_count=1),
     ]
-    page = render(notebook, "en", True)
+    page = render(body(notebook, "en"), "en", True)
     assert 'lang="en"' in page
     assert "1 Overview" in page
     assert "概况" not in page

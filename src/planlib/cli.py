@@ -65,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--year", type=_year, help="the year the report is written about, for example 2023")
     report.add_argument("--cutoff", help="last day that may be known, YYYY-MM-DD (default by report)")
     report.add_argument("--language", help=f"{' or '.join(LANGUAGES)} (default {DEFAULTS['language']})")
+    report.add_argument("--formats", help="some of html,xlsx (default: all for a report, else html)")
     report.add_argument("--force", action="store_true", help="make it again although nothing changed")
     report.add_argument("--quiet", action="store_true", help="no progress lines")
     report.set_defaults(run=_report)
@@ -110,7 +111,13 @@ def _report(parsed: argparse.Namespace) -> int:
 
     values = {key: getattr(parsed, key) for key in DEFAULTS}
     try:
-        outcome = run_report(parsed.name, values, force=parsed.force, report_progress=not parsed.quiet)
+        outcome = run_report(
+            parsed.name,
+            values,
+            force=parsed.force,
+            report_progress=not parsed.quiet,
+            formats=parsed.formats,
+        )
     except UsageError:
         raise
     except PlanlibError as error:

@@ -99,9 +99,14 @@ def known_slices(tables: Mapping[str, Mapping[str, str]], cutoff: str) -> dict[s
     }
 
 
+def sources(district: str) -> list[dict[str, Any]]:
+    """Return the entries of a district's sources.yml: file, producer, licence, synthetic."""
+    return _entries(paths.raw(district) / "sources.yml")
+
+
 def is_simulated(district: str) -> bool:
     """Tell whether any file of the district is registered as synthetic in sources.yml."""
-    return any(bool(entry.get("synthetic")) for entry in _entries(paths.raw(district) / "sources.yml"))
+    return any(bool(entry.get("synthetic")) for entry in sources(district))
 
 
 def _written(folder: Path, phase: str) -> dict[str, Any]:
@@ -136,7 +141,7 @@ def _is_ignored(file: Path, folder: Path) -> bool:
 
 def _code_files(parts: tuple[str, ...]) -> list[Path]:
     """Return the package's source and definition files under the named parts (no bytecode, no notebooks)."""
-    endings = {".py", ".yml", ".yaml", ".json", ".csv", ".html", ".css"}
+    endings = {".py", ".yml", ".yaml", ".json", ".csv", ".html", ".css", ".typ", ".docx"}
     found: list[Path] = []
     for part in parts:
         place = paths.PACKAGE / part

@@ -178,12 +178,23 @@ def label(column: str, language: str, with_unit: bool = False) -> str:
     >>> label("equipment_value_yuan", "en", with_unit=True)
     'Value of teaching equipment (yuan)'
     """
-    field = fields()[column]
-    text = field.label[language]
-    if not (with_unit and field.unit):
+    text = fields()[column].label[language]
+    counted = unit(column, language)
+    if not (with_unit and counted):
         return text
-    unit = _registry()["units"][field.unit][language]
-    return f"{text}（{unit}）" if language == "zh" else f"{text} ({unit})"
+    return f"{text}（{counted}）" if language == "zh" else f"{text} ({counted})"
+
+
+def unit(column: str, language: str) -> str:
+    """Return the unit of a column in ``zh`` or ``en``; empty for none.
+
+    Examples
+    --------
+    >>> unit("teaching_area_m2", "en"), unit("school_name", "en")
+    ('m²', '')
+    """
+    code = fields()[column].unit
+    return str(_registry()["units"][code][language]) if code else ""
 
 
 def conform(frame: pd.DataFrame, table: str) -> pd.DataFrame:

@@ -158,7 +158,7 @@ def read_cube(enrolment: pd.DataFrame, chains: Chains, more_areas: Sequence[str]
     _refuse_doubles(table, enrolment)
     grades = tuple(grade for chain in chains for grade in chain)
     _refuse_unknown_grades(table, grades)
-    areas = pd.Index(sorted({*table["area"], *more_areas}))
+    areas = pd.Index(sorted({*table["area"].unique(), *more_areas}))
     years = np.arange(table["year"].min(), table["year"].max() + 1)
     entries = np.array([place == 0 for chain in chains for place in range(len(chain))])
     return Cube(areas, grades, entries, years, _fold(table, areas, grades, years))
@@ -193,7 +193,7 @@ def _refuse_doubles(table: pd.DataFrame, enrolment: pd.DataFrame) -> None:
 
 def _refuse_unknown_grades(table: pd.DataFrame, grades: tuple[str, ...]) -> None:
     """Raise on grades that belong to no chain: leaving them out would lose children."""
-    unknown = sorted(set(table["grade"]) - set(grades))
+    unknown = sorted(set(table["grade"].unique()) - set(grades))
     if unknown:
         hint = f"the chains have {', '.join(grades)}; pass chains=… or leave these grades out yourself"
         raise DataError(listing("grades that belong to no chain", unknown, hint))

@@ -20,21 +20,24 @@ FIRST_YEAR_SHARE = 8 / 12
 
 @dataclass(frozen=True)
 class Entry:
-    """Entry numbers of the years to come, area × entry grade × year ahead.
+    """Numbers that come from outside in the years to come, area × grade × year ahead; 0 where nobody does.
 
     Attributes
     ----------
+    is_open : array of bool, area × grade
+        Whether a grade is fed from outside: the first of a chain, or one whose grade below an area does not have.
     middle, low, high : array
         With the usual, the lowest and the highest factor of the years looked at.
     is_given : array of bool
         Numbers that were handed in: no doubt is added to them.
     notes : dict of str to array of bool
         Where the number is a fallback.
-    error, size : array, area × entry grade × year
+    error, size : array, area × grade × year
         How far the factor (or, where it is held, the number itself) would have been off a year ahead, as a logarithm,
         and the entrants behind it: from these the doubt is learnt.
     """
 
+    is_open: Array
     middle: Array
     low: Array
     high: Array
@@ -42,6 +45,36 @@ class Entry:
     notes: dict[str, Array]
     error: Array
     size: Array
+
+
+def fed_from_outside(cube: Cube) -> Array:
+    """Say which cells, area × grade × year, were not fed by the grade below in the same area a year before.
+
+    The first grades of chains always; inside a chain, a grade with pupils where that grade was empty (junior schools of
+    an area without primary schools).
+
+    Parameters
+    ----------
+    cube : Cube
+        Enrolment.
+
+    Returns
+    -------
+    array of bool
+    """
+    outside = np.zeros(cube.students.shape, dtype=bool)
+    outside[:, 1:, 1:] = (cube.students[:, 1:, 1:] > 0) & (cube.students[:, :-1, :-1] == 0)
+    outside[:, cube.is_entry] = True
+    return outside
+
+
+def _open_now(cube: Cube) -> Array:
+    """Say which grades, area × grade, go on being fed from outside: the one below is empty and did not just run out."""
+    outside = np.repeat(cube.is_entry[None], len(cube.areas), axis=0)
+    below = cube.students[:, :-1]
+    ran_out = below[:, :, -2] > 0 if below.shape[-1] > 1 else np.zeros(below.shape[:2], dtype=bool)
+    outside[:, 1:] |= (cube.students[:, 1:, -1] > 0) & (below[:, :, -1] == 0) & ~ran_out
+    return outside
 
 
 def cohort(births: Mapping[int, float] | pd.Series, year: int, age: int) -> float:
@@ -154,27 +187,30 @@ def entries(
     -------
     Entry
     """
-    heads = [place for place, is_first in enumerate(cube.is_entry) if is_first]
-    shape = (len(cube.areas), len(heads), horizon)
-    last = _level(cube.students[:, heads], held)
-    middle, low, high = (np.repeat(last[:, :, None], horizon, axis=2) for _ in range(3))
-    notes = {"entry_held": np.ones(shape, dtype=bool), "births_held": np.zeros(shape, dtype=bool)}
-    students = cube.students[:, heads]
-    error, size = _missed(students, held), students[:, :, :-1].copy()
-    recent = students[:, :, -(years or 0) :]
-    low = np.minimum(low, extreme(np.where(recent > 0, recent, np.nan), np.inf)[:, :, None])
-    high = np.maximum(high, -extreme(np.where(recent > 0, -recent, np.nan), np.inf)[:, :, None])
+    is_open = _open_now(cube)
+    shape = (*is_open.shape, horizon)
+    last = np.where(is_open, _level(cube.students, held), 0.0)
+    recent = np.where(cube.students > 0, cube.students, np.nan)[:, :, -(years or 0) :]
+    lowest, highest = extreme(recent, np.inf), -extreme(-recent, np.inf)
+    corner = [np.minimum(last, lowest), np.where(is_open, np.maximum(last, highest), 0.0)]
+    paths = tuple(np.repeat(level[:, :, None], horizon, axis=2) for level in (last, *corner))
+    notes = {
+        "entry_held": np.broadcast_to(is_open[:, :, None], shape).copy(),
+        "births_held": np.zeros(shape, bool),
+    }
+    missed = np.where(fed_from_outside(cube)[:, :, 1:], _missed(cube.students, held), np.nan)
     if births is not None:
         table, known = births_table(births, cube, cube.last_year + horizon)
-        for place, head in enumerate(heads):
+        for head in np.flatnonzero(cube.is_entry).tolist():
             age = birth_age.get(cube.grades[head])
             if age is not None:
                 by_births = _by_births(cube, head, table, known, age, horizon, method, years)
-                _put(by_births, place, (middle, low, high), notes, error)
+                _put(by_births, head, paths, notes, missed)
     is_given = np.zeros(shape, dtype=bool)
     if given is not None:
-        _give(cube, heads, given, (middle, low, high), is_given, notes)
-    return Entry(middle, low, high, is_given, notes, error, size)
+        _give(cube, is_open, given, paths, is_given, notes)
+    middle, low, high = paths
+    return Entry(is_open, middle, low, high, is_given, notes, missed, cube.students[:, :, :-1])
 
 
 def _level(students: Array, held: str) -> Array:
@@ -236,9 +272,7 @@ def _cohorts(table: pd.DataFrame, year: int, age: int) -> Array:
     return FIRST_YEAR_SHARE * own + (1 - FIRST_YEAR_SHARE) * table[year - age - 1].to_numpy(dtype="float64")
 
 
-def _put(
-    found: _ByBirths, place: int, paths: tuple[Array, Array, Array], notes: dict[str, Array], error: Array
-) -> None:
+def _put(found: _ByBirths, place: int, paths: tuple[Array, ...], notes: dict[str, Array], error: Array) -> None:
     """Lay the numbers by births over the held ones, wherever a factor is known."""
     known = np.isfinite(found.middle)
     for target, values in zip(paths, (found.middle, found.low, found.high), strict=True):
@@ -251,22 +285,22 @@ def _put(
 
 def _give(
     cube: Cube,
-    heads: list[int],
+    is_open: Array,
     given: pd.DataFrame,
-    paths: tuple[Array, Array, Array],
+    paths: tuple[Array, ...],
     is_given: Array,
     notes: dict[str, Array],
 ) -> None:
     """Lay given entry numbers over everything else."""
     columns(given, ["year", "students"], "entry")
-    names = [cube.grades[head] for head in heads]
-    if "grade" not in given and len(heads) > 1:
-        raise DataError(f"entry has no column grade, but there are {len(heads)} entry grades: {', '.join(names)}.")
+    names = [cube.grades[head] for head in np.flatnonzero(cube.is_entry)]
+    if "grade" not in given and len(names) > 1:
+        raise DataError(f"entry has no column grade, but there are {len(names)} entry grades: {', '.join(names)}.")
     grade = given["grade"].astype("str") if "grade" in given else pd.Series(names[0], index=given.index)
     area = given["area"].astype("str") if "area" in given else pd.Series(cube.areas[0], index=given.index)
     step = whole_years(given, "entry") - cube.last_year - 1
-    places = (cube.areas.get_indexer(area), pd.Index(names).get_indexer(grade), step.to_numpy())
-    _refuse_astray(given, places, paths[0].shape, len(cube.areas) > 1 and "area" not in given)
+    places = (cube.areas.get_indexer(area), pd.Index(cube.grades).get_indexer(grade), step.to_numpy())
+    _refuse_astray(given, places, is_open, len(cube.areas) > 1 and "area" not in given)
     inside = places[2] < paths[0].shape[2]
     places = (places[0][inside], places[1][inside], places[2][inside])
     students = counts(given, "students", "entry").to_numpy()[inside]
@@ -276,15 +310,17 @@ def _give(
     notes["entry_held"][places] = notes["births_held"][places] = False
 
 
-def _refuse_astray(
-    given: pd.DataFrame, places: tuple[Array, Array, Array], shape: tuple[int, ...], vague: bool
-) -> None:
+def _refuse_astray(given: pd.DataFrame, places: tuple[Array, Array, Array], is_open: Array, vague: bool) -> None:
     """Raise on given entries whose area, grade or year does not exist in this projection."""
     if vague:
-        raise DataError(f"entry has no column area, but there are {shape[0]} areas. To do: add it.")
-    wrong = given[(places[0] < 0) | (places[1] < 0) | (places[2] < 0)]
+        raise DataError(f"entry has no column area, but there are {len(is_open)} areas. To do: add it.")
+    known = (places[0] >= 0) & (places[1] >= 0) & (places[2] >= 0)
+    wrong = given[~(known & is_open[places[0], places[1]])]
     if len(wrong):
         keys = [key for key in ("area", "grade", "year") if key in given]
         faults = [", ".join(f"{key} {row[key]}" for key in keys) for _, row in wrong.iterrows()]
-        hint = "use an area of the enrolment, the first grade of a chain, and a year after the last one counted"
+        hint = (
+            "use an area of the enrolment, the first grade of a chain (or one whose grade below that area does not "
+            "have), and a year after the last one counted"
+        )
         raise DataError(listing("entry numbers that belong nowhere", faults, hint))

@@ -17,9 +17,10 @@ class Noise:
 
     Attributes
     ----------
-    level : array, grade
-        Standard deviation that no number of pupils averages away.
-    small : array, grade
+    level : array, 2 × grade
+        Standard deviation that no number of pupils averages away: of the ratio that leads into a grade, then of the
+        number that comes from outside.
+    small : array, 2 × grade
         What each pupil adds: about 1 where children move independently of one another.
     shared : float
         Share of the variance that the grades of an area have in common in a year.
@@ -35,9 +36,11 @@ class Noise:
     wide: float
     persistent: float
 
-    def variance(self, students: Array) -> Array:
-        """Return the variance for cells of a size, … × grade."""
-        return self.level**2 + self.small / np.maximum(students, 1.0)
+    def variance(self, students: Array, is_open: Array) -> Array:
+        """Return the variance for cells of a size, … × grade, fed from outside or not."""
+        number = len(self.level) // 2
+        level, small = (np.where(is_open, side[number:], side[:number]) for side in (self.level, self.small))
+        return level**2 + small / np.maximum(students, 1.0)
 
 
 LEVEL, SMALL, SHARED, WIDE, PERSISTENT = 0.03, 1.0, 0.3, 0.2, 0.3
@@ -174,17 +177,19 @@ class Shocks:
     ----------
     noise : Noise
         Says how much is common.
-    areas : int
-        How many areas; the grades are those of the noise.
+    shape : (int, int)
+        How many areas and grades; one area serves many that are looked at one by one.
     common : array, 1 + year × path
         From :func:`common_shocks`, the same for every area.
     generator : numpy Generator
         Of these areas alone.
     """
 
-    def __init__(self, noise: Noise, areas: int, common: Array, generator: np.random.Generator) -> None:
+    def __init__(
+        self, noise: Noise, shape: tuple[int, ...], common: Array, generator: np.random.Generator
+    ) -> None:
         self.noise, self.common, self.generator = noise, iter(common), generator
-        self.shape = (areas, len(noise.level), common.shape[1])
+        self.shape = (*shape, common.shape[1])
         kept, fresh = np.sqrt(noise.persistent), np.sqrt(1 - noise.persistent)
         self.kept, self.fresh = np.float32(kept) * self._normal(), np.float32(fresh)
 
@@ -199,7 +204,7 @@ class Shocks:
         return total
 
     def next_year(self) -> Array:
-        """Return the shocks of the next year; the caller may overwrite them."""
+        """Return the shocks of the next year."""
         areas, _, paths = self.shape
         new = self._normal()
         new *= self.fresh

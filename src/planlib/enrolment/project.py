@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -19,7 +20,7 @@ from planlib.enrolment.cube import (
 )
 from planlib.enrolment.entry import BIRTH_AGE, Entry, entries
 from planlib.enrolment.noise import Noise, Shocks, common_shocks, errors, learn
-from planlib.enrolment.ratios import Pairs, estimate, extreme, pairs, window
+from planlib.enrolment.ratios import Pairs, estimate, extreme, pairs, smooth, window
 from planlib.errors import DataError, listing
 
 LONGEST = 50
@@ -28,12 +29,23 @@ LONGEST = 50
 CELLS = 500_000
 """Cells × paths simulated at a time: as much as fits into a processor's cache."""
 
-NOTES = ("zero_enrolment", "pooled_ratio", "no_history", "entry_held", "births_held", "scheduled_change")
+HANDFUL = 10
+"""Pupils below which it may be chance that nobody moved on; from here on the area does not have the next grade."""
+
+NOTES = (
+    "zero_enrolment",
+    "grade_ends",
+    "pooled_ratio",
+    "no_history",
+    "entry_held",
+    "births_held",
+    "scheduled_change",
+)
 
 
 @dataclass(frozen=True)
 class _Plan:
-    """Everything a path needs: start, yearly ratios, entries, scheduled changes."""
+    """Everything a path needs, area × grade (× year ahead); ratios lead *into* their grade."""
 
     start: Array
     ratio: Array
@@ -41,8 +53,26 @@ class _Plan:
     high: Array
     entry: Entry
     change: Array
-    is_entry: Array
     notes: dict[str, Array]
+
+    def walk(self, ratio: Array, coming: Array) -> Array:
+        """Follow one path: area × grade × year ahead."""
+        state, found = self.start, []
+        for ahead in range(coming.shape[-1]):
+            state = step(state, ratio, coming[:, :, ahead], self.change[:, :, ahead])
+            found.append(state)
+        return np.stack(found, axis=-1)
+
+    @cached_property
+    def middle(self) -> Array:
+        """The middle path."""
+        return self.walk(self.ratio, self.entry.middle)
+
+    @cached_property
+    def below(self) -> Array:
+        """The grade below, a year earlier, on the middle path; 0 below the first grade of a chain."""
+        earlier = np.concatenate([self.start[:, :, None], self.middle[:, :, :-1]], axis=-1)
+        return np.where(self.ratio[:, :, None] > 0, shifted(earlier), 0.0)
 
 
 def project(
@@ -107,8 +137,9 @@ def project(
     -------
     DataFrame
         ``by…, year, students`` (middle), ``low, high, lower_80, upper_80, lower_95, upper_95, note``. `note` joins the
-        fallbacks used, by ``;``: zero_enrolment (the grade before was empty), pooled_ratio (no ratio of its own: that
-        of all areas), no_history (no ratio at all: 1), entry_held, births_held, scheduled_change.
+        fallbacks used, by ``;``: zero_enrolment (the grade before was empty), grade_ends (last year nobody of the grade
+        before moved on: the area does not have this grade), pooled_ratio (no ratio of its own: that of all areas),
+        no_history (no ratio at all: 1), entry_held, births_held, scheduled_change.
 
     Raises
     ------
@@ -136,7 +167,7 @@ def project(
         pair = pairs(cube)
         noise = _noise(pair, plan.entry, method, years)
         table = table.join(_intervals(plan, noise, group, len(keys), levels, paths, seed))
-    return table.assign(note=_note_column(plan, group, len(keys)))
+    return table.assign(note=_note_column(plan, np.cumsum(cube.is_entry), group, len(keys)))
 
 
 def _check_call(horizon: int, by: Sequence[str], levels: Sequence[int], paths: int) -> None:
@@ -174,17 +205,41 @@ def _prepare(
     ratio, notes = _ratios(pair, method, years)
     seen = window(pair, years).ratio
     lowest, highest = extreme(seen), -extreme(-seen)
-    coming = entries(cube, births, entry, horizon, method, years, held, birth_age)
+    ends = _ends(cube)
+    sides = (ratio, *(np.where(np.isfinite(side), side, ratio) for side in (lowest, highest)))
+    middle, low, high = (np.where(cube.is_entry, 0.0, shifted(np.where(ends, 0.0, side))) for side in sides)
+    notes = {name: shifted(where & ~ends) & ~cube.is_entry for name, where in notes.items()}
     return _Plan(
         start=np.nan_to_num(cube.students[:, :, -1]),
-        ratio=ratio,
-        low=np.where(np.isfinite(lowest), lowest, ratio),
-        high=np.where(np.isfinite(highest), highest, ratio),
-        entry=coming,
+        ratio=middle,
+        low=low,
+        high=high,
+        entry=entries(cube, births, entry, horizon, method, years, held, birth_age),
         change=_changes(cube, changes, horizon),
-        is_entry=cube.is_entry,
-        notes=notes,
+        notes={"grade_ends": shifted(ends), **notes},
     )
+
+
+def shifted(cells: Array) -> Array:
+    """Move cells, area × grade × …, to the next grade; 0 in the first."""
+    moved = np.zeros_like(cells)
+    moved[:, 1:] = cells[:, :-1]
+    return moved
+
+
+def _ends(cube: Cube) -> Array:
+    """Say after which grades, area × grade, an area has no next one: last time, none of at least a handful moved on.
+
+    Such a school (a primary school in a chain that goes on to grade 9) is not one whose ratio is unknown: the ratio of
+    all areas would fill grades that it does not have.
+    """
+    before, after = cube.students[:, :-1, :-1], cube.students[:, 1:, 1:]
+    known = (before > 0) & np.isfinite(after)
+    none = np.where(known, (after == 0) & (before >= HANDFUL), np.nan)
+    ends = np.zeros(cube.students.shape[:2], dtype=bool)
+    if none.shape[-1]:
+        ends[:, :-1] = smooth(none, 1.0) == 1
+    return ends & ~np.append(cube.is_entry[1:], True)
 
 
 def _ratios(pair: Pairs, method: str, years: int | None) -> tuple[Array, dict[str, Array]]:
@@ -227,41 +282,26 @@ def _changes(cube: Cube, changes: pd.DataFrame | None, horizon: int) -> Array:
     return found
 
 
-def step(before: Array, ratio: Array, coming: Array, change: Array, is_entry: Array) -> Array:
+def step(before: Array, ratio: Array, coming: Array, change: Array) -> Array:
     """Move every child up one year.
 
     Parameters
     ----------
-    before : array, area × grade × …
+    before : array, area × grade
         Enrolment of a year.
-    ratio : array, broadcastable to it
-        Progression from each grade to the next.
-    coming : array, area × entry grade × …
-        Entrants of the new year.
-    change : array, broadcastable to `before`
+    ratio : array, like it
+        Progression into each grade from the one below.
+    coming : array, like it
+        Who comes from outside; counts only where the grade below sends nobody.
+    change : array, like it
         Scheduled additions.
-    is_entry : array of bool, grade
-        First grades of the chains.
 
     Returns
     -------
     array, like `before`
     """
-    after = np.empty_like(before)
-    moved = before * ratio
-    inner = np.flatnonzero(~is_entry)
-    after[:, inner] = moved[:, inner - 1]
-    after[:, np.flatnonzero(is_entry)] = coming
-    return np.maximum(after + change, 0) if change.any() else after
-
-
-def _walk(plan: _Plan, ratio: Array, coming: Array) -> Array:
-    """Follow one path: area × grade × year ahead."""
-    state, found = plan.start, []
-    for ahead in range(coming.shape[-1]):
-        state = step(state, ratio, coming[:, :, ahead], plan.change[:, :, ahead], plan.is_entry)
-        found.append(state)
-    return np.stack(found, axis=-1)
+    moved = shifted(before) * ratio
+    return np.maximum(np.where(moved > 0, moved, coming) + change, 0)
 
 
 def _groups(cube: Cube, by: Sequence[str], stages: Mapping[str, str]) -> tuple[Array, pd.DataFrame]:
@@ -299,7 +339,7 @@ def _paths(plan: _Plan, group: Array, keys: pd.DataFrame, last_year: int) -> pd.
         ("low", plan.low, plan.entry.low),
         ("high", plan.high, plan.entry.high),
     ):
-        table[name] = _summed(_walk(plan, ratio, coming), group, len(keys)).ravel()
+        table[name] = _summed(plan.walk(ratio, coming), group, len(keys)).ravel()
     # with a median or a single last ratio the middle can lie outside the corner by a rounding error
     table["low"] = table[["low", "students"]].min(axis=1)
     table["high"] = table[["high", "students"]].max(axis=1)
@@ -311,29 +351,41 @@ def _intervals(
 ) -> pd.DataFrame:
     """Simulate futures, some areas at a time, and return the bounds by group and year.
 
-    Groups that lie within the areas at hand are finished at once; sums over areas are collected path by path.
+    Groups that lie within the areas at hand are finished at once, and every area meets the same random numbers: its
+    interval does not depend on who else is asked for. Sums over areas need areas that move by themselves, and are
+    collected path by path.
     """
     areas, grades, horizon = plan.change.shape
     tails = np.array([tail for level in levels for tail in ((100 - level) / 200, (100 + level) / 200)])
-    found = np.empty((len(tails), number, horizon))
+    found = np.empty((number, horizon, len(tails)))
     within = _within_areas(group.reshape(areas, grades))
     totals = np.zeros((0 if within else horizon, number, paths), dtype=np.float32)
-    seeds = np.random.SeedSequence(seed)
-    common = common_shocks(noise, horizon, paths, np.random.default_rng(seeds.spawn(1)[0]))
+    for_common, *for_areas = np.random.SeedSequence(seed).spawn(1 + (1 if within else areas))
+    common = common_shocks(noise, horizon, paths, np.random.default_rng(for_common))
     for first in range(0, areas, size := max(1, CELLS // (grades * paths))):
         some = slice(first, first + size)
         own = group.reshape(areas, grades)[some].ravel()
-        generator = np.random.default_rng(seeds.spawn(1)[0])
-        for ahead, state in enumerate(_futures(plan, noise, some, common, generator)):
+        shape = (1 if within else len(own) // grades, grades)
+        shocks = Shocks(noise, shape, common, np.random.default_rng(for_areas[0 if within else first]))
+        for ahead, state in enumerate(_futures(plan, noise, some, shocks)):
             sums, groups = _sum_groups(state.reshape(len(own), paths), own)
             if within:
-                found[:, groups, ahead] = np.quantile(sums, tails, axis=1)
+                found[groups, ahead] = _quantiles(sums, tails)
             else:
                 totals[ahead, groups] += sums
     for ahead, total in enumerate(totals):
-        found[:, :, ahead] = np.quantile(total, tails, axis=1)
+        found[:, ahead] = _quantiles(total, tails)
     names = [f"{side}_{level}" for level in levels for side in ("lower", "upper")]
-    return pd.DataFrame({name: found[place].ravel() for place, name in enumerate(names)})
+    return pd.DataFrame(found.reshape(-1, len(tails)), columns=names)
+
+
+def _quantiles(values: Array, shares: Array) -> Array:
+    """Return quantiles along the paths; a whole sort is several times faster than `numpy.quantile`."""
+    ordered = np.sort(values, axis=1)
+    place = shares * (values.shape[1] - 1)
+    low = np.floor(place).astype(int)
+    high = np.minimum(low + 1, values.shape[1] - 1)
+    return ordered[:, low] + (place - low) * (ordered[:, high] - ordered[:, low])
 
 
 def _within_areas(group: Array) -> bool:
@@ -352,11 +404,14 @@ def _sum_groups(cells: Array, own: Array) -> tuple[Array, Array]:
 
 
 def _noise(pair: Pairs, entry: Entry, method: str, years: int | None) -> Noise:
-    """Learn the noise of all grades, then of the entry grades' factors: families that come bring children of all ages."""
+    """Learn the noise of the ratios into all grades, then of the numbers that come from outside."""
     error, size = errors(pair, method, years)
     length = error.shape[-1]
+    error, size = (np.roll(side, 1, axis=1) for side in (error, size))
     entry_error, entry_size = (side[..., side.shape[-1] - length :] for side in (entry.error, entry.size))
-    own = pair.chain.max() + 1 + np.arange(entry_error.shape[1])
+    first = np.diff(pair.chain, prepend=0) > 0
+    # each entry grade by itself; those that single areas fill from outside together
+    own = pair.chain.max() + np.where(first, np.cumsum(first), first.sum() + 1)
     return learn(
         np.concatenate([error, entry_error], axis=1),
         np.concatenate([size, entry_size], axis=1),
@@ -364,60 +419,49 @@ def _noise(pair: Pairs, entry: Entry, method: str, years: int | None) -> Noise:
     )
 
 
-def _futures(
-    plan: _Plan, noise: Noise, some: slice, common: Array, generator: np.random.Generator
-) -> Iterator[Array]:
+def _futures(plan: _Plan, noise: Noise, some: slice, shocks: Shocks) -> Iterator[Array]:
     """Yield area × grade × path of some areas, one year after the other.
 
-    Ratios stray anew each year; the factor of an entry grade stays where it has strayed to (a random walk).
+    Ratios stray anew each year; what comes from outside stays where it has strayed to (a random walk).
     """
-    start, ratio = plan.start[some].astype(np.float32), plan.ratio[some].astype(np.float32)
-    (areas, grades), paths = start.shape, common.shape[-1]
-    shocks = Shocks(noise, areas, common, generator)
-    state: Array = np.repeat(start[:, :, None], paths, axis=2)
-    strayed: Array = np.zeros((areas, len(noise.level) - grades, paths), dtype=np.float32)
+    state = np.repeat(plan.start[some].astype(np.float32)[:, :, None], shocks.shape[-1], axis=2)
+    is_open = plan.entry.is_open[some]
+    strayed = np.float32(0)
     for ahead in range(plan.change.shape[-1]):
-        middle, is_given = plan.entry.middle[some, :, ahead], plan.entry.is_given[some, :, ahead]
-        variance = noise.variance(np.concatenate([state.mean(axis=2), middle], axis=1)).astype(np.float32)
-        draw = shocks.next_year()
-        draw *= np.sqrt(variance)[:, :, None]
-        strayed += draw[:, grades:]
-        coming = np.where(is_given[:, :, None], np.float32(0), strayed)
-        coming = np.exp(coming) * middle.astype(np.float32)[:, :, None]
-        factor = draw[:, :grades]
-        factor -= variance[:, :grades, None] / 2
+        below, coming = plan.below[some, :, ahead], plan.entry.middle[some, :, ahead]
+        enters = is_open & (below == 0)
+        variance = noise.variance(np.where(enters, coming, below), enters)
+        factor = shocks.next_year() * np.sqrt(variance).astype(np.float32)[:, :, None]
+        # where a number was given there is no doubt
+        factor[is_open & plan.entry.is_given[some, :, ahead]] = 0
+        strayed = factor[is_open] + strayed * enters[is_open][:, None]
+        factor[is_open] = strayed
         np.exp(factor, out=factor)
-        factor *= ratio[:, :, None]
-        change = plan.change[some, :, ahead, None].astype(np.float32)
-        state = step(state, factor, coming, change, plan.is_entry)
+        factor *= np.where(enters, coming, plan.ratio[some] * np.exp(-variance / 2)).astype(np.float32)[:, :, None]
+        factor[:, 1:] *= np.where(enters[:, 1:, None], np.float32(1), state[:, :-1])
+        state = factor
+        if plan.change[some, :, ahead].any():
+            state = np.maximum(state + plan.change[some, :, ahead, None].astype(np.float32), 0)
         yield state
 
 
-def _absent(plan: _Plan, middle: Array) -> Array:
+def _absent(plan: _Plan, chain: Array) -> Array:
     """Say where an area has nobody in a whole chain, now or later: nothing is projected there, so nothing is noted."""
-    chain = np.cumsum(plan.is_entry)
-    someone = (plan.start > 0) | (middle > 0).any(axis=-1)
+    someone = (plan.start > 0) | (plan.middle > 0).any(axis=-1)
     present = someone.astype("int64") @ (chain[:, None] == chain[None, :])
-    return np.broadcast_to(present[:, :, None] == 0, middle.shape)
+    return np.broadcast_to(present[:, :, None] == 0, plan.change.shape)
 
 
-def _note_column(plan: _Plan, group: Array, number: int) -> Array:
+def _note_column(plan: _Plan, chain: Array, group: Array, number: int) -> Array:
     """Join the fallbacks that stand behind each group and year."""
-    areas, grades, horizon = plan.change.shape
-    cells = {name: np.zeros((areas, grades, horizon), dtype=bool) for name in NOTES}
-    inner, heads = np.flatnonzero(~plan.is_entry), np.flatnonzero(plan.is_entry)
-    for name, where in plan.notes.items():
-        cells[name][:, inner] = where[:, inner - 1, None]
-    for name, where in plan.entry.notes.items():
-        cells[name][:, heads] = where
-    middle = _walk(plan, plan.ratio, plan.entry.middle)
-    empty = np.concatenate([plan.start[:, :, None], middle[:, :, :-1]], axis=-1) <= 0
-    cells["zero_enrolment"][:, inner] = empty[:, inner - 1]
+    enters = plan.below == 0
+    cells = {name: where[:, :, None] & ~plan.entry.is_open[:, :, None] for name, where in plan.notes.items()}
+    cells |= {name: where & enters for name, where in plan.entry.notes.items()}
+    cells["zero_enrolment"] = enters & ~plan.entry.is_open[:, :, None] & ~plan.notes["grade_ends"][:, :, None]
     cells["scheduled_change"] = plan.change != 0
-    absent = _absent(plan, middle)
-    cells = {name: where & ~absent for name, where in cells.items()}
-    notes = np.full(number * horizon, "", dtype=object)
+    present = ~_absent(plan, chain)
+    notes = np.full(number * plan.change.shape[-1], "", dtype=object)
     for name in NOTES:
-        there = _summed(cells[name].astype("float64"), group, number).ravel() > 0
+        there = _summed((cells[name] & present).astype("float64"), group, number).ravel() > 0
         notes[there] = np.where(notes[there] == "", name, notes[there] + (";" + name))
     return notes

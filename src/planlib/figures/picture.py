@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from planlib.columns import FIGURE_MIME, SCHEMA_VERSION, guess, typed
 from planlib.figures.lettering import INK, QUIET, check_glyphs, style, wrap
 from planlib.words import say
 
@@ -39,6 +40,7 @@ class Picture:
         Whole sentences: the finding and its numbers.
     data : DataFrame
         What was drawn.
+    language : {"zh", "en"}
     png : bytes
         The rendered figure; the same data give the same bytes.
     """
@@ -47,6 +49,7 @@ class Picture:
     title: str
     alt: str
     data: pd.DataFrame = field(repr=False)
+    language: str
     png: bytes = field(repr=False)
 
     def save(self, path: str | Path) -> Path:
@@ -55,11 +58,18 @@ class Picture:
         target.write_bytes(self.png)
         return target
 
-    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, str], dict[str, Any]]:
-        """Give Jupyter the image, its alternative text, and its width on the page."""
+    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Give Jupyter the image, its alternative text, its width on the page, and the values drawn."""
         width = round(self.figure.get_figwidth() * CSS_PIXELS_PER_INCH)
+        columns = [guess(self.data, str(name), self.language) for name in self.data.columns]
+        drawn = typed(self.data, columns, [c.header for c in columns], self.language)
         return (
-            {"image/png": base64.b64encode(self.png).decode("ascii"), "text/plain": self.alt},
+            {
+                "image/png": base64.b64encode(self.png).decode("ascii"),
+                "text/plain": self.alt,
+                FIGURE_MIME: {"schema_version": SCHEMA_VERSION, "title": self.title}
+                | {key: drawn[key] for key in ("columns", "rows")},
+            },
             {"image/png": {"alt": self.alt, "width": width}},
         )
 
@@ -79,6 +89,7 @@ class Sheet:
 
     figure: Figure
     title: str
+    language: str
     left: float
     bottom: float
     right: float
@@ -130,7 +141,9 @@ class Sheet:
         DataError
             If a character has no glyph.
         """
-        return Picture(self.figure, self.title, alt, data.reset_index(drop=True), render(self.figure))
+        return Picture(
+            self.figure, self.title, alt, data.reset_index(drop=True), self.language, render(self.figure)
+        )
 
 
 def render(figure: Figure) -> bytes:
@@ -182,7 +195,7 @@ def sheet(
     figure = Figure(figsize=(width, total))
     _headings(figure, head, under, foot, total)
     edge = _MARGIN / width
-    return Sheet(figure, title, edge, below / total, 1 - edge, 1 - above / total)
+    return Sheet(figure, title, language, edge, below / total, 1 - edge, 1 - above / total)
 
 
 def _lines(text: str, size: float) -> float:

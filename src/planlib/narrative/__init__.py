@@ -1,5 +1,6 @@
 """Sentences and tables of the reports in Chinese and English: frames in, something to read out."""
 
+from planlib.columns import Column, write_date
 from planlib.narrative.chapters import (
     amendment_table,
     balance,
@@ -34,7 +35,7 @@ from planlib.narrative.closing import (
     verdicts,
 )
 from planlib.narrative.opening import basis, definitions_table, title, verdict
-from planlib.narrative.parts import Column, Table, Text, frame, say, write_date
+from planlib.narrative.parts import Table, Text, frame, say
 
 __all__ = [
     "Column",

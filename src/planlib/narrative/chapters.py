@@ -5,10 +5,11 @@ from typing import Any
 
 import pandas as pd
 
+from planlib.columns import Column, write_date
 from planlib.district import Evaluation, views
 from planlib.figures.marks import STATUS
 from planlib.narrative.opening import amount, in_words, lead, printed, single_coefficients
-from planlib.narrative.parts import Column, Table, Text, join, say, write_date
+from planlib.narrative.parts import Table, Text, join, say
 from planlib.registry import codes, label
 from planlib.words import capital, factor, is_missing, number, unit_name, with_unit
 
@@ -24,9 +25,9 @@ def indicator_table(evaluation: Evaluation, language: str) -> Table:
         Column("number", "number", "year"),
         Column("name", "name"),
         Column("attribute", "attribute", "label:attribute"),
-        Column("baseline_shown", "baseline"),
-        Column("value_shown", "value"),
-        Column("target_shown", "target"),
+        Column("baseline_shown", "baseline", value="baseline"),
+        Column("value_shown", "value", value="value"),
+        Column("target_shown", "target", value="target"),
         Column("progress", "progress", "percent"),
         Column("elapsed", "elapsed", "percent", 0),
         Column("status", "status", "label:status"),
@@ -89,8 +90,8 @@ def commitment_table(evaluation: Evaluation, language: str, *, only_late: bool) 
     columns = [
         Column("name", "item"),
         Column("place", "box"),
-        Column("target_shown", "target"),
-        Column("achieved_shown", "achieved"),
+        Column("target_shown", "target", value="target"),
+        Column("achieved_shown", "achieved", value="achieved"),
         Column("as_of", "as_of", "date"),
         Column("status", "status", "label:commitment_status"),
         Column("lead", "lead"),
@@ -300,8 +301,8 @@ def balance_table(evaluation: Evaluation, language: str) -> Table:
     rows = district.balance[district.balance["year"].isin(years)]
     order = [*district.standard.resources, "composite"]
     cells = rows.set_index(["stage", "year", "resource"])["cv"]
-    frame = pd.DataFrame({"resource": [resource_name(evaluation, r, language) for r in order]})
-    columns = [Column("resource", "resource")]
+    frame = pd.DataFrame({"resource": order, "name": [resource_name(evaluation, r, language) for r in order]})
+    columns = [Column("name", "resource")]
     headers = {}
     for stage in ("primary", "junior"):
         for year in years:
@@ -346,7 +347,8 @@ def failing_table(evaluation: Evaluation, language: str) -> Table:
     lacks = lacks.merge(known, on=["school_id", "stage", "year"])
     units = {r: district.standard.units[r][language] for r in district.standard.resources}
     frame = lacks.assign(
-        resource=[resource_name(evaluation, r, language) for r in lacks["resource"]],
+        name=[resource_name(evaluation, r, language) for r in lacks["resource"]],
+        unit=lacks["resource"].map(units),
         lacking=[
             with_unit(number(amount, language), units[r], language)
             for amount, r in zip(lacks["to_buy"], lacks["resource"], strict=True)
@@ -355,10 +357,10 @@ def failing_table(evaluation: Evaluation, language: str) -> Table:
     columns = [
         Column("school_name", "school"),
         Column("stage", "stage", "label:stage"),
-        Column("resource", "resource"),
+        Column("name", "resource"),
         Column("value", "value", "number", 2),
         Column("threshold", "threshold", "number", 2),
-        Column("lacking", "shortfall", "figure"),
+        Column("lacking", "shortfall", "figure", value="to_buy"),
     ]
     return Table(frame, columns, say("caption.failing", language), language)
 
@@ -432,7 +434,7 @@ def seats_table(evaluation: Evaluation, language: str) -> Table:
         Column("area", "area"),
         Column("stage", "stage", "label:stage"),
         Column("year", "year", "year"),
-        Column("students", "students", "number", 0),
+        Column("students", "students_expected", "number", 0),
         Column("seats", "available", "number", 0),
         Column("balance", "balance", "number", 0),
     ]
@@ -468,9 +470,8 @@ def _base(evaluation: Evaluation) -> int:
     return int(evaluation.plan.period["baseline_year"])
 
 
-def _money(value: float, item: str, language: str) -> str:
-    """Write a figure of the accounts with the unit that its item's name ends in."""
-    unit = "percent" if item.endswith("_pct") else "yuan"
+def _money(value: float, unit: str, language: str) -> str:
+    """Write a figure of the accounts with its unit."""
     return "—" if pd.isna(value) else with_unit(number(value, language), unit_name(unit, language), language)
 
 
@@ -478,18 +479,18 @@ def finance_table(evaluation: Evaluation, language: str) -> Table:
     """Return every rule about money, year by year."""
     rows = evaluation.finance
     rows = rows[rows["year"].notna() & (rows["year"] > _base(evaluation))]
+    units = ["percent" if item.endswith("_pct") else "yuan" for item in rows["item"]]  # as the item's name ends
     frame = rows.assign(
         kept=["—" if pd.isna(met) else say("word.yes" if met else "word.no", language) for met in rows["is_met"]],
-        value=[_money(amount, item, language) for amount, item in zip(rows["value"], rows["item"], strict=True)],
-        previous=[
-            _money(amount, item, language) for amount, item in zip(rows["previous"], rows["item"], strict=True)
-        ],
+        unit=units,
+        value_shown=[_money(v, unit, language) for v, unit in zip(rows["value"], units, strict=True)],
+        previous_shown=[_money(v, unit, language) for v, unit in zip(rows["previous"], units, strict=True)],
     )
     columns = [
         Column("check", "check", "label:finance_check"),
         Column("year", "year", "year"),
-        Column("value", "value", "figure"),
-        Column("previous", "previous", "figure"),
+        Column("value_shown", "value", "figure", value="value"),
+        Column("previous_shown", "previous", "figure", value="previous"),
         Column("kept", "is_met"),
     ]
     return Table(frame, columns, say("caption.finance", language), language)

@@ -4,11 +4,12 @@ import re
 
 import pandas as pd
 
+from planlib.columns import Column
 from planlib.district import Evaluation, views
 from planlib.figures.marks import OUTLOOK
 from planlib.narrative.chapters import achieved, failing_units, promised, resource_name, short_items
 from planlib.narrative.opening import amount, digits, finer, in_words, lead, name, printed
-from planlib.narrative.parts import Column, Table, Text, join, say
+from planlib.narrative.parts import Table, Text, join, say
 from planlib.registry import codes, label
 from planlib.words import capital, number, resource_counted
 from planlib.words import resource_name as resource_short
@@ -57,8 +58,8 @@ def outlook_table(evaluation: Evaluation, language: str) -> Table:
         Column("number", "number", "year"),
         Column("name", "name"),
         Column("attribute", "attribute", "label:attribute"),
-        Column("value_shown", "value"),
-        Column("target_shown", "target"),
+        Column("value_shown", "value", value="value"),
+        Column("target_shown", "target", value="target"),
         Column("outlook", "outlook", "label:outlook"),
         Column("lead", "lead"),
     ]
@@ -196,8 +197,11 @@ def carried_table(evaluation: Evaluation, language: str) -> Table:
         {
             "subject": series["series_id"],
             "name": series["name"],
-            "target": series["target_shown"],
-            "achieved": series["value_shown"],
+            "unit": series["unit"],
+            "target": series["target"],
+            "target_shown": series["target_shown"],
+            "achieved": series["value"],
+            "achieved_shown": series["value_shown"],
             "status": [label(s, language, "status") for s in series["status"]],
         }
     )
@@ -206,8 +210,11 @@ def carried_table(evaluation: Evaluation, language: str) -> Table:
         {
             "subject": [row["commitment_id"] for row in rows],
             "name": [name(row, language) for row in rows],
-            "target": [promised(row, language) for row in rows],
-            "achieved": [achieved(row, language) for row in rows],
+            "unit": [row["unit"] for row in rows],
+            "target": [row["target"] for row in rows],
+            "target_shown": [promised(row, language) for row in rows],
+            "achieved": [row["achieved"] for row in rows],
+            "achieved_shown": [achieved(row, language) for row in rows],
             "status": [label(row["status"], language, "commitment_status") for row in rows],
         }
     )
@@ -220,8 +227,8 @@ def carried_table(evaluation: Evaluation, language: str) -> Table:
     )
     columns = [
         Column("name", "item"),
-        Column("target", "target"),
-        Column("achieved", "achieved"),
+        Column("target_shown", "target", value="target"),
+        Column("achieved_shown", "achieved", value="achieved"),
         Column("status", "status"),
         Column("cause_kind", "cause_kind"),
         Column("lead", "lead"),
@@ -235,9 +242,14 @@ FEASIBLE = ("cautious", "likely", "ambitious")
 
 
 def _fine(rows: pd.DataFrame, columns: tuple[str, ...], language: str) -> pd.DataFrame:
-    """Write the columns of a table of series with the digits each series needs: a coefficient three, a count none."""
+    """Add ``<column>_shown``: columns of a table of series with the digits each needs, a coefficient three, a count none."""
     records = [row for _, row in rows.iterrows()]
-    return rows.assign(**{c: [digits(row[c], row, language) for row in records] for c in columns})
+    return rows.assign(**{f"{c}_shown": [digits(row[c], row, language) for row in records] for c in columns})
+
+
+def _figure(name: str, header: str) -> Column:
+    """Return the column of a frame of `_fine`."""
+    return Column(f"{name}_shown", header, "figure", value=name)
 
 
 def verdicts(evaluation: Evaluation, language: str) -> Text:
@@ -267,7 +279,7 @@ def review_table(evaluation: Evaluation, language: str) -> Table:
         Column("number", "number", "year"),
         Column("name", "name"),
         Column("unit", "unit", "label:unit"),
-        *(Column(key, key, "figure") for key in REVIEWED),
+        *(_figure(key, key) for key in REVIEWED),
         Column("inside", "inside"),
     ]
     return Table(frame, columns, say("caption.review", language), language)
@@ -280,9 +292,9 @@ def feasible_table(evaluation: Evaluation, language: str) -> Table:
         Column("number", "number", "year"),
         Column(f"name_{language}", "name"),
         Column("unit", "unit", "label:unit"),
-        Column("value", "value", "figure"),
+        _figure("value", "value"),
         Column("year", "year", "year"),
-        *(Column(key, key, "figure") for key in FEASIBLE),
+        *(_figure(key, key) for key in FEASIBLE),
     ]
     return Table(frame, columns, say("caption.feasible", language), language, [say("note.feasible", language)])
 
@@ -297,10 +309,10 @@ def probability_table(evaluation: Evaluation, language: str) -> Table:
         Column("pace", "pace", "number", 2),
         Column("cagr_ratio", "cagr", "number", 2),
         Column("probability", "probability", "percent", 0),
-        Column("median_target_year", "median", "figure"),
-        Column("lower_80", "lower_80", "figure"),
-        Column("upper_80", "upper_80", "figure"),
-        Column("naive_target_year", "naive", "figure"),
+        _figure("median_target_year", "median"),
+        _figure("lower_80", "lower_80"),
+        _figure("upper_80", "upper_80"),
+        _figure("naive_target_year", "naive"),
     ]
     notes = [say("note.probability", language), say("note.cagr", language)]
     return Table(card, columns, say("caption.probabilities", language), language, notes)

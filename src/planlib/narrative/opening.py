@@ -3,9 +3,10 @@
 import pandas as pd
 
 from planlib import schema
+from planlib.columns import Column, write_date
 from planlib.district import Evaluation
 from planlib.figures.marks import PROMISE, STATUS
-from planlib.narrative.parts import Column, Table, Text, join, say, write_date
+from planlib.narrative.parts import Table, Text, join, say
 from planlib.registry import label, parse_target
 from planlib.words import is_missing, number, percent, unit_name, with_unit
 

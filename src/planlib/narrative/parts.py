@@ -1,6 +1,5 @@
 """What a person reads: a text and a table, each safe in HTML and plain in a terminal."""
 
-import datetime as dt
 import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,11 +8,11 @@ from typing import Any
 
 import pandas as pd
 
-from planlib import schema
+from planlib.columns import SCHEMA_VERSION, TABLE_MIME, Column, guess, show, typed
 from planlib.errors import RegistryError
 from planlib.figures.marks import OUTLOOK, PROMISE, STATUS, Mark
-from planlib.registry import label, load_definitions
-from planlib.words import date_text, is_missing, number, percent, resource_name
+from planlib.registry import load_definitions
+from planlib.words import is_missing
 
 
 @dataclass(frozen=True)
@@ -50,34 +49,6 @@ class Text:
 
 
 @dataclass(frozen=True)
-class Column:
-    """How one column of a frame is shown.
-
-    Attributes
-    ----------
-    name : str
-        Column of the frame.
-    header : str
-        A key of the group ``table`` in ``definitions/narrative.yml``, shown in the report's language.
-    form : str
-        ``text``, ``long`` (a wide text), ``number``, ``figure`` (a number already written), ``percent`` (of a share),
-        ``date``, ``iso`` (a date left as it is), ``year``, or ``label:<group>`` for a code.
-    decimals : int or None
-        For numbers; None lets the number decide.
-    """
-
-    name: str
-    header: str
-    form: str = "text"
-    decimals: int | None = None
-
-    @property
-    def is_number(self) -> bool:
-        """Whether the column is set flush right."""
-        return self.form in {"number", "figure", "percent", "year"}
-
-
-@dataclass(frozen=True)
 class Table:
     """A table as a report prints it, with the typed frame behind it.
 
@@ -109,6 +80,11 @@ class Table:
     def headers(self) -> list[str]:
         """Return the column headers in the table's language."""
         return [self.own_headers.get(c.header) or say(f"table.{c.header}", self.language) for c in self.columns]
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        """Give Jupyter the values behind the table; the HTML and the text come from their own methods."""
+        about = {"schema_version": SCHEMA_VERSION, "caption": self.caption, "notes": list(self.notes)}
+        return {TABLE_MIME: about | typed(self.frame, self.columns, self.headers(), self.language)}
 
     def _repr_html_(self) -> str:
         head = "".join(
@@ -192,92 +168,10 @@ def frame(
     """
     other = f"name_{'en' if language == 'zh' else 'zh'}"
     chosen = [f"name_{language}" if c == "name" else c for c in columns] or [c for c in table if c != other]
-    shown = [Column(c, c, _form(table[c], c), _decimals(table[c], c, decimals)) for c in chosen]
+    shown = [guess(table, c, language, decimals) for c in chosen]
     rest = len(table) - most
     notes = [say("note.more_rows", language, count=rest)] if rest > 0 else []
-    return Table(table.head(most), shown, caption, language, notes, {c: _header(c, language) for c in chosen})
-
-
-_CODED = {"level": "issue_level"}
-
-
-def _form(column: pd.Series, name: str) -> str:
-    """Choose how a column is shown by its name and type; codes get their words where all of them have one."""
-    if name == "year" or name.endswith("_year"):
-        return "year"
-    if name in ("resource", "state", "rule", "choice"):
-        return name
-    if pd.api.types.is_bool_dtype(column) or not pd.api.types.is_numeric_dtype(column):
-        group = _CODED.get(name, name)
-        known = load_definitions("labels").get(group, {})
-        values = set(column.dropna().astype("str")) - {""}
-        return f"label:{group}" if values and values <= set(known) else "text"
-    return "percent" if name.endswith("_share") else "number"
-
-
-def _decimals(column: pd.Series, name: str, asked: int | None) -> int | None:
-    is_plain = _form(column, name) == "number" and pd.api.types.is_float_dtype(column)
-    return asked if is_plain else None
-
-
-def _header(name: str, language: str) -> str:
-    """Return a column's header: of a report's tables, else of the registry of fields, else its own name."""
-    bare = "name" if name in ("name_zh", "name_en") else name
-    entry = _sentences()["table"].get(bare)
-    if entry:
-        return str(entry[language])
-    return schema.label(name, language, with_unit=True) if name in schema.fields() else name
-
-
-def show(value: Any, column: Column, language: str) -> str:
-    """Write one value as its column's form and the language ask.
-
-    Examples
-    --------
-    >>> show(0.4213, Column("progress", "progress", "percent"), "zh")
-    '42.1%'
-    >>> show("2022-09-01", Column("as_of", "as_of", "date"), "en")
-    '1 September 2022'
-    """
-    if is_missing(value) or value == "":
-        return "—"
-    if column.form == "percent":
-        return percent(value, language, 1 if column.decimals is None else column.decimals)
-    if column.form == "number":
-        return number(value, language, column.decimals)
-    if column.form == "year":
-        return str(int(value))
-    if column.form == "date":
-        return write_date(value, language)
-    if column.form == "resource":
-        return resource_name(str(value), language)
-    if column.form == "state":
-        return str(load_definitions("standards")["states"][value][language])
-    if column.form in ("rule", "choice"):
-        return _chosen(str(value), language)
-    if column.form.startswith("label:"):
-        return label(str(value), language, column.form.removeprefix("label:"))
-    return str(value)
-
-
-def _chosen(code: str, language: str) -> str:
-    """Write a rule of the sensitivity table, or one choice of it (``rule=choice``), as ``standards.yml`` names it."""
-    rule, _, choice = code.partition("=")
-    about = load_definitions("standards")["choices"].get(rule, {})
-    if not choice:
-        return str(about.get("label", {}).get(language, rule))
-    return str(about.get("values", {}).get(choice, {}).get(language, choice))
-
-
-def write_date(value: str | dt.date, language: str) -> str:
-    """Write a day as the language does.
-
-    Examples
-    --------
-    >>> write_date("2022-12-31", "zh"), write_date(dt.date(2022, 12, 31), "en")
-    ('2022年12月31日', '31 December 2022')
-    """
-    return date_text(value.isoformat() if isinstance(value, dt.date) else str(value), language)
+    return Table(table.head(most), shown, caption, language, notes, {c.header: c.header for c in shown})
 
 
 def say(code: str, language: str, **values: object) -> str:

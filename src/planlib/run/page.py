@@ -41,13 +41,25 @@ def strip(notebook: Any, target: Path) -> None:
     nbformat.write(notebook, target)
 
 
-def render(notebook: Any, language: str, is_simulated: bool) -> str:
+def title_of(body: str) -> str:
+    """Return the text of the first main heading.
+
+    Examples
+    --------
+    >>> title_of("<p>x</p><h1 id='a'>Costs &amp; <em>seats</em></h1>")
+    'Costs & seats'
+    """
+    found = re.search(r"<h1[^>]*>(.*?)</h1>", body, re.DOTALL)
+    return html.unescape(re.sub(r"<[^>]+>", "", found.group(1))).strip() if found else "planlib"
+
+
+def render(body: str, language: str, is_simulated: bool) -> str:
     """Return the page: no code, no scripts, no address outside itself.
 
     Parameters
     ----------
-    notebook : nbformat.NotebookNode
-        Executed.
+    body : str
+        Of `body`.
     language : {"zh", "en"}
     is_simulated : bool
         Put the notice of simulated data on top and at the foot of every printed page.
@@ -57,15 +69,14 @@ def render(notebook: Any, language: str, is_simulated: bool) -> str:
     str
         HTML with a table of contents made from its headings.
     """
-    body, contents = _with_contents(_body(notebook, language))
+    body, contents = _with_contents(body)
     opening, body = _split_at_first_chapter(body)
-    title = re.search(r"<h1[^>]*>(.*?)</h1>", opening, re.DOTALL)
     notice = label("simulated_notice", language, "page") if is_simulated else ""
     folder = paths.PACKAGE / "run"
     css = (folder / "page.css").read_text(encoding="utf-8")
     return Template((folder / "page.html").read_text(encoding="utf-8")).substitute(
         lang={"zh": "zh-CN", "en": "en"}[language],
-        title=re.sub(r"<[^>]+>", " ", title.group(1)).strip() if title else "planlib",
+        title=html.escape(title_of(opening)),
         css=Template(css).substitute(foot=notice.replace('"', "'")),
         contents_label=html.escape(label("contents", language, "page")),
         contents=contents,
@@ -85,7 +96,7 @@ def _split_at_first_chapter(body: str) -> tuple[str, str]:
     return (body[:start], body[start:]) if start >= 0 else (body[:at], body[at:])
 
 
-def _body(notebook: Any, language: str) -> str:
+def body(notebook: Any, language: str) -> str:
     """Return what a reader sees: prose in one language and outputs, by nbconvert's plainest template.
 
     Hints say in JupyterLab what to look for; a report that is handed in goes without them.

@@ -13,6 +13,7 @@ from typing import Any
 
 from planlib import freshness, params, paths, store
 from planlib.errors import PlanlibError, ReportError
+from planlib.run.formats import chosen_formats
 
 SCHEMA_VERSION = 1
 
@@ -27,7 +28,12 @@ class Outcome:
 
 
 def run_report(
-    name: str, values: Mapping[str, Any], *, force: bool = False, report_progress: bool = True
+    name: str,
+    values: Mapping[str, Any],
+    *,
+    force: bool = False,
+    report_progress: bool = True,
+    formats: str | None = None,
 ) -> Outcome:
     """Produce the report `name`, or find that nothing it depends on has changed.
 
@@ -41,6 +47,8 @@ def run_report(
         Make it again although nothing changed.
     report_progress : bool
         Write a line per cell to stderr.
+    formats : str, optional
+        What to write, as `planlib.run.formats.chosen_formats` reads it.
 
     Returns
     -------
@@ -56,9 +64,10 @@ def run_report(
         The kernel died or ran out of time.
     """
     parameters = params.resolve(name, values)
+    wanted = chosen_formats(name, formats)
     make_tables_fresh(parameters.district)
     shelf = paths.reports() / parameters.district / f"{name}-{parameters.year}"
-    inputs = freshness.report_inputs(name, parameters)
+    inputs = freshness.report_inputs(name, parameters) | {"formats": list(wanted)}
     fingerprint = store.sha256_of(inputs)
     latest = _latest(shelf, parameters.language)
     if not force and latest and _is_intact(shelf, latest, fingerprint):
@@ -127,7 +136,8 @@ class _Run:
 
     def _execute(self, report_progress: bool) -> None:
         from planlib.run.execute import execute
-        from planlib.run.page import render, strip
+        from planlib.run.formats import write_formats
+        from planlib.run.page import strip
 
         source = paths.notebooks() / f"{params.NOTEBOOKS[self.name].file}.ipynb"
         executed = self.staging / f"{self.stem}.ipynb"
@@ -139,8 +149,7 @@ class _Run:
             if c.cell_type == "code"
         ]
         strip(notebook, executed)
-        page = render(notebook, self.parameters.language, self.manifest["is_simulated"])
-        (self.staging / f"{self.stem}.html").write_text(page, encoding="utf-8")
+        write_formats(notebook, self.staging, self.stem, self.manifest, self.manifest["inputs"]["formats"])
 
     def _finish(self, status: str, failure: dict[str, str] | None) -> None:
         self.manifest |= {
