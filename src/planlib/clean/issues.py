@@ -23,6 +23,14 @@ KINDS: dict[str, tuple[str, str]] = {
         "workbooks without a table of schools",
         "check that a header cell names the school's code, as in definitions/forms/collection.yml",
     ),
+    "school code": (
+        "workbooks of national forms without a school",
+        "fill in the school's code in form 111 or 1001, or add its label to definitions/forms/school.yml",
+    ),
+    "form": (
+        "figures of national forms whose place is not clear",
+        "name the row or column more closely in definitions/forms/school.yml; `planlib inspect FILE` shows what was found",
+    ),
     "lost cell": (
         "cells without a usable value (an error, or a formula that was never computed)",
         "open the workbook, mend the formula, save it again",

@@ -16,7 +16,18 @@ from planlib.clean.read import Sheet, address
 from planlib.clean.writing import compact, era_year, key, tidy
 
 # What a cell that holds something can be.
-KINDS = ("value", "repeated", "not_applicable", "total", "title", "header", "note_row", "ignored", "issue")
+KINDS = (
+    "value",
+    "form_cell",
+    "repeated",
+    "not_applicable",
+    "total",
+    "title",
+    "header",
+    "note_row",
+    "ignored",
+    "issue",
+)
 
 
 @dataclass(frozen=True)
@@ -134,7 +145,7 @@ def _is_lower_header(row: list[Any], column: int, form: Form) -> bool:
 def _is_upper_header(sheet: Sheet, index: int, column: int, form: Form) -> bool:
     """Tell whether a row above the code's header belongs to it: it names columns or stages, or spans some."""
     row = sheet.rows[index]
-    if any(_year(value, form) for value in row if isinstance(value, str)):
+    if any(year_in(value, form) for value in row if isinstance(value, str)):
         return False
     spans = any(r0 == index and c0 > column and c1 > c0 for r0, c0, _, c1 in sheet.merged)
     return spans or any(_names_column(v, form) or key(str(v)) in form.stage_headers for v in row)
@@ -144,7 +155,7 @@ def _names_column(value: Any, form: Form) -> bool:
     return isinstance(value, str) and bool(value) and bool(form.column_of(value))
 
 
-def _year(text: str, form: Form) -> int | None:
+def year_in(text: str, form: Form) -> int | None:
     """Return the first year of a school year written in a text, if there is one and its two years follow."""
     for pattern in form.titles:
         found = pattern.search(key(text))
@@ -159,7 +170,7 @@ def _read_titles(result: Recognised, form: Form, top: int) -> None:
     years: dict[int, tuple[int, int]] = {}
     for r, c, value in filled(result.sheet, 0, top):
         result.kinds[r, c] = "title"
-        year = _year(raw_text(value), form)
+        year = year_in(raw_text(value), form)
         if year is not None:
             years.setdefault(year, (r, c))
     if len(years) > 1:

@@ -83,7 +83,9 @@ def lineage_table(every: pd.DataFrame, rows: pd.DataFrame, sheets: pd.DataFrame,
 
     A year and an ``as_of`` stand in a title, a stage follows from the type of the school.
     """
-    titles = sheets[sheets["year"].notna()].drop_duplicates("file").set_index("file")
+    titles = (
+        sheets[sheets["year"].notna() & (sheets["title_cell"] != "")].drop_duplicates("file").set_index("file")
+    )
     titled = rows.drop(columns=["sheet", "cell", "raw"]).join(
         titles[["sheet", "title_cell", "title_text"]].rename(columns={"title_cell": "cell", "title_text": "raw"}),
         on="file",
@@ -97,6 +99,26 @@ def lineage_table(every: pd.DataFrame, rows: pd.DataFrame, sheets: pd.DataFrame,
     names = [name for name in schema.TABLES["lineage"].columns if name != "table"]
     born = pd.concat([part[names] for part in parts], ignore_index=True).assign(table="schools")
     return schema.conform(born, "lineage")
+
+
+def form_cells_table(extra: pd.DataFrame, sheets: pd.DataFrame) -> pd.DataFrame:
+    """Return the figures of national forms that no other table needs, with the labels they stand under.
+
+    Parameters
+    ----------
+    extra : DataFrame
+        Figures of all workbooks (`planlib.clean.school.EXTRA_TYPES`), with ``file``.
+    sheets : DataFrame
+        They know the school year of a file.
+
+    Returns
+    -------
+    DataFrame
+        As `planlib.schema` declares ``form_cells``: ``raw`` as it stands, ``value`` where it is a number.
+    """
+    years = sheets[sheets["year"].notna()].drop_duplicates("file").set_index("file")["year"]
+    named = extra.drop(columns=["sha256"], errors="ignore").rename(columns={"number": "value"})
+    return schema.conform(named.assign(year=named["file"].map(years)), "form_cells")
 
 
 def collected_table(
