@@ -317,7 +317,8 @@ def test_all_faults_of_all_files_come_at_once_ten_shown_and_the_rest_counted(fol
     (folder / "finance.csv").unlink()
     (folder / "sources.yml").write_text("- {file: finance.csv}\n", encoding="utf-8")
     text = fault("The raw files of testdistrict have 16 faults; no table was written.")
-    assert "cells that could not be read (14):" in text
+    assert "cells that could not be read (14, in 14 schools):" in text
+    assert f"all of them are in {paths.processed(NAME)}.faults.csv" in text
     assert "… and 4 more" in text
     assert "births.csv, line 2: found births is 'ten' (area 东片, year 2020); expected a whole number" in text
     assert "missing files (1):\n  finance.csv: nothing found" in text

@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from planlib import __version__
-from planlib.errors import PlanlibError, UsageError
+from planlib.errors import DataError, PlanlibError, UsageError
 from planlib.params import DEFAULTS, LANGUAGES, NOTEBOOKS, REPORTS
 
 
@@ -144,9 +144,12 @@ def _clean(parsed: argparse.Namespace) -> int:
     if freshness.tables_are_fresh(parsed.district):
         print(f"clean {parsed.district}: unchanged, nothing to do\n{_shown(paths.processed(parsed.district))}")
         return 0
-    from planlib.clean import clean_district, summary
+    from planlib.clean import FaultyData, clean_district, summary
 
-    print(summary(clean_district(parsed.district), parsed.language))
+    try:
+        print(summary(clean_district(parsed.district), parsed.language))
+    except FaultyData as error:
+        raise DataError(error.in_words(parsed.language)) from error
     return 0
 
 

@@ -83,7 +83,8 @@ TABLES: Mapping[str, Table] = {
             "sports_ground_m2 equipment_value_yuan multimedia_rooms books computers capacity_students has_clinic "
             "has_school_doctor is_psychology_met activity_room_area_m2 building_area_m2 outdoor_play_area_m2 "
             "certified_teachers students_vision_tested students_myopic students_fitness_tested "
-            "students_fitness_passed as_of",
+            "students_fitness_passed graduates_expected students_of_age students_male students_female classes_to_45 "
+            "classes_46_to_55 classes_56_to_65 classes_above_65 as_of",
             "school_id stage year",
             "school_name school_type as_of",
             "as_of",
@@ -144,7 +145,7 @@ TABLES: Mapping[str, Table] = {
             "as_of",
             True,
         ),
-        _table("issues", "level file sheet cell school year found expected done", "", "level file"),
+        _table("issues", "level issue_kind file sheet cell school year found expected done", "", "level file"),
     )
 }
 

@@ -1,123 +1,228 @@
 """The rules of county statisticians on finished tables: figures that cannot both be true, or hardly.
 
-The rules stand in ``definitions/forms/checks.yml``; each finding names the cell it came from.
+The rules stand in ``definitions/forms/checks.yml``, each of one of a few kinds; every finding names its cell.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from planlib.clean.issues import Issue
+from planlib.clean.roster import coming_and_going
 from planlib.paths import DEFINITIONS
 from planlib.registry.documents import read_document
 
+Rule = Mapping[str, Any]
+Tables = Mapping[str, pd.DataFrame]
+
 _KEY = ["school_id", "stage", "year"]
+_SAID = [*_KEY, "column", "found", "expected", "file", "sheet", "cell"]
 
 
-def check_tables(
-    tables: Mapping[str, pd.DataFrame], path: Path = DEFINITIONS / "forms" / "checks.yml"
-) -> list[Issue]:
+def check_tables(tables: Tables, path: Path = DEFINITIONS / "forms" / "checks.yml") -> list[Issue]:
     """Return what the rules find in the tables of a district.
 
     Parameters
     ----------
     tables : mapping
-        Processed tables by name; ``schools``, ``lineage`` and ``enrolment`` are looked at.
+        Processed tables by name; ``schools`` and ``lineage`` are needed.
     path : Path
         The rules.
 
     Returns
     -------
     list of Issue
-        Of the level that each rule gives.
+        Of the level and with the id of their rule.
     """
     document = read_document(path, f"definitions/forms/{path.name}")
     document.raise_faults()
-    rules = document.data
+    known = next((rule for rule in document.data["rules"] if rule["kind"] == "schools"), None)
+    tables = {**tables, "events": coming_and_going(tables["schools"], tables.get("projects"), known)}
+    return [
+        issue
+        for rule in document.data["rules"]
+        for issue in _issues(rule, _KINDS[rule["kind"]](tables, rule), tables["lineage"])
+    ]
+
+
+def _issues(rule: Rule, found: pd.DataFrame, lineage: pd.DataFrame) -> list[Issue]:
+    """Return the findings of a rule as issues; those of the table of schools at the cell they come from."""
+    if found.empty:
+        return []
+    if "file" not in found:
+        keys = [*_KEY, "column"]
+        cells = lineage.loc[lineage["column"].isin(found["column"]), [*keys, "file", "sheet", "cell"]]
+        found = found.merge(cells, on=keys, how="left")
+    said = found.reindex(columns=_SAID).astype("object")
+    rows = said.where(said.notna(), "").astype("str").to_dict("records")
+    where = ("file", "sheet", "cell", "year", "found", "expected")
+    done = "" if rule["level"] == "error" else "kept"
+    return [
+        Issue(rule["level"], rule["id"], school=row["school_id"], subject=row["column"], done=done,
+              **{key: row[key] for key in where})
+        for row in rows
+    ]  # fmt: skip
+
+
+def _nothing() -> pd.DataFrame:
+    return pd.DataFrame(columns=[*_KEY, "column", "found", "expected"])
+
+
+def _numbers(schools: pd.DataFrame, column: str) -> pd.Series:
+    """Return a column as floats; one that the table does not have is not known."""
+    if column not in schools:
+        return pd.Series(np.nan, index=schools.index)
+    return schools[column].astype("Float64").astype("float64")
+
+
+def _terms(schools: pd.DataFrame, side: str | Mapping[str, float]) -> tuple[pd.Series, str, str]:
+    """Return the sum of one side of a comparison, how it is written, and its first column."""
+    weights = {side: 1} if isinstance(side, str) else side
+    total = pd.Series(sum(weight * _numbers(schools, column) for column, weight in weights.items()))
+    said = " + ".join(column if weight == 1 else f"{weight} × {column}" for column, weight in weights.items())
+    return total, said, next(iter(weights))
+
+
+def _compare(tables: Tables, rule: Rule) -> pd.DataFrame:
     schools = tables["schools"]
-    found = [part for rule in rules["at_most"] for part in _at_most(schools, rule)]
-    found += [part for rule in rules["ratios"] for part in _ratio(schools, rule)]
-    issues = list(_with_cells(found, tables["lineage"]))
-    return issues + list(_enrolment(schools, tables["enrolment"], rules["enrolment"]))
+    left, said, column = _terms(schools, rule["left"])
+    right, other, _ = _terms(schools, rule["right"])
+    is_equal = rule["relation"] == "equal"
+    wrong = (left.ne(right) if is_equal else left.gt(right)) & left.notna() & right.notna()
+    rows = schools.loc[wrong, _KEY].assign(column=column, left=left[wrong], right=right[wrong])
+    relation = "equal to" if is_equal else "at most"
+    return rows.assign(
+        found=[f"{said} {value:g}" for value in rows["left"]],
+        expected=[f"{relation} {other} ({value:g})" for value in rows["right"]],
+    )
 
 
-def _at_most(schools: pd.DataFrame, rule: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    above = (schools[rule["column"]] > schools[rule["of"]]).to_numpy(dtype=bool, na_value=False)
-    for row in schools[above].to_dict("records") if above.any() else ():
-        yield _finding(row, rule, f"{row[rule['column']]:g}", f"at most {rule['of']} ({row[rule['of']]:g})")
-
-
-def _ratio(schools: pd.DataFrame, rule: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    over = schools[rule["over"]].astype("Float64")
-    if rule["level_of"] == "school":
+def _range(tables: Tables, rule: Rule) -> pd.DataFrame:
+    schools = tables["schools"]
+    over = _numbers(schools, rule["over"])
+    if rule["per"] == "school":
         over = over.groupby([schools["school_id"], schools["year"]]).transform("sum")
-    ratio = schools[rule["column"]].astype("Float64") / over.mask(over == 0)
+    value = _numbers(schools, rule["column"])
+    ratio = value / over.where(over != 0)
     outside = ~ratio.between(rule["minimum"], rule["maximum"]) & ratio.notna()
-    rows = schools.assign(_ratio=ratio)[outside.fillna(False)]
-    if rule["level_of"] == "school":
-        rows = rows.drop_duplicates(["school_id", "year"])
-    for row in rows.to_dict("records"):
-        said = f"{row[rule['column']]:g}, {row['_ratio']:.4g} for each of {rule['over']}"
-        yield _finding(row, rule, said, f"{rule['minimum']} to {rule['maximum']}")
+    rows = schools.loc[outside, _KEY].assign(column=rule["column"], value=value[outside], ratio=ratio[outside])
+    rows = rows.drop_duplicates(["school_id", "year"]) if rule["per"] == "school" else rows
+    return rows.assign(
+        found=[
+            f"{rule['column']} {row.value:g}, {row.ratio:.4g} for each of {rule['over']}"
+            for row in rows.itertuples()
+        ],
+        expected=f"{rule['minimum']} to {rule['maximum']}",
+    )
 
 
-def _finding(row: Mapping[str, Any], rule: Mapping[str, Any], found: str, expected: str) -> dict[str, Any]:
-    where = {key: row[key] for key in _KEY}
-    said = {"found": f"{rule['column']} {found}", "expected": expected, "level": rule["level"]}
-    return {**where, "column": rule["column"], **said}
-
-
-def _with_cells(found: list[dict[str, Any]], lineage: pd.DataFrame) -> Iterator[Issue]:
-    """Say from which cell each finding comes."""
-    if not found:
-        return
-    keys = [*_KEY, "column"]
-    cells = lineage[lineage["column"].isin({one["column"] for one in found})]
-    joined = pd.DataFrame(found).merge(cells[[*keys, "file", "sheet", "cell"]], on=keys, how="left").fillna("")
-    for row in joined.to_dict("records"):
-        where = {key: str(row[key]) for key in ("file", "sheet", "cell", "found", "expected")}
-        yield Issue(
-            str(row["level"]),
-            "contradiction",
-            school=str(row["school_id"]),
-            year=str(row["year"]),
-            done="kept",
-            subject=str(row["column"]),
-            **where,
-        )
-
-
-def _enrolment(schools: pd.DataFrame, enrolment: pd.DataFrame, rule: Mapping[str, Any]) -> Iterator[Issue]:
-    """Compare enrolment by grade with the returns: all grades with students, first grades with entrants."""
-    if enrolment.empty or schools.empty:
-        return
-    firsts = pd.MultiIndex.from_tuples([(s, g) for s, grades in rule["first_grades"].items() for g in grades])
-    is_first = pd.MultiIndex.from_frame(enrolment[["stage", "grade"]]).isin(firsts)
-    yield from _differences(schools, enrolment, "students", rule["level"])
-    entered = enrolment[is_first & enrolment["stage"].isin(rule["entrants_stages"])]
-    yield from _differences(schools, entered, "entrants", rule["level"])
-
-
-def _differences(schools: pd.DataFrame, part: pd.DataFrame, column: str, level: str) -> Iterator[Issue]:
-    lines = part.groupby(_KEY).agg(by_grade=("students", "sum"), line=("line", "first")).reset_index()
-    both = lines.merge(schools[[*_KEY, column]], on=_KEY, how="left", indicator="at")
-    is_absent = both["at"] == "left_only"
+def _lines(tables: Tables, rule: Rule) -> pd.DataFrame:
+    """Compare enrolment by grade with a column of the returns."""
+    schools, lines, column = tables["schools"], tables.get("enrolment", pd.DataFrame()), rule["column"]
+    if lines.empty or schools.empty or column not in schools:
+        return _nothing()
+    if "grades" in rule:
+        pairs = pd.MultiIndex.from_tuples([(stage, g) for stage, grades in rule["grades"].items() for g in grades])
+        lines = lines[pd.MultiIndex.from_frame(lines[["stage", "grade"]]).isin(pairs)]
+    sums = lines.groupby(_KEY).agg(by_grade=("students", "sum"), line=("line", "first"), file=("file", "first"))
+    both = sums.reset_index().merge(schools[[*_KEY, column]], on=_KEY, how="left", indicator="at")
+    # whoever is not in the returns at all is told once, by the rule of all grades
+    is_absent = (both["at"] == "left_only") & ("grades" not in rule)
     # a figure that the returns leave out cannot be contradicted
     both = both[is_absent | (both["by_grade"] != both[column]).fillna(False)]
-    for row in both.to_dict("records"):
-        is_there = row["at"] == "both"
-        reported = f"{column} {row[column]} in the returns" if is_there else "no such school and stage"
-        yield Issue(
-            level,
-            "contradiction",
-            "enrolment.csv",
-            cell=f"line {row['line']}",
-            school=str(row["school_id"]),
-            year=str(row["year"]),
-            found=f"{row['by_grade']} in {row['stage']} by grade",
-            expected=reported,
-            done="both kept",
-            subject=column,
-        )
+    return both.assign(
+        column=column,
+        sheet="",
+        cell=[f"line {line}" for line in both["line"]],
+        found=[f"{n} in {stage} by grade" for n, stage in zip(both["by_grade"], both["stage"], strict=True)],
+        expected=[
+            f"{column} {value} in the returns" if at == "both" else "no such school and stage"
+            for value, at in zip(both[column], both["at"], strict=True)
+        ],
+    )
+
+
+def _jump(tables: Tables, rule: Rule) -> pd.DataFrame:
+    """Compare every school with itself a year before."""
+    column, keys = rule["column"], ["school_id"] if rule["per"] == "school" else ["school_id", "stage"]
+    rows = tables["schools"].drop_duplicates([*keys, "year"])
+    opened = _numbers(rows, "opened_year").fillna(-np.inf)
+    rows = rows[[*_KEY]].assign(value=_numbers(rows, column), age=rows["year"] - opened)
+    before = rows[[*keys, "year", "value"]].assign(year=rows["year"] + 1).rename(columns={"value": "before"})
+    both = rows.merge(before, on=[*keys, "year"])
+    both["change"] = both["value"] / both["before"].where(both["before"] > 0) - 1
+    moved = (both["value"] - both["before"]).abs()
+    # 30 % of 1000 is no jump, whatever the last bit of a float says
+    is_large = (moved >= rule["least"]) & (moved > rule["share"] * both["before"] * (1 + 1e-9))
+    known = tables["events"]
+    reorganised = pd.MultiIndex.from_frame(
+        known.loc[known["reason"].isin(["split", "merged"]), ["other_id", "year"]]
+    )
+    is_told = pd.MultiIndex.from_frame(both[["school_id", "year"]]).isin(reorganised)
+    wrong = is_large & (both["before"] > 0) & (both["age"] > rule["settled_after"]) & ~is_told
+    both = both[wrong]
+    return both.assign(
+        column=column,
+        found=[
+            f"{column} {row.value:g}, {row.change:+.0%} on {row.before:g} a year before"
+            for row in both.itertuples()
+        ],
+        expected=f"a change of at most {rule['share']:.0%}, a merger or a split",
+    )
+
+
+def _break(tables: Tables, rule: Rule) -> pd.DataFrame:
+    """Say once for each column that its meaning changes between years that are both there."""
+    schools = tables["schools"]
+    found = []
+    for column in rule["columns"]:
+        years = schools.loc[_numbers(schools, column).fillna(0) > 0, "year"]
+        if len(years) and years.min() < rule["year"] <= years.max():
+            said = f"{column} of the years {years.min()} to {years.max()}"
+            found.append({"column": column, "year": rule["year"], "found": said})
+    expected = f"care when years before {rule['year']} are compared with later ones"
+    return pd.DataFrame(found, columns=["column", "year", "found"]).assign(expected=expected, file=_RETURNS)
+
+
+_RETURNS = "returns/"
+
+
+def _schools(tables: Tables, _rule: Rule) -> pd.DataFrame:
+    """Return the schools that come and go for no reason that is known, with what they might be."""
+    events = tables["events"]
+    events = events[~events["is_explained"].astype(bool)].assign(column="school_id")
+    # whoever went stands in the returns of the year before
+    keys = ["school_id", "stage", "seen"]
+    cells = tables["lineage"].rename(columns={"year": "seen"})
+    cells = cells.loc[cells["column"] == "school_id", [*keys, "file", "sheet", "cell"]]
+    return events.merge(cells, on=keys, how="left")
+
+
+def _bounds(tables: Tables, rule: Rule) -> pd.DataFrame:
+    rows = tables.get(rule["table"], pd.DataFrame())
+    if rows.empty:
+        return _nothing()
+    for column, value in rule["where"].items():
+        rows = rows[rows[column] == value]
+    rows = rows[~rows[rule["column"]].between(rule["minimum"], rule["maximum"])]
+    return rows.assign(
+        column=rule["column"],
+        sheet="",
+        cell=[f"line {line}" for line in rows["line"]],
+        found=[f"{value:g}" for value in rows[rule["column"]]],
+        expected=f"{rule['minimum']} to {rule['maximum']}",
+    )
+
+
+_KINDS: Mapping[str, Callable[[Tables, Rule], pd.DataFrame]] = {
+    "compare": _compare,
+    "range": _range,
+    "lines": _lines,
+    "jump": _jump,
+    "break": _break,
+    "schools": _schools,
+    "bounds": _bounds,
+}

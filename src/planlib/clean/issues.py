@@ -1,71 +1,15 @@
 """What was wrong, where, and what was done: one list for faults, warnings and notes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import pandas as pd
 
-from planlib.errors import DataError, listing
+from planlib.errors import DataError
+from planlib.registry import heading, label, phrase
 
-# kind → (what is wrong, what to do next). A kind groups the faults of one message.
-KINDS: dict[str, tuple[str, str]] = {
-    "unreadable file": (
-        "files that could not be read",
-        "save them again as .xlsx (CSV as UTF-8), or take them out of returns/, then clean again",
-    ),
-    "missing file": (
-        "missing files",
-        "put them in the folder, or take them out of sources.yml; a CSV with nothing to report is its header row",
-    ),
-    "outside": ("files that lead out of the district's folder", "replace the link by the file itself"),
-    "changed": ("files that changed while they were read", "wait until they are saved, then clean again"),
-    "no table": (
-        "workbooks without a table of schools",
-        "check that a header cell names the school's code, as in definitions/forms/collection.yml",
-    ),
-    "school code": (
-        "workbooks of national forms without a school",
-        "fill in the school's code in form 111 or 1001, or add its label to definitions/forms/school.yml",
-    ),
-    "form": (
-        "figures of national forms whose place is not clear",
-        "name the row or column more closely in definitions/forms/school.yml; `planlib inspect FILE` shows what was found",
-    ),
-    "lost cell": (
-        "cells without a usable value (an error, or a formula that was never computed)",
-        "open the workbook, mend the formula, save it again",
-    ),
-    "title": ("titles without a clear school year", "write one school year in the title line, as 2020/2021"),
-    "unknown header": (
-        "unknown column headers with cells under them",
-        "correct the header, or add its text to definitions/forms/collection.yml (a field, or ignored)",
-    ),
-    "missing header": (
-        "wanted columns that were not found",
-        "add the column to the workbook, or list it under not_collected in corrections.yml with a reason",
-    ),
-    "column twice": ("columns that stand twice in a sheet", "delete one, or name its stage above it"),
-    "unit": ("units that do not fit their column", "write the unit in a bracket after the header"),
-    "row without code": ("rows that are no school, total or note", "fill in the school's code, or delete the row"),
-    "merged data": ("merged cells among the schools' figures", "unmerge them and fill in each cell"),
-    "stray cell": ("cells outside the table", "give the column a header, or delete the cell"),
-    "unreadable value": ("cells that could not be read", "correct the cell, or write it down in corrections.yml"),
-    "empty value": ("empty cells that must be filled", "fill in the cell, or write it down in corrections.yml"),
-    "stage": ("columns or cells whose stage is not clear", "name the stage in the header above the column"),
-    "school type": (
-        "schools without a school type in their workbook",
-        "add the school to the sheet with its type",
-    ),
-    "duplicate school": ("schools that stand twice", "delete one row, or drop it in corrections.yml"),
-    "contradiction": ("figures that contradict each other", "correct one, or write it down in corrections.yml"),
-    "total": (
-        "totals that are not the sum of their rows",
-        "correct the total or the row, or write it down in corrections.yml",
-    ),
-    "correction": ("corrections that do not fit", "mend or remove the entry in corrections.yml"),
-    "table": ("rows that do not fit their table", "mend the row"),
-    "header row": ("CSV files with other columns than expected", "mend the first row of the file"),
-}
+SHOWN = 10
 
 
 @dataclass(frozen=True)
@@ -94,11 +38,23 @@ COLUMNS = tuple(Issue.__dataclass_fields__)
 
 
 class FaultyData(DataError):
-    """The raw files have faults: the message shows ten of each kind, `issues` holds all of them."""
+    """The raw files have faults.
 
-    def __init__(self, message: str, issues: pd.DataFrame) -> None:
-        super().__init__(message)
-        self.issues = issues
+    The message shows ten of each kind and counts the rest; `issues` holds all of them, `in_words` says them in Chinese.
+    """
+
+    def __init__(self, district: str, issues: pd.DataFrame, listed: Path | None = None) -> None:
+        self.district, self.issues, self.listed = district, issues, listed
+        super().__init__(self.in_words("en"))
+
+    def in_words(self, language: str) -> str:
+        """Return the message in ``zh`` or ``en``: how many faults, then each kind with its places and what to do."""
+        faults = self.issues[self.issues["level"] == "error"]
+        kinds = faults.groupby("kind", sort=False)
+        counts = {"district": self.district, "count": len(faults), "kinds": kinds.ngroups, "listed": self.listed}
+        head = [_say("refused_one" if len(faults) == 1 else "refused", language, **counts)]
+        head += [_say("all_listed", language, **counts)] if self.listed else []
+        return "\n".join([*head, *(_group(str(kind), rows, language) for kind, rows in kinds)])
 
 
 def frame(issues: Iterable[Issue]) -> pd.DataFrame:
@@ -106,8 +62,8 @@ def frame(issues: Iterable[Issue]) -> pd.DataFrame:
     return pd.DataFrame([asdict(issue) for issue in issues], columns=list(COLUMNS)).astype("str")
 
 
-def refuse_faults(issues: pd.DataFrame, district: str) -> None:
-    """Raise if any issue is an error.
+def refuse_faults(issues: pd.DataFrame, district: str, listed: Path) -> None:
+    """Raise if any issue is an error, and leave the list of all errors where a person can open it.
 
     Parameters
     ----------
@@ -115,6 +71,8 @@ def refuse_faults(issues: pd.DataFrame, district: str) -> None:
         With the columns of `COLUMNS`.
     district : str
         Named in the message.
+    listed : Path
+        Where the list is written if there are more errors than the message shows; removed if there is none.
 
     Raises
     ------
@@ -123,19 +81,45 @@ def refuse_faults(issues: pd.DataFrame, district: str) -> None:
     """
     faults = issues[issues["level"] == "error"]
     if faults.empty:
+        listed.unlink(missing_ok=True)
         return
-    groups = [_listed(kind, rows) for kind, rows in faults.groupby("kind", sort=False)]
-    counted = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
-    head = f"The raw files of {district} have {counted}; no table was written.\n"
-    raise FaultyData(head + "\n".join(groups), issues)
+    is_long = bool((faults["kind"].value_counts() > SHOWN).any())
+    if is_long:
+        listed.parent.mkdir(parents=True, exist_ok=True)
+        write_list(faults, listed)
+    raise FaultyData(district, issues, listed if is_long else None)
 
 
-def _listed(kind: object, rows: pd.DataFrame) -> str:
-    title, hint = KINDS[str(kind)]
-    return listing(title, [sentence(row) for row in rows.to_dict("records")], hint)
+def write_list(issues: pd.DataFrame, path: Path) -> None:
+    """Write issues as a CSV file that spreadsheets open in Chinese; no cell of a stranger becomes a formula there."""
+    shown = issues[[name for name in COLUMNS if name != "subject"]].copy()
+    for name in shown.columns:
+        is_formula = shown[name].str.startswith(("=", "+", "-", "@", "\t", "\r"))
+        shown[name] = shown[name].mask(is_formula, "'" + shown[name])
+    shown.to_csv(path, index=False, lineterminator="\n", encoding="utf-8-sig")
 
 
-def sentence(issue: dict[str, str]) -> str:
+def _group(kind: str, rows: pd.DataFrame, language: str) -> str:
+    """Say the faults of one kind: how many in how many schools and files, then ten of them."""
+    spread = {"schools": rows["school"].replace("", pd.NA).nunique(), "files": rows["file"].nunique()}
+    said = [_say(f"in_{name}", language, count=count) for name, count in spread.items() if count > 1]
+    spread_text = _say("spread", language, where=" ".join(said)) if len(rows) > SHOWN and said else ""
+    # of many faults the ten shown are of as many files, sheets and columns as can be
+    again = rows.groupby(["file", "sheet", "subject"], sort=False).cumcount()
+    first = rows.loc[again.sort_values(kind="stable").index[:SHOWN].sort_values()]
+    lines = [f"  {sentence(row, language)}" for row in first.to_dict("records")]
+    rest = len(rows) - SHOWN
+    lines += [_say("rest", language, count=rest)] if rest > 0 else []
+    todo = _say("todo", language, todo=heading(kind, language, "todo"))
+    head = _say("counted", language, title=heading(kind, language), count=len(rows), spread=spread_text)
+    return "\n".join([head, *lines, todo])
+
+
+def _say(code: str, language: str, **values: object) -> str:
+    return label(code, language, "faults").format(**values)
+
+
+def sentence(issue: Mapping[str, str], language: str = "en") -> str:
     """Say an issue in one line: where, what was found, what was expected.
 
     Examples
@@ -143,15 +127,21 @@ def sentence(issue: dict[str, str]) -> str:
     >>> issue = asdict(Issue("error", "total", "returns/a.xlsx", "教师", "D9", found="10", expected="11"))
     >>> sentence(issue)
     'returns/a.xlsx, sheet 教师, cell D9: found 10; expected 11'
+    >>> sentence(issue, "zh")
+    'returns/a.xlsx，工作表“教师”，单元格 D9：现为 10；应为 11'
     """
-    names: Sequence[tuple[str, str]] = (
-        ("sheet", "sheet "),
-        ("cell", "cell "),
-        ("school", "school "),
-        ("year", ""),
-    )
-    where = [issue["file"], *(f"{words}{issue[key]}" for key, words in names if issue[key])]
-    where = [text.removeprefix("cell ") if text.startswith("cell line ") else text for text in where]
-    said = f"found {issue['found']}" if issue["found"] else "nothing found"
-    expected = f"; expected {issue['expected']}" if issue["expected"] else ""
-    return f"{', '.join(filter(None, where))}: {said}{expected}"
+    is_line = issue["cell"].startswith("line ")
+    names = {
+        "file": "file",
+        "sheet": "sheet",
+        "cell": "line" if is_line else "cell",
+        "school": "school",
+        "year": "year",
+    }
+    values = {**issue, "cell": issue["cell"].removeprefix("line ")}
+    where = [_say(f"at_{name}", language, text=values[key]) for key, name in names.items() if issue[key]]
+    found = phrase(issue["found"], language)
+    said = _say("found", language, text=found) if found else _say("nothing", language)
+    expected = _say("expected", language, text=phrase(issue["expected"], language)) if issue["expected"] else ""
+    joined = _say("comma", language).join(where)
+    return _say("sentence", language, where=joined, said=said + expected)

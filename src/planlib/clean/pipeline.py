@@ -100,16 +100,17 @@ def clean_district(district: str, progress: Progress | None = None) -> CleanResu
     """
     form = load_form()
     folder = _Folder(district, paths.raw(district), **freshness.tables_inputs(district))
+    listed = paths.processed(district).with_name(f"{district}.faults.csv")
     corrections = correct.load_corrections(folder.path / correct.FILE, form)
     parts = _read_workbooks(folder, form, progress or _bar())
     made, met, account = tables_of_returns(parts, form, corrections)
     collected, of_lines, lines_account = _collected(folder, corrections)
     found = [*_folder_issues(folder, corrections), *met, *of_lines]
     issues = _joined(_of_files(parts["issues"], corrections), found)
-    issue_list.refuse_faults(issues, district)
+    issue_list.refuse_faults(issues, district, listed)
     every = {**made, **collected}
     issues = _joined(issues, check_tables(every))
-    issue_list.refuse_faults(issues, district)
+    issue_list.refuse_faults(issues, district, listed)
     accounts = pd.concat([account, lines_account], ignore_index=True)
     return _written(folder, every, issues, accounts, len(parts["read"]))
 
@@ -286,7 +287,8 @@ def _written(
 ) -> CleanResult:
     """Write the set and swap it in."""
     target = paths.processed(folder.district)
-    shown = schema.conform(issues[list(schema.TABLES["issues"].columns)], "issues")
+    named = issues.rename(columns={"kind": "issue_kind"})
+    shown = schema.conform(named[list(schema.TABLES["issues"].columns)], "issues")
     shown = shown.assign(_order=shown["level"].map({"error": 0, "warning": 1, "note": 2}))
     shown = shown.sort_values(["_order", "file", "sheet"], kind="stable", ignore_index=True).drop(columns="_order")
     with store.staged_set(target) as staging:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from planlib.clean.issues import sentence
 from planlib.clean.recognise import KINDS
-from planlib.registry.words import label
+from planlib.registry import label, phrase
 
 if TYPE_CHECKING:
     from planlib.clean.pipeline import CleanResult
@@ -79,7 +79,8 @@ def _issues(result: "CleanResult", language: str) -> list[str]:
     if warnings.empty:
         return [*lines, "  " + _say("listed", language, path=path)]
     lines.append("  " + _say("shown", language, shown=len(warnings), path=path))
-    return lines + [f"    {sentence(row)} → {row['done']}" for row in warnings.to_dict("records")]
+    said = [(sentence(row, language), phrase(row["done"], language)) for row in warnings.to_dict("records")]
+    return lines + [f"    {found} → {done}" for found, done in said]
 
 
 def aligned(rows: Iterable[Sequence[str]]) -> list[str]:

@@ -22,8 +22,6 @@ from planlib.forecast.features import (
     level,
     scale,
     spread_features,
-    stacked,
-    steps,
 )
 from planlib.forecast.model import centre
 from planlib.forecast.table import SCHEMA_VERSION, Block, Table
@@ -166,16 +164,18 @@ def _drawn(found: Cases, settings: Settings, stream: int) -> Cases:
     return found.take(np.sort(random.choice(len(share), min(settings.rows, len(share)), p=share)))
 
 
-def _with_scale(found: Cases, usual: float) -> tuple[Cases, Floats]:
-    """Return the cases that have a scale, and their scales: all zeros say nothing about size."""
-    size = scale(found.windows, usual)
-    return found.take(np.flatnonzero(size > 0)), size[size > 0]
+def _with_scale(found: Cases, usual: float) -> tuple[Cases, Floats, Floats]:
+    """Return the cases that have a scale, their scales and usual movements: all zeros say nothing about size."""
+    typical = usual * level(found.windows)
+    size = scale(found.windows, typical)
+    kept = np.flatnonzero(size > 0)
+    return found.take(kept), size[kept], typical[kept]
 
 
 def usual_change(pool: pd.DataFrame, kind: str, settings: Settings) -> float:
     """Return the median over windows of three values of (mean yearly step) / level."""
     found = _drawn(examples(pool, kind, 3, (1,)), settings, 0).windows
-    own, size = np.abs(steps(found)).mean(axis=1), level(found)
+    own, size = found.movement, level(found)
     ok = (own > 0) & (size > 0)
     if not ok.any():
         raise DataError(f"no series of kind {kind} ever moves.\nTo do: give other series to fit on.")
@@ -184,8 +184,8 @@ def usual_change(pool: pd.DataFrame, kind: str, settings: Settings) -> float:
 
 def _skill(found: Cases, usual: float, settings: Settings) -> Floats:
     """Return 1 - MAE / MAE of no change, in scales, per horizon, each row scored by a fit without its group."""
-    cases, size = _with_scale(found, usual)
-    features = stacked(centre_features(cases.windows, size), len(size))
+    cases, size, _ = _with_scale(found, usual)
+    _, features = centre_features(cases.windows, size)
     skill = np.zeros(len(settings.horizons))
     for j in range(len(skill)) if features.shape[1] else ():
         known, error = ~np.isnan(cases.future[:, j]), np.zeros(len(size))
@@ -229,7 +229,7 @@ def _fit_horizon(
     """Fit one horizon: centre by least absolute deviations, then the errors around it."""
     known = np.flatnonzero(~np.isnan(cases.future[:, j]))
     some, s = cases.take(known), size[known]
-    moving, actual = stacked(centre_features(some.windows, s), len(s)), some.future[:, j]
+    (_, moving), actual = centre_features(some.windows, s), some.future[:, j]
     beta = np.zeros(0)
     if moving.shape[1]:
         beta = quantile_regression(moving, (actual - some.windows.last) / s, 0.5, settings.ridge)
@@ -255,13 +255,13 @@ def fit_block(pool: pd.DataFrame, kind: str, length: int, usual: float, settings
     Block
     """
     found = _drawn(examples(pool, kind, length, settings.horizons), settings, length)
-    cases, size = _with_scale(found, usual)
-    names, spreads = centre_features(cases.windows, size), spread_features(cases.windows, usual)
-    widening, typical = stacked(spreads, len(size)), usual * level(cases.windows)
+    cases, size, typical = _with_scale(found, usual)
+    names, _ = centre_features(cases.windows, size)
+    spreads, widening = spread_features(cases.windows, typical)
     parts = [_fit_horizon(cases, size, typical, widening, j, settings) for j in range(len(settings.horizons))]
     centres, below, above, errors = (np.stack(part) for part in zip(*parts, strict=True))
     skill = _skill(found, usual, settings) if settings.measure_skill else np.full(len(settings.horizons), np.nan)
-    return Block(tuple(names), tuple(spreads), centres, below, above, errors, skill, len(size))
+    return Block(names, spreads, centres, below, above, errors, skill, len(size))
 
 
 def staying(pool: pd.DataFrame, settings: Settings) -> Floats:

@@ -66,10 +66,9 @@ def _columns(frame: pd.DataFrame, needed: tuple[str, ...], name: str) -> None:
 def numbers(frame: pd.DataFrame, column: str) -> tuple[Floats, NDArray[np.bool_]]:
     """Return a column as floats and where it held something that is not a number."""
     given = frame[column]
-    if given.dtype.kind in "iuf":
-        found = given.to_numpy(dtype=float, na_value=np.nan)
-    else:
-        found = pd.to_numeric(given, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+    if isinstance(given.dtype, np.dtype) and given.dtype.kind in "iuf":
+        return given.to_numpy().astype(float, copy=False), np.zeros(len(given), dtype=bool)
+    found = pd.to_numeric(given, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
     return found, np.isnan(found) & given.notna().to_numpy()
 
 
@@ -81,12 +80,11 @@ def where(frame: pd.DataFrame, rows: NDArray[np.bool_], text: str, column: str) 
     return [f"series {s}, year {y}: {text} {v!r}" for s, y, v in bad.itertuples(index=False, name=None)]
 
 
-def _cell_faults(frame: pd.DataFrame) -> tuple[Floats, Floats, list[str]]:
+def _cell_faults(frame: pd.DataFrame, nameless: NDArray[np.bool_]) -> tuple[Floats, Floats, list[str]]:
     """Return values and years as floats and the faults of single cells."""
     value, is_text = numbers(frame, "value")
     year, is_word = numbers(frame, "year")
     is_odd = ~is_word & ~((year >= 1) & (year <= 9999) & (year == np.floor(year)))
-    nameless = frame["series_id"].isna().to_numpy()
     faults = [f"row {row}: no series_id" for row in frame.index[nameless]] if nameless.any() else []
     faults += where(frame, is_text, "not a number:", "value")
     faults += where(frame, np.isinf(value), "infinite value", "value")
@@ -121,17 +119,16 @@ def _kinds(
     """Return kind codes, which were inferred because none was given, and faults."""
     if "kind" not in frame.columns:
         return guess, np.ones(len(first), dtype=bool), []
-    word, words = pd.factorize(frame["kind"])
+    word, words = frame["kind"].array.factorize()
     faults = _two_values(frame, "kind", word, codes, first)
     known = (*KINDS, "positive")
     unread = [i for i, text in enumerate(words) if text not in known]
     for i in unread:
         names = frame.loc[word == i, "series_id"].unique()
         faults += [f"series {s}: kind {words[i]!r}, expected one of positive, {', '.join(KINDS)}" for s in names]
-    meaning = np.array([known.index(text) if text in known else 0 for text in words] + [-1])
-    code = meaning[word[first]]
+    code = np.array([known.index(text) if text in known else 0 for text in words] + [-1])[word[first]]
     positive = np.where(guess == KINDS.index("real"), KINDS.index("rate"), guess)
-    kind = np.select([code < 0, code == len(KINDS)], [guess, positive], code)
+    kind = np.where(code < 0, guess, np.where(code == len(KINDS), positive, code))
     return kind.astype(np.int8), code < 0, faults
 
 
@@ -160,7 +157,7 @@ def _order_faults(h: Histories) -> list[str]:
     inner = code[1:] == code[:-1]
     twice = np.flatnonzero(inner & (h.year[1:] == h.year[:-1]))
     outside = np.flatnonzero((h.value < h.lower[code] - 1e-9) | (h.value > h.upper[code] + 1e-9))
-    falls = np.flatnonzero(inner & (np.diff(h.value) < 0) & (h.kind[code[1:]] == KINDS.index("cumulative")))
+    falls = np.flatnonzero(inner & (h.value[1:] < h.value[:-1]) & (h.kind[code[1:]] == KINDS.index("cumulative")))
     faults = [f"series {h.series_id[code[i]]}, year {h.year[i]}: more than one value" for i in twice]
     faults += [
         f"series {h.series_id[code[i]]}, year {h.year[i]}: {h.value[i]:g} is outside "
@@ -176,8 +173,8 @@ def _order_faults(h: Histories) -> list[str]:
 
 def _sorted(codes: NDArray[np.int64], year: Floats) -> NDArray[np.int64] | None:
     """Return the order by series and year, or None if the rows stand in it already."""
-    step = np.diff(codes)
-    if np.all((step > 0) | ((step == 0) & (np.diff(year) >= 0))):
+    step = codes[1:] - codes[:-1]
+    if ((step > 0) | ((step == 0) & (year[1:] >= year[:-1]))).all():
         return None
     return np.lexsort((year, codes))
 
@@ -208,16 +205,17 @@ def histories(observations: pd.DataFrame) -> Histories:
         two values for one year, a series without any value, values outside bounds, a cumulative series that falls.
     """
     _columns(observations, ("series_id", "year", "value"), "observations")
-    value, year, faults = _cell_faults(observations)
+    codes, ids = observations["series_id"].array.factorize()
+    value, year, faults = _cell_faults(observations, codes < 0)
     _raise(faults)
-    codes, ids = pd.factorize(observations["series_id"])
     known = ~np.isnan(value)
     first = np.full(len(ids), -1, dtype=np.int64)
     rows = np.arange(len(codes))
     first[codes[::-1]] = rows[::-1]
     count = np.bincount(codes[known], minlength=len(ids))
     missing = np.bincount(codes[~known], minlength=len(ids))
-    _raise([f"series {s}: all values are missing" for s in ids[count == 0]])
+    if not count.all():
+        _raise([f"series {s}: all values are missing" for s in ids[count == 0]])
     return _assemble(observations, (codes, pd.Index(ids), first), value, year, known, count, missing)
 
 

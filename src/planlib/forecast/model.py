@@ -1,10 +1,14 @@
 """Forecasts of short annual series from the learnt table."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import cache, lru_cache
 from statistics import NormalDist
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
+from pandas.api.extensions import ExtensionArray
 
 from planlib.errors import DataError
 from planlib.forecast.features import (
@@ -16,10 +20,9 @@ from planlib.forecast.features import (
     level,
     scale,
     spread_features,
-    stacked,
 )
 from planlib.forecast.histories import Histories, histories
-from planlib.forecast.table import Table, shipped
+from planlib.forecast.table import Block, Table, shipped
 
 _NOTES = ("single_value", "short_history", "gaps", "constant", "no_scale", "kind_inferred", "missing_values")
 _CHUNK = 20_000
@@ -31,25 +34,39 @@ def score(shares: Floats) -> Floats:
     return np.log(shares / (1.0 - shares))
 
 
-def at_horizons(part: Floats, table: Table, horizons: Sequence[int]) -> Floats:
-    """Return what was learnt by horizon at any horizons within the fitted ones, interpolated linearly.
+@lru_cache(maxsize=512)
+def learnt_block(
+    table: Table, kind: str, length: int, horizons: tuple[int, ...], shares: tuple[float, ...] | None = None
+) -> tuple[Block, Floats]:
+    """Return what was learnt about a kind and length at any horizons within the fitted ones and at any shares.
+
+    Between horizons linear, between shares in log odds. Remembered: whoever asks series by series asks for the same.
 
     Parameters
     ----------
-    part : numpy.ndarray
-        Shape (fitted horizons, …).
     table : Table
-    horizons : sequence of int
+    kind : str
+    length : int
+        Values in the window.
+    horizons : tuple of int
+        Years after each series' own last year.
+    shares : tuple of float, optional
+        Those of the table by default.
 
     Returns
     -------
-    numpy.ndarray
-        Shape (horizons, …).
+    block : Block
+        ``centre``, ``errors`` and ``skill`` at the horizons; ``below`` and ``above`` still at the fitted ones.
+    between : numpy.ndarray
+        Weights of the fitted horizons, shape (horizons, fitted).
     """
-    right = np.clip(np.searchsorted(table.horizons, horizons), 1, len(table.horizons) - 1)
-    low, high = table.horizons[right - 1], table.horizons[right]
-    weight = ((np.asarray(horizons) - low) / (high - low))[:, None]
-    return (1.0 - weight) * part[right - 1] + weight * part[right]
+    block = table.block(kind, length)
+    between = np.stack([np.interp(horizons, table.horizons, one) for one in np.eye(len(table.horizons))], axis=1)
+    errors = between @ block.errors
+    if shares is not None:
+        errors = at_shares(errors, table.shares, np.array(shares))
+    at = replace(block, centre=between @ block.centre, errors=errors, skill=between @ block.skill)
+    return at, between
 
 
 def centre(windows: Windows, change: Floats) -> Floats:
@@ -84,7 +101,9 @@ def _towards(room: Floats, change: Floats) -> Floats:
     return np.where(room > 0, room * -np.expm1(-share), change)
 
 
-def medians_and_spreads(windows: Windows, table: Table, horizons: Sequence[int]) -> tuple[Floats, Floats, Floats]:
+def medians_and_spreads(
+    windows: Windows, usual: float, block: Block, between: Floats
+) -> tuple[Floats, Floats, Floats]:
     """Return the medians of each series and the spreads below and above them.
 
     ``median = y_n + scale * sum(feature * centre)``, ``spread = usual level * exp(sum(feature * spread))``, which
@@ -93,27 +112,26 @@ def medians_and_spreads(windows: Windows, table: Table, horizons: Sequence[int])
     Parameters
     ----------
     windows : Windows
-    table : Table
-    horizons : sequence of int
-        Years after each series' own last year.
+    usual : float
+        Median over the pool of yearly movement over level.
+    block, between
+        Result of :func:`learnt_block`.
 
     Returns
     -------
     medians, below, above : numpy.ndarray
         Shape (series, horizons).
     """
-    block, usual = table.block(windows.kind, windows.values.shape[1]), table.usual[windows.kind]
-    size = scale(windows, usual)
-    moving, widening = centre_features(windows, size), spread_features(windows, usual)
-    if (tuple(moving), tuple(widening)) != (block.centre_names, block.spread_names):
+    typical = usual * level(windows)
+    size = scale(windows, typical)
+    (names, moving), (spreads, wide) = centre_features(windows, size), spread_features(windows, typical)
+    if (names, spreads) != (block.centre_names, block.spread_names):
         raise DataError(f"the table was fitted on other features: {block.centre_names}.\nTo do: fit it again.")
-    change = stacked(moving, len(size)) @ at_horizons(block.centre, table, horizons).T
-    typical, wide = (usual * level(windows))[:, None], stacked(widening, len(size))
     below, above = (
-        typical * np.exp(at_horizons(np.maximum.accumulate(wide @ side.T, axis=1).T, table, horizons).T)
+        typical[:, None] * np.exp(np.maximum.accumulate(wide @ side.T, axis=1) @ between.T)
         for side in (block.below, block.above)
     )
-    return centre(windows, size[:, None] * change), below, above
+    return centre(windows, size[:, None] * (moving @ block.centre.T)), below, above
 
 
 def raw_quantiles(
@@ -143,10 +161,10 @@ def raw_quantiles(
     numpy.ndarray
         Shape (series, horizons, shares).
     """
-    median, below, above = medians_and_spreads(windows, table, horizons)
-    errors = at_horizons(table.block(windows.kind, windows.values.shape[1]).errors, table, horizons)
-    wanted = errors if shares is None else at_shares(errors, table.shares, shares)
-    away = np.where(wanted < 0, below[:, :, None], above[:, :, None]) * wanted
+    asked = None if shares is None else tuple(shares.tolist())
+    block, between = learnt_block(table, windows.kind, windows.values.shape[1], tuple(horizons), asked)
+    median, below, above = medians_and_spreads(windows, table.usual[windows.kind], block, between)
+    away = np.where(block.errors < 0, below[:, :, None], above[:, :, None]) * block.errors
     if noise is not None and noise.any():
         normal = np.array([NormalDist().inv_cdf(x) for x in (table.shares if shares is None else shares)])
         away = np.sign(normal) * np.hypot(away, normal * noise[:, None, None])
@@ -212,21 +230,24 @@ def _years_ahead(horizon: object, table: Table) -> list[int]:
     return list(range(1, int(horizon) + 1))
 
 
-def notes(h: Histories) -> Floats:
-    """Return, per series, what a reader must know, as words joined by ``;`` (empty if nothing)."""
+@cache
+def _sentences() -> ExtensionArray:
+    """Every set of notes as words joined by ``;``, at the number whose bits they are."""
+    every = range(1 << len(_NOTES))
+    return pd.Index([";".join(w for bit, w in enumerate(_NOTES) if one >> bit & 1) for one in every]).array
+
+
+def notes(h: Histories) -> NDArray[np.int64]:
+    """Return, per series, what a reader must know, as the number of its sentence."""
     n, last = h.count, h.end
     first = np.maximum(h.start, last - WINDOW + 1)
-    span = h.year[last] - h.year[first]
-    length = last - first
-    moved = np.concatenate([[0], np.cumsum(np.abs(np.diff(h.value)) > 0)])
-    still = (moved[last] == moved[first]) & (n > 1)
-    flat_zero = still & (h.value[last] == 0) & (h.kind != KINDS.index("percent"))
-    flat_zero |= (n == 1) & (h.value[last] == 0) & (h.kind != KINDS.index("percent"))
-    flags = [n == 1, (n > 1) & (n < 4), span > length, still, flat_zero, h.is_inferred, h.missing > 0]
-    code = sum(flag.astype(np.int64) << bit for bit, flag in enumerate(flags))
-    found, which = np.unique(code, return_inverse=True)
-    words = [";".join(w for bit, w in enumerate(_NOTES) if one >> bit & 1) for one in found]
-    return np.array(words, dtype=object)[which]
+    gappy = h.year[last] - h.year[first] > last - first
+    moved = np.zeros(len(h.value), dtype=np.int64)
+    np.cumsum(h.value[1:] != h.value[:-1], out=moved[1:])
+    still = (n > 1) & (moved[last] == moved[first])
+    flat_zero = (still | (n == 1)) & (h.value[last] == 0) & (h.kind != KINDS.index("percent"))
+    flags = (n == 1, (n > 1) & (n < 4), gappy, still, flat_zero, h.is_inferred, h.missing > 0)
+    return np.array([1 << bit for bit in range(len(flags))]) @ np.stack(flags)
 
 
 def _fill(h: Histories, ahead: list[int], shares: Floats, table: Table) -> tuple[Floats, Floats]:
@@ -234,8 +255,7 @@ def _fill(h: Histories, ahead: list[int], shares: Floats, table: Table) -> tuple
     found = np.empty((len(h.count), len(ahead), len(shares)))
     skill = np.empty((len(h.count), len(ahead)))
     for kind, members, windows in h.groups():
-        block = table.block(kind, windows.values.shape[1])
-        skill[members] = np.interp(ahead, table.horizons, block.skill)
+        skill[members] = learnt_block(table, kind, windows.values.shape[1], tuple(ahead))[0].skill
         for at in range(0, len(members), _CHUNK):
             some = slice(at, at + _CHUNK)
             part = Windows(windows.values[some], windows.years[some], kind)
@@ -304,10 +324,13 @@ def forecast(
     names, shares = _wanted(levels)
     h = histories(observations)
     found, skill = _fill(h, ahead, shares, learnt)
-    flat = found.reshape(-1, len(names))
-    times = len(ahead)
-    each = np.repeat(np.arange(len(h.count)), times)
-    columns = {"series_id": h.series_id.take(each), "year": (h.year[h.end][:, None] + np.array(ahead)).ravel()}
-    columns |= {name: flat[:, i] for i, name in enumerate(names)}
-    columns |= {"naive": h.value[h.end][each], "expected_skill": skill.ravel(), "note": notes(h)[each]}
-    return pd.DataFrame(columns)
+    flat = np.ascontiguousarray(found.reshape(-1, len(names)).T)
+    each = np.repeat(np.arange(len(h.count)), len(ahead))
+    years = (h.year[h.end][:, None] + np.array(ahead)).ravel()
+    columns = {"series_id": h.series_id.array.take(each), "year": years, **dict(zip(names, flat, strict=True))}
+    columns |= {
+        "naive": h.value[h.end][each],
+        "expected_skill": skill.ravel(),
+        "note": _sentences().take(notes(h)[each]),
+    }
+    return pd.DataFrame(columns, copy=False)

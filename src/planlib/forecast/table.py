@@ -41,7 +41,7 @@ class Block:
     rows: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Table:
     """A learnt table.
 

@@ -1,0 +1,279 @@
+"""The rules of county statisticians, schools that come and go, and what cleaning says in both languages."""
+
+import ast
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from returns_builder import columns_of, district, grid, school, simple_workbook, workbook
+
+from planlib import paths
+from planlib.clean import FaultyData, clean_district
+from planlib.clean.check import check_tables
+from planlib.clean.roster import coming_and_going
+from planlib.registry import heading, load_definitions, phrase
+
+NAME = "testdistrict"
+CHINESE = re.compile("[\u4e00-\u9fff]")
+PACKAGE = Path(paths.__file__).parent
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("PLANLIB_ROOT", str(tmp_path))
+    return district(tmp_path, NAME)
+
+
+def put(folder, year, schools, **more):
+    title = f"测试区{year}/{year + 1}学年初小学情况一览表"
+    (folder / f"returns/{year}学年_小学.xlsx").write_bytes(simple_workbook(schools, title=title, **more))
+
+
+def found(result, rule):
+    rows = result.issues[result.issues["issue_kind"] == rule]
+    return rows[["level", "school", "year", "found", "expected"]].astype("str").to_numpy().tolist()
+
+
+# ---- rules as data
+
+
+def test_every_rule_has_a_level_a_source_and_a_sentence_in_both_languages():
+    document = load_definitions("forms/checks")
+    ids = [rule["id"] for rule in document["rules"]]
+    assert len(ids) == len(set(ids))
+    for rule in document["rules"]:
+        assert rule["level"] in ("error", "warning", "note"), rule["id"]
+        assert set(document["sources"][rule["source"]]) == {"zh", "en"}
+        assert CHINESE.search(rule["say"]["zh"]), rule["id"]
+        assert not CHINESE.search(rule["say"]["en"]), rule["id"]
+
+
+TABLES = {"lineage": pd.DataFrame(columns=["school_id", "stage", "year", "column", "file", "sheet", "cell"])}
+
+
+def small(**columns):
+    rows = {
+        "school_id": "S1",
+        "school_name": "A",
+        "school_type": "primary",
+        "area": "",
+        "stage": "primary",
+        "year": 2020,
+    }
+    return pd.DataFrame([rows | {"students": 100, "opened_year": 1990} | columns])
+
+
+@pytest.mark.parametrize(
+    ("columns", "rule", "said"),
+    [
+        ({"backbone_teachers": 11, "teachers": 10}, "backbone_in_teachers", "backbone_teachers 11"),
+        ({"students_male": 50, "students_female": 49}, "sexes_add_up", "students_male + students_female 99"),
+        ({"students_of_age": 101}, "ages_in_students", "students_of_age 101"),
+        ({"graduates_expected": 101}, "graduates_in_students", "graduates_expected 101"),
+        (
+            {
+                "classes": 3,
+                "classes_to_45": 2,
+                "classes_46_to_55": 0,
+                "classes_56_to_65": 0,
+                "classes_above_65": 0,
+            },
+            "class_sizes_add_up",
+            "classes_to_45 + classes_46_to_55 + classes_56_to_65 + classes_above_65 2",
+        ),
+        (
+            {"classes_46_to_55": 1, "classes_56_to_65": 1, "classes_above_65": 0},
+            "class_sizes_hold_students",
+            "46 × classes_46_to_55 + 56 × classes_56_to_65 + 66 × classes_above_65 102",
+        ),
+        ({"classes": 1}, "students_a_class", "students 100, 100 for each of classes"),
+        (
+            {"equipment_value_yuan": 1000},
+            "equipment_a_student",
+            "equipment_value_yuan 1000, 10 for each of students",
+        ),
+    ],
+)
+def test_a_rule_fires_on_what_breaks_it_alone_and_says_so_in_chinese(columns, rule, said):
+    issues = check_tables({**TABLES, "schools": small(**columns)})
+    assert [(issue.kind, issue.found) for issue in issues] == [(rule, said)]
+    assert CHINESE.search(heading(rule, "zh"))
+    assert not re.search("[a-z]{3}", phrase(issues[0].found, "zh") + phrase(issues[0].expected, "zh"))
+
+
+def test_a_figure_that_is_not_known_breaks_no_rule():
+    columns = {"teachers": None, "staff": 10, "students_male": 50, "students_female": None, "gym_area_m2": 5}
+    assert check_tables({**TABLES, "schools": small(**columns)}) == []
+
+
+def test_a_jump_needs_a_settled_school_and_a_large_change():
+    def years(before, after, **more):
+        return pd.concat([small(students=before), small(students=after, year=2021)], ignore_index=True).assign(
+            **more
+        )
+
+    issues = check_tables({**TABLES, "schools": years(1000, 1400)})
+    assert [(i.kind, i.year, i.found) for i in issues] == [
+        ("students_jump", "2021", "students 1400, +40% on 1000 a year before")
+    ]
+    assert check_tables({**TABLES, "schools": years(1000, 1300)}) == []  # exactly 30 %
+    assert check_tables({**TABLES, "schools": years(100, 180)}) == []  # a small school
+    assert check_tables({**TABLES, "schools": years(1000, 1400, opened_year=2018)}) == []  # still filling
+
+
+def test_the_gym_is_said_once_to_be_counted_otherwise_from_2021():
+    parts = [small(gym_area_m2=100.0, teaching_area_m2=900.0, year=year) for year in (2020, 2021)]
+    issues = check_tables({**TABLES, "schools": pd.concat(parts, ignore_index=True)})
+    assert [(i.level, i.kind, i.subject) for i in issues] == [
+        ("note", "gym_redefined", "gym_area_m2"),
+        ("note", "gym_redefined", "teaching_area_m2"),
+    ]
+    assert check_tables({**TABLES, "schools": parts[0]}) == []
+
+
+def test_a_share_of_the_accounts_outside_0_to_100_stops_a_report(folder):
+    head = "item,year,value,unit,as_of,status,source_office\n"
+    (folder / "finance.csv").write_text(head + "share,2020,2125,percent,2020-12-31,决算,x\n", encoding="utf-8")
+    with pytest.raises(FaultyData, match=r"finance.csv, line 2, 2020: found 2125; expected 0 to 100"):
+        clean_district(NAME)
+
+
+# ---- schools that come and go
+
+
+def roster(*rows):
+    names = ["school_id", "school_name", "year", "students", "opened_year"]
+    return pd.DataFrame(rows, columns=names).assign(stage="primary", school_type="primary", area="东片")
+
+
+BOTH = [("Z", "老牌小学", 2020, 1000, 1950), ("Z", "老牌小学", 2021, 1000, 1950)]
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ([("A", "新星小学", 2021, 200, 2021)], [("A", "came", "opened", "")]),
+        ([("A", "新星小学", 2021, 200, 1999)], [("A", "came", "unknown", "")]),
+        (
+            [("A", "采荷第一小学", 2020, 500, 1960), ("B", "采荷 第一小学", 2021, 510, 1960)],
+            [("B", "came", "recoded", "A"), ("A", "went", "told", "B")],
+        ),
+        (
+            [("A", "采荷第一小学", 2020, 500, 1960), ("B", "采荷第一小学校", 2021, 510, 1960)],
+            [("B", "came", "alike", "A"), ("A", "went", "told", "B")],
+        ),
+        ([("A", "旧小学", 2020, 300, 1960)], [("A", "went", "unknown", "")]),
+    ],
+)
+def test_schools_are_matched_by_code_then_by_name_then_by_guesses_that_say_so(rows, expected):
+    events = coming_and_going(roster(*BOTH, *rows))
+    assert (
+        list(events[["school_id", "event", "reason", "other_id"]].itertuples(index=False, name=None)) == expected
+    )
+
+
+def test_a_neighbour_that_gained_or_lost_as_many_students_is_a_guess_of_a_merger_or_split():
+    grown = [("Z", "老牌小学", 2020, 1000, 1950), ("Z", "老牌小学", 2021, 1500, 1950)]
+    merged = coming_and_going(roster(*grown, ("A", "旧小学", 2020, 480, 1960)))
+    assert merged[["reason", "other_id"]].to_numpy().tolist() == [["merged", "Z"]]
+    assert merged["found"].tolist() == ["旧小学 went, Z 老牌小学 gained 500 students in that year"]
+    split = coming_and_going(
+        roster(*[(c, n, 4041 - y, s, o) for c, n, y, s, o in grown], ("A", "新校", 2021, 480, 1960))
+    )
+    assert split[["event", "reason", "other_id"]].to_numpy().tolist() == [["came", "split", "Z"]]
+
+
+def test_a_project_explains_a_school_and_a_year_without_a_return_is_a_gap():
+    projects = pd.DataFrame({"project_id": ["P1"], "name": ["新星小学新建工程"], "opened": ["2021-09-01"]})
+    events = coming_and_going(roster(*BOTH, ("A", "新星小学", 2021, 200, 1999)), projects)
+    assert events[["reason", "other_id", "is_explained"]].to_numpy().tolist() == [["project", "P1", True]]
+    gone = roster(
+        *BOTH, ("Z", "老牌小学", 2022, 1000, 1950), ("A", "甲", 2020, 9, 1950), ("A", "甲", 2022, 9, 1950)
+    )
+    assert coming_and_going(gone)[["event", "reason"]].to_numpy().tolist() == [
+        ["went", "gap"],
+        ["came", "returned"],
+    ]
+
+
+def test_a_school_that_goes_is_a_warning_at_its_last_return(folder):
+    put(folder, 2020, [school("S0001"), school("S0002")])
+    put(folder, 2021, [school("S0001")])
+    result = clean_district(NAME)
+    assert found(result, "schools_come_and_go") == [
+        ["warning", "S0002", "2021", "测试学校S0002 went, nobody took its place",
+         "a word on a closure, a merger or another code"]
+    ]  # fmt: skip
+    row = result.issues[result.issues["issue_kind"] == "schools_come_and_go"].iloc[0]
+    assert (row["file"], row["cell"]) == ("returns/2020学年_小学.xlsx", "A6")
+
+
+# ---- what is said
+
+
+def test_hundreds_of_faults_of_6_kinds_are_grouped_counted_and_listed_in_a_file(folder):
+    for year in range(2019, 2022):
+        rows = [school(f"S{n:04d}", books="约3", equipment_value_yuan="?") for n in range(45)]
+        rows += [school(f"S{n:04d}", area="") for n in range(45, 60)] + [school("S0059", area="东片")]
+        columns = [c for c in columns_of("primary") if c != "computers"]
+        sheet = grid(rows, columns, title=f"测试区{year}/{year + 1}学年初", headers={"has_clinic": "卫生间"})
+        (folder / f"returns/{year}学年_小学.xlsx").write_bytes(workbook({"基本情况": sheet}))
+    (folder / "births.csv").write_text("area,year,births\n东片,2020,ten\n", encoding="utf-8")
+    (folder / "returns/旧表.xlsx").write_bytes(b"<html></html>")
+    with pytest.raises(FaultyData) as refused:
+        clean_district(NAME)
+    text, chinese = str(refused.value), refused.value.in_words("zh")
+    assert "have 326 faults" in text
+    assert len(re.findall("^To do: ", text, re.MULTILINE)) == 6
+    assert "cells that could not be read (270, in 45 schools of 3 files):\n" in text
+    assert "无法读懂的单元格（270 处，涉及 45 所学校 3 个文件）" in chinese
+    # the ten that are shown come from every file and column
+    shown = text.split("cells that could not be read")[1].split("To do")[0]
+    assert all(f"{year}学年" in shown for year in (2019, 2020, 2021))
+    assert "  … and 260 more" in shown
+    listed = pd.read_csv(paths.processed(NAME).with_name(f"{NAME}.faults.csv"), dtype="str")
+    assert len(listed) == 326
+    (folder / "returns/旧表.xlsx").unlink()
+    (folder / "births.csv").unlink()
+    for file in (folder / "returns").iterdir():
+        file.unlink()
+    put(folder, 2020, [school("S0001")])
+    clean_district(NAME)
+    assert not paths.processed(NAME).with_name(f"{NAME}.faults.csv").exists()
+
+
+def test_a_cell_of_a_stranger_is_no_formula_in_the_list_of_faults(folder):
+    put(
+        folder,
+        2020,
+        [school(f"S{n:04d}", area="", books="约3") for n in range(11)],
+        headers={"computers": "=cmd()"},
+    )
+    with pytest.raises(FaultyData):
+        clean_district(NAME)
+    listed = paths.processed(NAME).with_name(f"{NAME}.faults.csv").read_text(encoding="utf-8-sig")
+    assert "=cmd()" in listed
+    assert not re.search("[,\n]=", listed)
+
+
+def literals():
+    """Yield (file, line, template) of every text that cleaning gives as found, expected, done or step."""
+    for path in sorted((PACKAGE / "clean").glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            for key in node.keywords if isinstance(node, ast.Call) else ():
+                if key.arg not in ("found", "expected", "done", "step"):
+                    continue
+                if isinstance(key.value, ast.Constant) and key.value.value:
+                    yield path.name, key.value.lineno, key.value.value
+
+
+def test_whatever_cleaning_says_is_said_in_chinese_too():
+    bare = [(file, line, text) for file, line, text in literals() if phrase(text, "zh") == text != "UTF-8"]
+    assert bare == []
+
+
+def test_phrases_have_the_same_places_in_both_languages():
+    for pair in load_definitions("forms/messages")["phrases"]:
+        places = [set(re.findall(r"\{(\w+)", pair[language])) for language in ("en", "zh")]
+        assert places[0] == places[1], pair
