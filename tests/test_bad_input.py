@@ -112,7 +112,11 @@ BAD_DATA = {
     ),
     "a workbook is cut off": (
         truncated,
-        ["have 1 fault;", f"{BOOK}: found not a readable .xlsx file", "open it in Excel or WPS and save it as .xlsx"],
+        [
+            "have 1 fault;",
+            f"{BOOK}: found not a readable .xlsx file",
+            "open it in Excel or WPS and save it as .xlsx",
+        ],
     ),
     "a workbook is a printed page": (
         lambda folder: (folder / BOOK).write_bytes(b"%PDF-1.7 and so on"),
