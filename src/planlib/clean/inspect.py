@@ -71,7 +71,7 @@ def _of_sheets(path: Path, sheets: Sequence[Sheet], form: Form, language: str) -
 
 def _of_table(one: Recognised, form: Form, language: str, asked: list[tuple[str, str]]) -> Iterator[str]:
     """Yield what one table of a collection sheet is; unknown headers go to `asked` with the nearest field."""
-    yield _say("sheet", language, sheet=one.sheet.name or "CSV")
+    yield _say("sheet", language, sheet=one.sheet.name)
     if not one.places:
         yield "  " + _say("no_header", language, header=form.columns["school_id"].headers[0])
         return

@@ -291,7 +291,7 @@ def _twice(again: pd.DataFrame, first: pd.DataFrame, differs: pd.Series) -> Iter
             bad = wrong.loc[[at]].iloc[0]
             said = f"; {bad['column']} {bad['raw']} differs"
             yield _issue("error", "duplicate school", row.to_dict(), found=found + said, expected=_ONE_ROW)
-        else:
+        elif row["part"] != 2 or row["file"] != other["file"]:  # else the rows of a school's stages
             yield _issue(
                 "note", "duplicate school", row.to_dict(), found=found, done="the same figures: kept once"
             )
