@@ -13,7 +13,6 @@ from returns_builder import FORM, columns_of, district, grid, school, simple_wor
 
 from planlib import freshness, paths, schema
 from planlib.clean import FaultyData, clean_district, summary
-from planlib.clean import read as read_room
 from planlib.clean.convert import read_cell
 from planlib.clean.forms import Unit, load_form
 from planlib.errors import RegistryError, UsageError
@@ -356,24 +355,10 @@ def test_what_is_no_workbook_is_said_to_be_none(folder, content, said):
     assert said in fault("files that could not be read (1):")
 
 
-def test_a_zip_that_is_no_workbook_and_one_that_would_fill_the_memory(folder, monkeypatch):
+def test_a_zip_that_is_no_workbook(folder):
     with zipfile.ZipFile(folder / BOOK, "w") as archive:
         archive.writestr("a.txt", "x")
     fault("a .zip archive; unpack it and put the workbooks themselves into returns/")
-    put(folder, [school()])
-    monkeypatch.setattr(read_room, "MAX_UNPACKED_BYTES", 1000)
-    fault("the file unpacks to more than")
-
-
-def test_a_cell_in_the_last_corner_of_a_sheet_is_refused_before_memory_is_reserved(folder):
-    buffer = io.BytesIO()
-    import xlsxwriter
-
-    book = xlsxwriter.Workbook(buffer, {"in_memory": True})
-    book.add_worksheet().write(1_048_575, 16_383, 1)
-    book.close()
-    (folder / BOOK).write_bytes(buffer.getvalue())
-    assert "delete the empty formatted" in fault("files that could not be read (1):")
 
 
 def test_error_cells_and_formulas_without_a_result_are_faults_and_never_evaluated(folder):

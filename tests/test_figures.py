@@ -22,7 +22,7 @@ from IPython.core.formatters import DisplayFormatter
 from matplotlib.figure import Figure
 from nbconvert import HTMLExporter
 
-from planlib import figures
+from planlib import figures, paths
 from planlib.errors import DataError, PlanlibError, UsageError
 from planlib.figures import Picture, lettering, marks
 from planlib.registry import codes
@@ -180,7 +180,7 @@ def test_the_font_comes_by_file_and_its_package_is_not_imported():
 
 
 def test_missing_font_says_what_to_install(monkeypatch):
-    monkeypatch.setattr(lettering, "FONT_PACKAGE", "no_such_package")
+    monkeypatch.setattr(paths, "FONT_PACKAGE", "no_such_package")
     lettering.font_file.cache_clear()
     with pytest.raises(PlanlibError, match=r"not installed(.|\n)*pip install"):
         lettering.font_file()

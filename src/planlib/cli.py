@@ -9,10 +9,11 @@ import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 from planlib import __version__
 from planlib.errors import DataError, PlanlibError, UsageError
-from planlib.params import DEFAULTS, LANGUAGES, NOTEBOOKS, REPORTS
+from planlib.params import DEFAULTS, LANGUAGES, NOTEBOOKS, REPORTS, resolve
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -44,7 +45,7 @@ def _refuse(unknown: Sequence[str], parsed: argparse.Namespace) -> None:
     """Refuse words that no parameter takes, naming the nearest one: argparse names none."""
     if not unknown:
         return
-    known = [f"--{name}" for name in vars(parsed) if name not in ("command", "run")]
+    known = [f"--{name}" for name in vars(parsed) if name not in ("command", "run", "file")] + ["--run"]
     near = get_close_matches(unknown[0].partition("=")[0], known, 1)
     hint = f"did you mean {near[0]!r}?" if near else "no such parameter"
     raise UsageError(
@@ -60,7 +61,12 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     report = commands.add_parser("report", help="produce a report (生成报告)")
-    report.add_argument("name", metavar="REPORT", help=f"{', '.join(REPORTS)}; or a notebook: {_others()}")
+    report.add_argument(
+        "name", metavar="REPORT", nargs="?", help=f"{', '.join(REPORTS)}; or a notebook: {_others()}"
+    )
+    report.add_argument(
+        "--run", dest="file", type=Path, metavar="FILE.yml", help="read report and parameters from it"
+    )
     report.add_argument("--district", help=f"a folder under data/raw (default {DEFAULTS['district']})")
     report.add_argument("--year", type=_year, help="the year the report is written about, for example 2023")
     report.add_argument("--cutoff", help="last day that may be known, YYYY-MM-DD (default by report)")
@@ -114,29 +120,46 @@ def _year(text: str) -> int:
 
 
 def _report(parsed: argparse.Namespace) -> int:
-    from planlib.run.report import run_report
+    from planlib.run.report import run_request
+
+    request = _request(parsed)
+    try:
+        outcome = run_request(request, force=parsed.force, report_progress=not parsed.quiet)
+    except UsageError as error:
+        if error.at is None:
+            raise
+        return _last_line(error)
+    except PlanlibError as error:
+        return _last_line(error)
+    said = "made" if outcome.is_new else "unchanged, nothing to do"
+    print(f"{request.name}: {said}\n{_shown(outcome.page)}")
+    return 0
+
+
+def _request(parsed: argparse.Namespace) -> Any:
+    """Return what the words or the run file ask for."""
+    from planlib.run.formats import chosen_formats
+    from planlib.run.request import Request, read_run
 
     values = {key: getattr(parsed, key) for key in DEFAULTS}
-    try:
-        outcome = run_report(
-            parsed.name,
-            values,
-            force=parsed.force,
-            report_progress=not parsed.quiet,
-            formats=parsed.formats,
-        )
-    except UsageError:
-        raise
-    except PlanlibError as error:
-        # the last line alone must tell a scheduler what happened and what to do
-        first, *rest = str(error).splitlines()
-        print("\n".join(rest), file=sys.stderr)
-        to_do = next((line for line in rest if line.startswith("To do")), "")
-        print(f"report failed: {first} {to_do}".rstrip(), file=sys.stderr)
-        return error.exit_code
-    said = "made" if outcome.is_new else "unchanged, nothing to do"
-    print(f"{parsed.name}: {said}\n{_shown(outcome.page)}")
-    return 0
+    words = {"REPORT": parsed.name, **values, "formats": parsed.formats}
+    named = [word for word, value in words.items() if value is not None]
+    if parsed.file and named:
+        raise UsageError(f"--run and {', '.join(named)} together: expected one of them.\nTo do: drop one.")
+    if parsed.file:
+        return read_run(parsed.file)
+    if parsed.name is None:
+        raise UsageError("No report is named.\nTo do: planlib report midterm, or planlib report --run FILE.yml")
+    return Request(parsed.name, resolve(parsed.name, values), chosen_formats(parsed.name, parsed.formats))
+
+
+def _last_line(error: PlanlibError) -> int:
+    """Say what failed so that the last line alone tells a scheduler what happened and what to do."""
+    first, *rest = str(error).splitlines()
+    to_do = [line for line in rest if line.startswith("To do")]
+    print(*(line for line in rest if line not in to_do), sep="\n", end="\n" if rest else "", file=sys.stderr)
+    print(f"report failed: {first} {' '.join(to_do)}".rstrip(), file=sys.stderr)
+    return error.exit_code
 
 
 def _shown(path: Path) -> Path:

@@ -4,13 +4,15 @@ A message says what is wrong, where (file, sheet, cell, school, year), what was 
 Each class carries the exit code a scheduler sees.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 
 class PlanlibError(Exception):
     """Base of every error planlib raises on purpose; shown to people without a traceback."""
 
     exit_code = 1
+    at: Mapping[str, Any] | None = None  # notebook, cell and heading, where a run knows them
 
     def _render_traceback_(self) -> list[str]:
         """Let IPython show the message alone: a person's mistake needs no traceback."""
@@ -39,6 +41,14 @@ class KernelError(PlanlibError):
     """The kernel died or ran out of time (exit 4)."""
 
     exit_code = 4
+
+
+class Interrupted(PlanlibError):
+    """Somebody or a scheduler stopped the run (exit 130 for Ctrl-C, 143 for SIGTERM, as shells count)."""
+
+    def __init__(self, message: str, signal_number: int) -> None:
+        super().__init__(message)
+        self.exit_code = 128 + signal_number
 
 
 def listing(title: str, faults: Sequence[str], hint: str = "", shown: int = 10) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from planlib import __version__, paths, store
+from planlib.errors import DataError
 from planlib.params import NOTEBOOKS, Parameters
 
 # What people write beside the data: read by the reports, not by clean.
@@ -37,9 +38,16 @@ def tables_inputs(district: str) -> dict[str, Any]:
         ``code``: SHA-256.
     """
     folder = paths.raw(district)
-    files = [f for f in sorted(folder.rglob("*")) if f.is_file() and not _is_ignored(f, folder)]
+    try:
+        files = [f for f in sorted(folder.rglob("*")) if f.is_file() and not _is_ignored(f, folder)]
+        inputs = {f.relative_to(folder).as_posix(): store.sha256(f) for f in files}
+    except OSError as error:
+        raise DataError(
+            f"{error.filename} cannot be read: {error.strerror}.\n"
+            "To do: give read permission for the whole folder of the district, and leave it alone while it is read."
+        ) from None
     return {
-        "inputs": {f.relative_to(folder).as_posix(): store.sha256(f) for f in files},
+        "inputs": inputs,
         "code": store.sha256_of_files(_code_files(CLEAN_CODE), paths.PACKAGE),
     }
 
@@ -104,6 +112,22 @@ def sources(district: str) -> list[dict[str, Any]]:
     return _entries(paths.raw(district) / "sources.yml")
 
 
+def input_files(district: str) -> dict[str, dict[str, Any]]:
+    """Return every file a district brings, with its hash and whether sources.yml calls it synthetic.
+
+    Returns
+    -------
+    dict
+        Path relative to the district's folder → ``{"sha256": ..., "synthetic": ...}``; ``synthetic`` is None for a
+        file that sources.yml does not name.
+    """
+    folder = paths.raw(district)
+    called = {e.get("file"): bool(e.get("synthetic")) for e in _entries(folder / "sources.yml")}
+    files = [f for f in sorted(folder.rglob("*")) if f.is_file() and not f.name.startswith((".", "~$"))]
+    names = {f.relative_to(folder).as_posix(): f for f in files}
+    return {name: {"sha256": store.sha256(f), "synthetic": called.get(name)} for name, f in names.items()}
+
+
 def is_simulated(district: str) -> bool:
     """Tell whether any file of the district is registered as synthetic in sources.yml."""
     return any(bool(entry.get("synthetic")) for entry in sources(district))
@@ -136,6 +160,17 @@ def _is_ignored(file: Path, folder: Path) -> bool:
     is_template = relative.parent == Path(TEMPLATES) and relative.name.startswith(TEMPLATE_NAME)
     if is_template or relative.as_posix() in (*WRITTEN, GUIDE):
         return True
+    return is_hidden(relative)
+
+
+def is_hidden(relative: Path) -> bool:
+    """Tell whether a path is one that programs keep for themselves.
+
+    Examples
+    --------
+    >>> is_hidden(Path("returns/~$2021.xlsx")), is_hidden(Path("returns/2021.xlsx"))
+    (True, False)
+    """
     return any(part.startswith((".", "~$")) for part in relative.parts)
 
 

@@ -8,6 +8,7 @@ import datetime as dt
 import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any
 
 import yaml
@@ -36,7 +37,7 @@ class Notebook:
     file : str
         Name of the notebook without its ending.
     phase : str
-        ``midterm``, ``endterm`` or ``explore``.
+        ``midterm``, ``endterm``, ``annual`` or ``explore``.
     default_year : int
         The year in the notebook's parameters cell (the shipped case).
     years : callable
@@ -76,13 +77,20 @@ NOTEBOOKS: Mapping[str, Notebook] = {
         lambda p: range(p.last_year, p.last_year + 1),
         _new_years_eve,
     ),
+    "annual": Notebook(
+        "annual_evaluation",
+        "annual",
+        2022,
+        lambda p: range(p.first_year, p.last_year + 1),
+        _new_years_eve,
+    ),
     "start": _explore("00_start_here"),
     "data_quality": _explore("10_data_quality"),
     "balance": _explore("20_balance"),
     "forecast": _explore("30_forecast", 2022),  # a year from which there is something left to forecast
     "enrolment": _explore("40_enrolment"),
 }
-REPORTS = ("midterm", "endterm")
+REPORTS = ("midterm", "endterm", "annual")
 
 
 @dataclass(frozen=True)
@@ -117,15 +125,19 @@ def period_of(district: str) -> Period:
     """Return the years of a district's plan, read from its plan.yml without reading the rest into frames."""
     path = paths.raw(district) / "plan.yml"
     try:
-        plan = yaml.load(path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-        period = plan["period"]
-        return Period(*(int(period[key]) for key in ("baseline_year", "first_year", "last_year")))
+        return _period(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
         raise RegistryError(
             f"{path}: the plan's period cannot be read ({str(error).splitlines()[0]}).\n"
             "Expected: period: {baseline_year: 2020, first_year: 2021, last_year: 2025}. "
             f"To do: planlib check {district} lists every fault of the file."
         ) from None
+
+
+@lru_cache(maxsize=256)  # ten thousand runs ask for the same few plans
+def _period(plan: str) -> Period:
+    period = yaml.load(plan, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))["period"]
+    return Period(*(int(period[key]) for key in ("baseline_year", "first_year", "last_year")))
 
 
 def resolve(name: str, values: Mapping[str, Any]) -> Parameters:
@@ -149,26 +161,51 @@ def resolve(name: str, values: Mapping[str, Any]) -> Parameters:
     UsageError
         If the notebook, a name, a type or a range is wrong; lists every fault.
     """
-    notebook = _notebook(name)
+    if name not in NOTEBOOKS:
+        raise UsageError(f"Unknown report {name!r}. Known: {', '.join(NOTEBOOKS)}.")
+    parameters, faults = examine(name, values)
+    if parameters is None or faults:
+        raise UsageError(_refusal(name, faults))
+    return parameters
+
+
+def examine(name: str, values: Mapping[str, Any]) -> tuple[Parameters | None, list[str]]:
+    """Check the parameters of notebook `name` without raising: what `resolve` returns, and every fault.
+
+    Parameters
+    ----------
+    name : str
+        A key of `NOTEBOOKS`.
+    values : mapping
+        Parameter names to values; what is absent or None takes its default.
+
+    Returns
+    -------
+    tuple
+        The parameters, or None; the faults, none where the parameters are good.
+
+    Raises
+    ------
+    UsageError
+        If there is no such district, or its plan's period cannot be read.
+
+    Examples
+    --------
+    >>> examine("midterm", {"langauge": "en"})[1]
+    ["langauge: unknown parameter; did you mean 'language'?"]
+    """
     given = {key: value for key, value in values.items() if value is not None}
     faults = _unknown_names(given)
     chosen = {**defaults(name), **{key: value for key, value in given.items() if key in DEFAULTS}}
     faults += _wrong_types(chosen)
     if faults:
-        raise UsageError(_refusal(name, faults))
+        return None, faults
     period = period_of(chosen["district"])
-    cutoff, faults = _cutoff(chosen, notebook)
-    if chosen["year"] not in notebook.years(period):
-        allowed = notebook.years(period)
-        span = str(allowed[0]) if len(allowed) == 1 else f"{allowed[0]} to {allowed[-1]}"
-        faults.append(f"year: found {chosen['year']}; expected {span} for this report under this plan")
-    if chosen["language"] not in LANGUAGES:
-        faults.append(f"language: found {chosen['language']!r}; expected zh or en")
+    cutoff, faults = _cutoff(chosen, NOTEBOOKS[name])
+    faults += _out_of_range(chosen, NOTEBOOKS[name].years(period))
     if not faults and cutoff.year < period.first_year:
-        faults.append(f"cutoff: found {cutoff}; expected a day in {period.first_year} or later")
-    if faults:
-        raise UsageError(_refusal(name, faults))
-    return Parameters(chosen["district"], chosen["year"], cutoff, chosen["language"])
+        faults = [f"cutoff: found {cutoff}; expected a day in {period.first_year} or later"]
+    return Parameters(chosen["district"], chosen["year"], cutoff, chosen["language"]), faults
 
 
 def check(name: str, namespace: Mapping[str, Any]) -> Parameters:
@@ -209,12 +246,6 @@ def check(name: str, namespace: Mapping[str, Any]) -> Parameters:
     return resolve(name, {key: namespace[key] for key in DEFAULTS})
 
 
-def _notebook(name: str) -> Notebook:
-    if name not in NOTEBOOKS:
-        raise UsageError(f"Unknown report {name!r}. Known: {', '.join(NOTEBOOKS)}.")
-    return NOTEBOOKS[name]
-
-
 def _refusal(name: str, faults: list[str]) -> str:
     return listing(f"wrong parameters for {name}", faults, f"planlib report {name} --help lists them")
 
@@ -231,12 +262,22 @@ def _unknown_names(given: Mapping[str, Any]) -> list[str]:
 
 def _wrong_types(chosen: Mapping[str, Any]) -> list[str]:
     expected = {"district": str, "year": int, "cutoff": str, "language": str}
-    words = {str: "text", int: "a whole number such as 2023"}
+    words = {str: "text (in quotes where it looks like a number)", int: "a whole number such as 2023"}
     return [
         f"{key}: found {chosen[key]!r} ({type(chosen[key]).__name__}); expected {words[kind]}"
         for key, kind in expected.items()
         if not isinstance(chosen[key], kind) or isinstance(chosen[key], bool)
     ]
+
+
+def _out_of_range(chosen: Mapping[str, Any], allowed: range) -> list[str]:
+    faults = []
+    if chosen["year"] not in allowed:
+        span = str(allowed[0]) if len(allowed) == 1 else f"{allowed[0]} to {allowed[-1]}"
+        faults.append(f"year: found {chosen['year']}; expected {span} for this report under this plan")
+    if chosen["language"] not in LANGUAGES:
+        faults.append(f"language: found {chosen['language']!r}; expected zh or en")
+    return faults
 
 
 def _cutoff(chosen: Mapping[str, Any], notebook: Notebook) -> tuple[dt.date, list[str]]:

@@ -1,13 +1,17 @@
 """Where things stand: the root and its folders, never relative to the working directory."""
 
+import importlib.util
 import os
 import re
+from functools import cache
 from pathlib import Path
 
 from planlib.errors import UsageError
 
 PACKAGE = Path(__file__).resolve().parent
 DEFINITIONS = PACKAGE / "definitions"
+FONT_PACKAGE = "zhplot"
+FONT_FILE = "fonts/NotoSansSC-Regular.ttf"
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 
@@ -115,3 +119,34 @@ def notebooks() -> Path:
         if place.is_dir():
             return place
     raise UsageError(f"No folder of notebooks at {places[0]}.\nTo do: copy notebooks/ there from the project.")
+
+
+@cache
+def font_file() -> Path:
+    """Return the path of the Chinese font, found without importing the package that carries it.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    UsageError
+        If the package or its font is not installed; says how to install it.
+
+    Examples
+    --------
+    >>> font_file().name
+    'NotoSansSC-Regular.ttf'
+    """
+    spec = importlib.util.find_spec(FONT_PACKAGE)
+    for folder in (spec.submodule_search_locations or []) if spec else []:
+        path = Path(folder) / FONT_FILE
+        if path.is_file():
+            return path
+    where = "the package is not installed" if spec is None else f"the package has no {FONT_FILE}"
+    raise UsageError(
+        f"The Chinese font Noto Sans SC was not found in the package {FONT_PACKAGE}: {where}.\n"
+        "Figures in Chinese would show empty boxes, so none is drawn.\n"
+        f"To do: install what requirements.lock names (or: python -m pip install {FONT_PACKAGE}==1.0.0)."
+    )

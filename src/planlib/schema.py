@@ -24,6 +24,8 @@ SCHEMA_VERSION = 1
 
 _VERSION_KEY = b"planlib_schema_version"
 _TABLE_KEY = b"planlib_table"
+# Full-width signs too: spreadsheets of East Asian systems take them for the plain ones.
+_FORMULA = re.compile(r"(?![-+]?[\d.,]+%?$)[=+\-@\t\r＝＋－＠]")
 _ISO_DATE = re.compile(r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])")
 _FIELD_KEYS = {"type", "unit", "label", "values", "minimum", "maximum"}
 _DTYPES = {  # type → (where a value is required, where it may be absent)
@@ -283,6 +285,26 @@ def write_table(frame: pd.DataFrame, table: str, path: Path, *, conformed: bool 
         _TABLE_KEY: table.encode(),
     }
     pq.write_table(arrow.replace_schema_metadata(metadata), path, compression="zstd")
+
+
+def write_csv(frame: pd.DataFrame, path: Path) -> None:
+    r"""Write `frame` as a CSV file that a spreadsheet may open: no text of a stranger becomes a formula there.
+
+    A text that begins with ``= + - @``, a tab or a carriage return, and is no number, gets an apostrophe before it.
+    The byte-order mark lets spreadsheets see that it is UTF-8.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "a.csv"
+    >>> write_csv(pd.DataFrame({"found": ["=1+1", "-3", "a"]}), path)
+    >>> path.read_text(encoding="utf-8")
+    "\ufefffound\n'=1+1\n-3\na\n"
+    """
+    texts = frame.select_dtypes("str")
+    armed = {name: texts[name].str.match(_FORMULA) for name in texts}
+    safe = {name: texts[name].mask(is_formula, "'" + texts[name]) for name, is_formula in armed.items()}
+    frame.assign(**safe).to_csv(path, index=False, lineterminator="\n", encoding="utf-8-sig")
 
 
 def read_table(path: Path, table: str) -> pd.DataFrame:

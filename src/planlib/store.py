@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import sys
+import time
 import uuid
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -82,26 +83,50 @@ def read_json(path: Path) -> Any:
 
 
 @contextlib.contextmanager
-def locked(path: Path) -> Iterator[None]:
+def locked(path: Path, wait: bool = True) -> Iterator[None]:
     """Hold an exclusive lock on `path` while the block runs; wait for whoever holds it.
 
     The operating system drops the lock with the process, so a killed run leaves nothing a person must remove.
+
+    Parameters
+    ----------
+    path : Path
+        Its folder is made if absent; the file stays and means nothing by itself.
+    wait : bool
+        False: raise at once if somebody holds it.
+
+    Raises
+    ------
+    BlockingIOError
+        If somebody holds it and `wait` is False.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+b") as file:
+        deadline, told = time.monotonic() + 1, False
+        while not _lock(file):
+            if not wait:
+                raise BlockingIOError(f"{path} is held by another run")
+            if not told and time.monotonic() > deadline:
+                told = True
+                print(f"waiting for another run that holds {path.name} …", file=sys.stderr)
+            time.sleep(0.02)
+        yield
+
+
+def _lock(file: Any) -> bool:
+    """Try once to lock an open file."""
+    try:
         if sys.platform == "win32":
             import msvcrt
 
-            msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
         else:
             import fcntl
 
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                print(f"waiting for another run that holds {path.name} …", file=sys.stderr)
-                fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):  # Windows says PermissionError
+        return False
+    return True
 
 
 @contextlib.contextmanager
@@ -131,6 +156,7 @@ def staged_set(target: Path) -> Iterator[Path]:
             staging.mkdir()
             try:
                 yield staging
+                _flush(staging)
                 _swap_in(staging, target)
             except BaseException:
                 shutil.rmtree(staging, ignore_errors=True)
@@ -140,6 +166,14 @@ def staged_set(target: Path) -> Iterator[Path]:
             f"Could not write {target}: {error.strerror or error}.\n"
             "The previous tables are untouched. To do: free disk space or give write permission, then run again."
         ) from error
+
+
+def _flush(folder: Path) -> None:
+    """Have the disk hold every file before the set is shown: a full disk may say so no earlier than here."""
+    for path in folder.rglob("*"):
+        if path.is_file() and not path.is_symlink():
+            with path.open("rb+") as file:
+                os.fsync(file.fileno())
 
 
 def _remove_old_sets(sets: Path, target: Path) -> None:

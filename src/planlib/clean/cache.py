@@ -5,7 +5,7 @@ version, everything is read again.
 """
 
 import json
-import tempfile
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -35,6 +35,8 @@ def load(folder: Path, code: str, wanted: Mapping[str, str]) -> dict[str, pd.Dat
     dict of DataFrame
         ``cells``, ``extra``, ``sheets``, ``issues``, each with ``file`` and ``sha256``; empty if nothing can be used.
     """
+    for left_by_a_killed_run in _beside(folder):
+        shutil.rmtree(left_by_a_killed_run, ignore_errors=True)
     try:
         if json.loads((folder / "code.json").read_text(encoding="utf-8")) != code:
             return {}
@@ -46,6 +48,11 @@ def load(folder: Path, code: str, wanted: Mapping[str, str]) -> dict[str, pd.Dat
         return {}
 
 
+def _beside(folder: Path) -> tuple[Path, Path]:
+    """Return where the next cache is written and where the one before it goes while they change places."""
+    return folder.with_name(f"{folder.name}.new"), folder.with_name(f"{folder.name}.old")
+
+
 def files(kept: Mapping[str, pd.DataFrame]) -> set[str]:
     """Return the files that need not be read again."""
     return set(kept["sheets"]["file"]) if kept else set()
@@ -53,19 +60,18 @@ def files(kept: Mapping[str, pd.DataFrame]) -> set[str]:
 
 def save(folder: Path, code: str, parts: Mapping[str, pd.DataFrame]) -> None:
     """Keep the frames for the next run; a cache that cannot be written is no fault."""
+    new, old = _beside(folder)
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".cache-") as place:
-            staging = Path(place) / "new"
-            staging.mkdir()
-            for part in _PARTS:
-                feather.write_feather(parts[part].reset_index(drop=True), staging / f"{part}.feather", "lz4")
-            (staging / "code.json").write_text(json.dumps(code), encoding="utf-8")
-            if folder.exists():
-                folder.rename(Path(place) / "old")
-            staging.rename(folder)
+        new.mkdir(parents=True)
+        for part in _PARTS:
+            feather.write_feather(parts[part].reset_index(drop=True), new / f"{part}.feather", "lz4")
+        (new / "code.json").write_text(json.dumps(code), encoding="utf-8")
+        if folder.exists():
+            folder.rename(old)
+        new.rename(folder)
+        shutil.rmtree(old, ignore_errors=True)
     except OSError:
-        return
+        shutil.rmtree(new, ignore_errors=True)
 
 
 def labelled(parsed: Parsed, file: str, digest: str) -> dict[str, pd.DataFrame]:

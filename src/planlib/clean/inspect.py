@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from planlib import schema
+from planlib.clean.confined import read_sheets
 from planlib.clean.convert import is_blank, raw_text
 from planlib.clean.forms import Form, load_form
 from planlib.clean.grid import Layout
 from planlib.clean.issues import Issue, sentence
 from planlib.clean.national import National, Place, load_national
-from planlib.clean.read import Sheet, address, read_sheets
+from planlib.clean.read import Sheet, address
 from planlib.clean.recognise import Recognised, recognise_tables
 from planlib.clean.school import FormSheet, Layouts, SchoolBook, is_school_book, read_school_book
 from planlib.clean.summary import aligned

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from planlib import schema
 from planlib.errors import DataError
 from planlib.registry import heading, label, phrase
 
@@ -86,17 +87,8 @@ def refuse_faults(issues: pd.DataFrame, district: str, listed: Path) -> None:
     is_long = bool((faults["kind"].value_counts() > SHOWN).any())
     if is_long:
         listed.parent.mkdir(parents=True, exist_ok=True)
-        write_list(faults, listed)
+        schema.write_csv(faults[[name for name in COLUMNS if name != "subject"]], listed)
     raise FaultyData(district, issues, listed if is_long else None)
-
-
-def write_list(issues: pd.DataFrame, path: Path) -> None:
-    """Write issues as a CSV file that spreadsheets open in Chinese; no cell of a stranger becomes a formula there."""
-    shown = issues[[name for name in COLUMNS if name != "subject"]].copy()
-    for name in shown.columns:
-        is_formula = shown[name].str.startswith(("=", "+", "-", "@", "\t", "\r"))
-        shown[name] = shown[name].mask(is_formula, "'" + shown[name])
-    shown.to_csv(path, index=False, lineterminator="\n", encoding="utf-8-sig")
 
 
 def _group(kind: str, rows: pd.DataFrame, language: str) -> str:

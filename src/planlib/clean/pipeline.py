@@ -4,7 +4,7 @@ import hashlib
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 import pandas as pd
@@ -31,6 +31,7 @@ _NO_RETURNS = (
     "at least one workbook of returns (.xlsx, .xls, .et or .csv); "
     "`planlib new` puts empty ones to copy into templates/"
 )
+MAX_FILE_BYTES = 256 << 20
 COLLECTED = tuple(name for name, table in schema.TABLES.items() if table.is_collected)
 
 
@@ -72,7 +73,11 @@ class _Folder:
     code: str
 
     def workbooks(self) -> dict[str, str]:
-        return {f: digest for f, digest in self.inputs.items() if _is_return(f)}
+        return {f: digest for f, digest in self.inputs.items() if _is_return(f) and not self.is_huge(f)}
+
+    def is_huge(self, file: str) -> bool:
+        """Tell whether a file is larger than any return; it is refused without being read."""
+        return (self.path / file).stat().st_size > MAX_FILE_BYTES
 
 
 def clean_district(district: str, progress: Progress | None = None) -> CleanResult:
@@ -98,21 +103,26 @@ def clean_district(district: str, progress: Progress | None = None) -> CleanResu
         If the files have faults: all of them, with file, sheet, cell and school. The processed tables stay as they
         were; the exception's ``issues`` holds the whole list.
     """
-    form = load_form()
-    folder = _Folder(district, paths.raw(district), **freshness.tables_inputs(district))
-    listed = paths.processed(district).with_name(f"{district}.faults.csv")
-    corrections = correct.load_corrections(folder.path / correct.FILE, form)
-    parts = _read_workbooks(folder, form, progress or _bar())
-    made, met, account = tables_of_returns(parts, form, corrections)
-    collected, of_lines, lines_account = _collected(folder, corrections)
-    found = [*_folder_issues(folder, corrections), *met, *of_lines]
-    issues = _joined(_of_files(parts["issues"], corrections), found)
-    issue_list.refuse_faults(issues, district, listed)
-    every = {**made, **collected}
-    issues = _joined(issues, check_tables(every))
-    issue_list.refuse_faults(issues, district, listed)
-    accounts = pd.concat([account, lines_account], ignore_index=True)
-    return _written(folder, every, issues, accounts, len(parts["read"]))
+    form, target = load_form(), paths.processed(district)
+    listed = target.with_name(f"{district}.faults.csv")
+    # The whole run stands within: a second one waits, and no one else changes the cache or the set meanwhile.
+    with store.staged_set(target) as staging:
+        folder = _Folder(district, paths.raw(district), **freshness.tables_inputs(district))
+        corrections = correct.load_corrections(folder.path / correct.FILE, form)
+        parts = _read_workbooks(folder, form, progress or _bar())
+        made, met, account = tables_of_returns(parts, form, corrections)
+        collected, of_lines, lines_account = _collected(folder, corrections)
+        found = [*_folder_issues(folder, corrections), *met, *of_lines]
+        issues = _joined(_of_files(parts["issues"], corrections), found)
+        issue_list.refuse_faults(issues, district, listed)
+        every = {**made, **collected}
+        issues = _joined(issues, check_tables(every))
+        issue_list.refuse_faults(issues, district, listed)
+        accounts = pd.concat([account, lines_account], ignore_index=True)
+        shown = _in_order(issues)
+        _write(staging, folder, every, shown, accounts)
+    counts = _counts(folder, every, accounts, len(parts["read"]))
+    return CleanResult(district, target, counts, shown, accounts, _by_type(every["schools"]))
 
 
 def _joined(issues: pd.DataFrame, more: list[Issue]) -> pd.DataFrame:
@@ -127,23 +137,45 @@ def _folder_issues(folder: _Folder, corrections: Corrections) -> Iterator[Issue]
     """Yield what is wrong with the folder itself: files missing, unknown, or leading out of it."""
     wanted, registered = [f"{name}.csv" for name in COLLECTED], _registered(folder)
     for file in sorted({*wanted, *registered} - set(folder.inputs)):
+        if _leads_out(file):
+            expected = "the name of a file in the district's folder, as returns/2021.xlsx"
+            yield Issue("error", "outside", "sources.yml", found=file, expected=expected)
+            continue
         if (folder.path / file).is_file():
             continue
         # what nobody announced was perhaps never kept: its chapters say so, the rest of a report is made
         level, done = ("error", "") if file in registered else ("warning", "no data")
         why = ", as sources.yml says" if file in registered else ""
         yield Issue(level, "missing file", file, expected=f"the file {folder.path / file}{why}", done=done)
-    if not folder.workbooks():
+    if not any(map(_is_return, folder.inputs)):
         yield Issue("error", "missing file", f"{RETURNS}/", expected=_NO_RETURNS)
     home = folder.path.resolve()
     for file in folder.inputs:
         if not (folder.path / file).resolve().is_relative_to(home):
             yield Issue("error", "outside", file, found=str((folder.path / file).resolve()))
+        elif folder.is_huge(file):
+            expected = f"at most {MAX_FILE_BYTES >> 20} MiB; one file for each year"
+            yield Issue("error", "unreadable file", file, found="a larger file", expected=expected)
         elif file not in wanted and file != correct.FILE and not _is_return(file):
             yield Issue(
                 "warning", "unreadable file", file, found="a file that planlib does not know", done="not read"
             )
+    yield from _not_files(folder)
     yield from correct.missing_files(corrections, [*folder.inputs, *registered])
+
+
+def _not_files(folder: _Folder) -> Iterator[Issue]:
+    """Yield what looks like a file and is none: a link to a folder or to nothing, a pipe. It was not read."""
+    for path in sorted(folder.path.rglob("*")):
+        relative = path.relative_to(folder.path)
+        if not path.is_file() and (path.is_symlink() or not path.is_dir()) and not freshness.is_hidden(relative):
+            found = f"a link to {path.readlink()}" if path.is_symlink() else "no file (a pipe or a device)"
+            yield Issue("error", "outside", relative.as_posix(), found=found, expected="the file itself")
+
+
+def _leads_out(file: str) -> bool:
+    """Tell whether a written path may lead out of the folder it is to be in, on any system."""
+    return ".." in PureWindowsPath(file).parts or bool(PureWindowsPath(file).anchor) or "\0" in file
 
 
 def _registered(folder: _Folder) -> list[str]:
@@ -268,7 +300,7 @@ def _collected(
     for name in COLLECTED:
         file = f"{name}.csv"
         made[name] = schema.empty(name)
-        if file not in folder.inputs:
+        if file not in folder.inputs or folder.is_huge(file):
             continue
         content = (folder.path / file).read_bytes()
         frame, found, cells = tables.collected_table(name, content, corrections)
@@ -278,27 +310,26 @@ def _collected(
     return made, issues, account_frame(pd.DataFrame(accounts, columns=["file", "sheet", "value", "header"]))
 
 
-def _written(
+def _in_order(issues: pd.DataFrame) -> pd.DataFrame:
+    """Return issues as their table has them: errors, warnings, notes, each by file and sheet."""
+    named = issues.rename(columns={"kind": "issue_kind"})
+    shown = schema.conform(named[list(schema.TABLES["issues"].columns)], "issues")
+    shown = shown.assign(_order=shown["level"].map({"error": 0, "warning": 1, "note": 2}))
+    return shown.sort_values(["_order", "file", "sheet"], kind="stable", ignore_index=True).drop(columns="_order")
+
+
+def _write(
+    staging: Path,
     folder: _Folder,
     every: Mapping[str, pd.DataFrame],
     issues: pd.DataFrame,
     accounts: pd.DataFrame,
-    workbooks_read: int,
-) -> CleanResult:
-    """Write the set and swap it in."""
-    target = paths.processed(folder.district)
-    named = issues.rename(columns={"kind": "issue_kind"})
-    shown = schema.conform(named[list(schema.TABLES["issues"].columns)], "issues")
-    shown = shown.assign(_order=shown["level"].map({"error": 0, "warning": 1, "note": 2}))
-    shown = shown.sort_values(["_order", "file", "sheet"], kind="stable", ignore_index=True).drop(columns="_order")
-    with store.staged_set(target) as staging:
-        for name, frame in every.items():
-            schema.write_table(frame, name, staging / f"{name}.parquet", conformed=True)
-        shown.to_csv(staging / "issues.csv", index=False, lineterminator="\n")
-        accounts.to_csv(staging / "accounts.csv", index=False, lineterminator="\n")
-        store.write_json(staging / "digests.json", _digests(folder, every, shown))
-    counts = _counts(folder, every, accounts, workbooks_read)
-    return CleanResult(folder.district, target, counts, shown, accounts, _by_type(every["schools"]))
+) -> None:
+    for name, frame in every.items():
+        schema.write_table(frame, name, staging / f"{name}.parquet", conformed=True)
+    schema.write_csv(issues, staging / "issues.csv")
+    schema.write_csv(accounts, staging / "accounts.csv")
+    store.write_json(staging / "digests.json", _digests(folder, every, issues))
 
 
 def _digests(folder: _Folder, every: Mapping[str, pd.DataFrame], issues: pd.DataFrame) -> dict[str, Any]:

@@ -16,12 +16,11 @@ import python_calamine as calamine
 from planlib.clean.kinds import ENCODING_NAMES, decoded, kind_of
 from planlib.errors import DataError
 
-MAX_UNPACKED_BYTES = 1 << 30
-MAX_CELLS = 20_000_000
+MAX_UNPACKED_BYTES = 512 << 20
+MAX_CELLS = 8_000_000
 _FIRST = 10_000  # characters of a text that show what separates its cells
 
 _SHEET_FILE = re.compile(r"xl/worksheets/[^/]+\.xml")
-_WIDE = re.compile(rb'<c r="([A-Z]{3})\d')
 _ERROR_CELL = re.compile(rb'<c r="([A-Z]+\d+)"[^>]*\bt="e"[^>]*>.*?<v>([^<]*)</v>', re.S)
 _NO_RESULT = re.compile(rb'<c r="([A-Z]+\d+)"[^>]*><f[^>]*>[^<]*</f>(?:<v></v>|<v ?/>)?</c>')
 _SHEET_ENTRY = re.compile(rb'<sheet\b[^>]*?\bname="([^"]*)"[^>]*?\br:id="([^"]*)"')
@@ -136,46 +135,56 @@ def read_csv(content: bytes) -> tuple[list[list[str]], list[int], str]:
 
 
 def _packed_parts(content: bytes) -> dict[str, bytes]:
-    """Return the sheet files of an .xlsx and what names them, once their sizes are known to be sane."""
+    """Return the sheet files of an .xlsx and what names them, if it does not unpack to too much."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             if sum(info.file_size for info in archive.infolist()) > MAX_UNPACKED_BYTES:
-                raise DataError("the file unpacks to more than 1 GiB; it is damaged or not a return")
+                raise DataError(
+                    "the file unpacks to more than 512 MiB; it is damaged, or formatted over whole sheets: "
+                    "copy the tables alone into a new workbook"
+                )
             wanted = [n for n in archive.namelist() if _SHEET_FILE.fullmatch(n) or n.startswith("xl/workbook")]
             wanted += [n for n in archive.namelist() if n == "xl/_rels/workbook.xml.rels"]
             parts = {name: archive.read(name) for name in wanted if name.endswith((".xml", ".rels"))}
     except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError) as error:
         raise DataError(f"not a readable .xlsx file ({error}); open it and save it as .xlsx") from error
-    for part in parts.values():
-        _refuse_huge(part)
     return parts
-
-
-def _refuse_huge(sheet: bytes) -> None:
-    """Refuse a sheet whose last cell would make the reader reserve memory for a whole empty plane."""
-    last = sheet.rfind(b"<row ")
-    number = re.search(rb'\br="(\d+)"', sheet[last : last + 200]) if last >= 0 else None
-    columns = 16_384 if _WIDE.search(sheet) else 702
-    if number and columns == 16_384 and int(number[1]) * columns > MAX_CELLS:
-        raise DataError("a sheet has cells beyond column ZZ; delete the empty formatted columns and save again")
-    if number and int(number[1]) > 1_000_000:
-        raise DataError("a sheet has cells beyond row 1 000 000; delete the empty formatted rows and save again")
 
 
 def _is_grid(meta: Any) -> bool:
     return str(meta.typ).endswith("WorkSheet")
 
 
+def _refuse_far(name: str, last: tuple[int, int] | None) -> None:
+    """Refuse a sheet that one cell far away makes millions wide or long; empty formatted cells do not count."""
+    if last and (last[0] + 1) * (last[1] + 1) > MAX_CELLS:
+        raise DataError(
+            f"sheet {name} reaches to cell {address(*last)}, {MAX_CELLS:,} cells or more; "
+            "press Ctrl+End there, delete what stands far below or beside the table, and save again"
+        )
+
+
 def _sheet(book: Any, meta: Any, lost: dict[str, list[tuple[str, str]]]) -> Sheet:
     source = book.get_sheet_by_name(meta.name)
-    merged = tuple((r0, c0, r1, c1) for (r0, c0), (r1, c1) in source.merged_cell_ranges or ())
+    _refuse_far(meta.name, source.end)
     return Sheet(
         name=meta.name,
         rows=source.to_python(skip_empty_area=False),
-        merged=merged,
+        merged=_merged(meta.name, source),
         is_hidden=not str(meta.visible).endswith(".Visible"),
         lost=tuple(lost.get(meta.name, ())),
     )
+
+
+def _merged(name: str, source: Any) -> tuple[tuple[int, int, int, int], ...]:
+    """Return merged ranges as far as there are cells: a file may state any."""
+    last_row, last_column = source.end or (-1, -1)
+    stated = [(*first, *last) for first, last in source.merged_cell_ranges or ()]
+    found = [(r0, c0, min(r1, last_row), min(c1, last_column)) for r0, c0, r1, c1 in stated]
+    found = [(r0, c0, r1, c1) for r0, c0, r1, c1 in found if r0 <= r1 and c0 <= c1]
+    if sum((r1 - r0 + 1) * (c1 - c0 + 1) for r0, c0, r1, c1 in found) > MAX_CELLS:
+        raise DataError(f"merged cells of sheet {name} lie over each other; unmerge them and save again")
+    return tuple(found)
 
 
 def _lost_cells(parts: dict[str, bytes]) -> dict[str, list[tuple[str, str]]]:

@@ -13,11 +13,12 @@ import numpy as np
 import pandas as pd
 
 from planlib.clean import issues as issue_list
+from planlib.clean.confined import read_sheets
 from planlib.clean.convert import Reading, raw_text, read_cells
 from planlib.clean.forms import Form, split_header
 from planlib.clean.issues import Issue, foreign_encoding
 from planlib.clean.national import load_national
-from planlib.clean.read import Sheet, column_letters, read_sheets
+from planlib.clean.read import Sheet, column_letters
 from planlib.clean.recognise import KINDS, Place, Recognised, recognise_tables
 from planlib.clean.school import EXTRA_TYPES, Layouts, SchoolBook, is_school_book, read_school_book
 from planlib.clean.writing import compact, key, tidy

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from functools import cached_property
 
 import pandas as pd
@@ -9,6 +10,7 @@ import pandas as pd
 from planlib import enrolment, evaluate, measures, paths
 from planlib import forecast as forecasting
 from planlib.district.opened import District, open_district
+from planlib.district.owed import owed
 from planlib.params import NOTEBOOKS
 from planlib.registry import load_explanations, load_responsibility
 
@@ -17,17 +19,18 @@ STAGES = ("preschool", "primary", "junior", "senior")
 _ADDED = {"area": "str", "stage": "str", "year": "int64", "seats": "float64"}
 _SEATS = ["area", "stage", "year", "students", "seats_needed", "seats", "balance", "shortage"]
 LATE = ("behind", "far_behind", "below_baseline", "not_held", "not_met")
+LATE_PROMISES = ("late", "not_kept")
 UNFINISHED = ("late", "not_kept", "no_record", "on_schedule")
 
 
 class Evaluation:
-    """A mid-term or end-term evaluation as frames; figures and narrative turn them into a report.
+    """A mid-term, end-term or annual evaluation as frames; figures and narrative turn them into a report.
 
     Parameters
     ----------
     district : District
         Opened with the report's cutoff: nothing later is in it.
-    phase : {"midterm", "endterm"}
+    phase : {"midterm", "endterm", "annual"}
     year : int
         The year the report is written about.
     """
@@ -51,10 +54,31 @@ class Evaluation:
         """The first and the last year of the plan."""
         return int(self.plan.period["first_year"]), int(self.plan.period["last_year"])
 
+    @property
+    def is_final(self) -> bool:
+        """Whether the targets are due: series are met or not, no longer judged by their pace."""
+        return self.phase == "endterm" or self.year == self.years[1]
+
+    @property
+    def judged_as(self) -> str:
+        """The phase whose rules judge the series: an annual evaluation takes those of the mid-term until the end."""
+        return "endterm" if self.is_final else "midterm"
+
     @cached_property
     def scorecard(self) -> pd.DataFrame:
         """The 24 series: value, progress, pace, status, probability."""
-        return self.district.scorecard(phase=self.phase)
+        return self.district.scorecard(phase=self.judged_as)
+
+    @cached_property
+    def before(self) -> Evaluation:
+        """The same evaluation a year earlier, with what was known then."""
+        day = (pd.Timestamp(self.cutoff) - pd.DateOffset(years=1)).date()
+        return Evaluation(open_district(self.district.name, day), self.phase, self.year - 1)
+
+    @cached_property
+    def moved(self) -> pd.DataFrame:
+        """The 24 series beside what they were a year earlier: value, change, status, closer to the target or not."""
+        return evaluate.changes(self.scorecard, self.before.scorecard)
 
     @cached_property
     def indicators(self) -> pd.DataFrame:
@@ -76,7 +100,7 @@ class Evaluation:
             self.cutoff.isoformat(),
             district.rules,
             indicators=self.plan.indicators,
-            phase=self.phase,
+            phase=self.judged_as,
         )
 
     @cached_property
@@ -140,6 +164,18 @@ class Evaluation:
         return rows[~rows["series_id"].isin(self.explanations["subject"])].reset_index(drop=True)
 
     @cached_property
+    def owed(self) -> pd.DataFrame:
+        """What this report still asks of people, and of which office (`planlib.district.owed.owed`)."""
+        unfinished = UNFINISHED if self.is_final else LATE_PROMISES
+        subjects = self.explanations["subject"].tolist()
+        return owed(self.scorecard, LATE, self.commitments, unfinished, subjects, self.responsibility)
+
+    @property
+    def owed_by(self) -> dt.date:
+        """The day by which it is asked for."""
+        return self.cutoff + dt.timedelta(days=self.district.rules["owed"]["days"]["value"])
+
+    @cached_property
     def history(self) -> pd.DataFrame:
         """Annual values of every series that is forecast."""
         return self.district.forecastable(self.district.observations)
@@ -168,7 +204,7 @@ class Evaluation:
     def seats_year(self) -> int:
         """The last year enrolment is projected to: the plan's end, or at its end five years on."""
         last = int(self.plan.period["last_year"])
-        return last if self.phase == "midterm" else last + PLAN_YEARS
+        return last + PLAN_YEARS if self.is_final else last
 
     @cached_property
     def enrolment_history(self) -> pd.DataFrame:

@@ -60,7 +60,7 @@ def open_district(name: str, cutoff: dt.date | str | None = None) -> "District":
 
         clean_district(name)
     day = dt.date.fromisoformat(cutoff) if isinstance(cutoff, str) else cutoff
-    folder = paths.processed(name)
+    folder = paths.processed(name).resolve()  # one set for all tables, whatever is swapped in meanwhile
     tables = {table: schema.read_table(folder / f"{table}.parquet", table) for table in TABLES}
     _refuse_strangers(plan, tables)
     known = {table: _known(frame, table, day) for table, frame in tables.items()}

@@ -5,7 +5,6 @@ change Matplotlib's global state. Without this room a machine without Chinese fo
 other check passes on them.
 """
 
-import importlib.util
 import logging
 import threading
 import warnings
@@ -15,7 +14,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from planlib.errors import DataError, PlanlibError, listing
+from planlib.errors import DataError, listing
+from planlib.paths import font_file
 from planlib.words import number, say
 
 # Matplotlib writes to stderr when its first font scan takes over five seconds; in a report that would be output.
@@ -33,8 +33,6 @@ from matplotlib.ticker import FuncFormatter  # noqa: E402
 
 _LOGGER.setLevel(_LEVEL)
 
-FONT_PACKAGE = "zhplot"
-FONT_FILE = "fonts/NotoSansSC-Regular.ttf"
 FAMILIES = ["Noto Sans SC", "DejaVu Sans"]
 
 INK = "#222222"
@@ -80,37 +78,6 @@ _MISSING_GLYPH = "Glyph .* missing from font"
 
 # rcParams are one per process: two threads that draw at once would restore each other's settings.
 _LOCK = threading.RLock()
-
-
-@cache
-def font_file() -> Path:
-    """Return the path of the Chinese font, found without importing the package that carries it.
-
-    Returns
-    -------
-    Path
-
-    Raises
-    ------
-    PlanlibError
-        If the package or its font is not installed; says how to install it.
-
-    Examples
-    --------
-    >>> font_file().name
-    'NotoSansSC-Regular.ttf'
-    """
-    spec = importlib.util.find_spec(FONT_PACKAGE)
-    for folder in (spec.submodule_search_locations or []) if spec else []:
-        path = Path(folder) / FONT_FILE
-        if path.is_file():
-            return path
-    where = "the package is not installed" if spec is None else f"the package has no {FONT_FILE}"
-    raise PlanlibError(
-        f"The Chinese font Noto Sans SC was not found in the package {FONT_PACKAGE}: {where}.\n"
-        "Figures in Chinese would show empty boxes, so none is drawn.\n"
-        f"To do: install what requirements.lock names (or: python -m pip install {FONT_PACKAGE}==1.0.0)."
-    )
 
 
 @cache

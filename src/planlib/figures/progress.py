@@ -33,7 +33,7 @@ AHEAD = ("early", "met", "ahead")
 # For these the share of the way says nothing: no room above the base, or nothing agreed to measure.
 UNPACED = ("hold", "met_only", "ambiguous")
 
-_ROW = 0.335
+_ROW, _LOW_ROW = 0.335, 0.256
 _BAR_LEFT, _BAR_RIGHT = 3.42, 3.72
 # Where the columns stand, in inches from the left edge.
 _NAME, _TAG, _DONE, _SHAPE, _STATUS, _MOVED, _TARGET = 0.42, 3.32, 6.5, 6.74, 6.87, 7.94, 9.54
@@ -53,7 +53,8 @@ def progress_bullets(
     scorecard : DataFrame
         As :func:`planlib.evaluate.scorecard` gives it: ``number, name_zh, name_en, unit, attribute, judged, baseline,
         target, precision, value, progress, elapsed, status`` (progress and elapsed as shares), optionally
-        ``baseline_relation, target_relation, relation``.
+        ``baseline_relation, target_relation, relation``. With ``value_before, progress_before`` (of
+        :func:`planlib.evaluate.changes`) a ring marks the share a year before, and figures go from year to year.
     language : str
         ``"zh"`` or ``"en"``.
     simulated : bool
@@ -87,11 +88,12 @@ def progress_bullets(
     marks.known(scorecard["status"], STATUS, "statuses of series")
     rows = scorecard.sort_values("number", kind="stable").reset_index(drop=True)
     title = _progress_title(rows, language)
+    how = [say("progress_how", language)]
+    how += [say("progress_how_before", language)] if "value_before" in rows else []
     with style():
-        page = sheet(
-            9.7, _ROW * len(rows) + 0.5, title, language, say("progress_how", language), note, simulated, 0.02
-        )
-        table, bars = _bullet_axes(page, len(rows), rows["elapsed"], language)
+        high = (_LOW_ROW if len(how) > 1 else _ROW) * len(rows) + 0.5
+        page = sheet(9.7, high, title, language, " ".join(how), note, simulated, 0.02)
+        table, bars = _bullet_axes(page, rows, language)
         for position, (_, row) in enumerate(rows.iterrows()):
             y = len(rows) - 1 - position
             _bullet_bar(bars, y, row, language)
@@ -138,8 +140,10 @@ def _progress_alt(title: str, rows: pd.DataFrame, language: str) -> str:
     return say("sentence_join", language).join(parts) + say("full_stop", language)
 
 
-def _bullet_axes(page: Sheet, count: int, elapsed: pd.Series, language: str) -> tuple[Axes, Axes]:
+def _bullet_axes(page: Sheet, rows: pd.DataFrame, language: str) -> tuple[Axes, Axes]:
     """Return a table over the whole width (x in inches) and the bars in its middle, with the same rows."""
+    count, elapsed = len(rows), rows["elapsed"]
+    values = "head_values_before" if "value_before" in rows else "head_values"
     table = page.table(count)
     bars = page.figure.add_axes(page.rows(_BAR_LEFT, _BAR_RIGHT))
     bars.set(ylim=table.get_ylim(), xlim=(-0.06, 1.06), yticks=[], facecolor="none")
@@ -148,7 +152,7 @@ def _bullet_axes(page: Sheet, count: int, elapsed: pd.Series, language: str) -> 
     how: dict[str, Any] = {"va": "center", "color": QUIET, "fontsize": 8.5}
     for share in (0, 0.25, 0.5, 0.75, 1):
         bars.text(share, count - 0.1, percent(share, language), ha="center", **how)
-    for inches, code in {_NAME: "head_series", _SHAPE - 0.07: "head_status", _MOVED: "head_values"}.items():
+    for inches, code in {_NAME: "head_series", _SHAPE - 0.07: "head_status", _MOVED: values}.items():
         table.text(inches, count - 0.1, say(code, language), **how)
     for inches, code in {_DONE: "head_progress", _TARGET: "head_target"}.items():
         table.text(inches, count - 0.1, say(code, language), ha="right", **how)
@@ -184,6 +188,16 @@ def _bullet_bar(axes: Axes, y: int, row: pd.Series, language: str) -> None:
         axes.plot([inside], [y], arrow, color=mark.colour, markersize=9, markeredgewidth=0, clip_on=False)
     if not is_missing(row["elapsed"]):
         axes.plot([row["elapsed"]] * 2, [y - 0.36, y + 0.36], color="black", linewidth=1.8, zorder=4)
+    earlier = row.get("progress_before")
+    if not is_missing(earlier):
+        place = min(max(float(earlier), -0.045), 1.045)
+        ring: dict[str, Any] = {
+            "markerfacecolor": "white",
+            "markeredgecolor": INK,
+            "markeredgewidth": 1.1,
+            "clip_on": False,
+        }
+        axes.plot([place], [y], "o", markersize=6.5, zorder=5, **ring)
 
 
 def _is_paced(row: pd.Series) -> bool:
@@ -229,6 +243,9 @@ def _printed(row: pd.Series, column: str, language: str) -> str:
 
 
 def _moved(row: pd.Series, language: str) -> str:
+    if "value_before" in row:
+        both = [[_figure_text(row, c, language, finer) for c in ("value_before", "value")] for finer in (0, 1)]
+        return " → ".join(both[both[0][0] == both[0][1] and row["moved"] not in ("same", "unknown")])
     before, now = _printed(row, "baseline", language), _figure_text(row, "value", language)
     if now == before and row["judged"] not in ("hold", "ambiguous") and row["value"] != row["baseline"]:
         # A move that the plan's rounding hides is still a move, and its bar shows it.

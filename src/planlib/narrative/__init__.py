@@ -1,6 +1,7 @@
 """Sentences and tables of the reports in Chinese and English: frames in, something to read out."""
 
 from planlib.columns import Column, write_date
+from planlib.narrative.annual import annual_late_table, annual_verdict, balance_moves_table, owed_table, year_moves
 from planlib.narrative.chapters import (
     amendment_table,
     balance,
@@ -43,7 +44,10 @@ __all__ = [
     "Text",
     "advice",
     "amendment_table",
+    "annual_late_table",
+    "annual_verdict",
     "balance",
+    "balance_moves_table",
     "balance_table",
     "basis",
     "carried_over",
@@ -63,6 +67,7 @@ __all__ = [
     "money",
     "outlook",
     "outlook_table",
+    "owed_table",
     "places",
     "probability_table",
     "problems_table",
@@ -77,4 +82,5 @@ __all__ = [
     "verdict",
     "verdicts",
     "write_date",
+    "year_moves",
 ]

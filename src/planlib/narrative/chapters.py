@@ -7,13 +7,13 @@ import pandas as pd
 
 from planlib.columns import Column, write_date
 from planlib.district import Evaluation, views
+from planlib.district.evaluation import LATE_PROMISES
 from planlib.figures.marks import STATUS
 from planlib.narrative.opening import amount, in_words, lead, printed, single_coefficients
 from planlib.narrative.parts import Table, Text, join, say
 from planlib.registry import codes, label
 from planlib.words import capital, factor, is_missing, number, unit_name, with_unit
 
-LATE_PROMISES = ("late", "not_kept")
 FACTORS = ("resources", "pupils", "opened", "closed", "reported")
 
 

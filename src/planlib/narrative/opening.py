@@ -99,7 +99,7 @@ def in_words(evaluation: Evaluation, series: pd.DataFrame, language: str) -> pd.
 def title(evaluation: Evaluation, language: str) -> Text:
     """Return the head of the first page: title, plan document, cutoff, notice of simulated data."""
     plan = evaluation.plan
-    lines = [("h1", say(f"title.{evaluation.phase}", language, plan=plan.title[language]))]
+    lines = [("h1", say(f"title.{evaluation.phase}", language, plan=plan.title[language], year=evaluation.year))]
     if plan.document:
         issued = write_date(plan.document["date"], language)
         lines.append(("subtitle", say("title.document", language, number=plan.document["number"], date=issued)))
@@ -112,23 +112,17 @@ def title(evaluation: Evaluation, language: str) -> Text:
 
 def verdict(evaluation: Evaluation, language: str) -> Text:
     """Return the first page's verdict: how many of the indicators in each class, what is late, who answers by when."""
-    lines = [("h3", say("verdict.heading", language)), ("p", _classes(evaluation, language))]
+    lines = [("h3", say("verdict.heading", language)), ("p", classes_sentence(evaluation, language))]
     late = evaluation.late[evaluation.late["attribute"] == "binding"]
     if late.empty:
         lines.append(("p", _none_late(evaluation, language)))
     else:
-        word = "verdict.late_some" if evaluation.phase == "midterm" else "verdict.missed_some"
+        word = "verdict.missed_some" if evaluation.is_final else "verdict.late_some"
         lines.append(("p", say(word, language, count=len(late))))
         lines += [("li", _late_item(evaluation, row, language)) for _, row in late.iterrows()]
         if silent := _silent_binding(evaluation):
             lines.append(("p", say("verdict.binding_silent", language, count=silent)))
-    lines.append(("p", _promises(evaluation, language)))
-    counts = evaluation.project_counts
-    totals = {key: int(counts[column].sum()) for key, column in _PROJECTS.items()}
-    lines.append(
-        ("p", say("verdict.projects" if totals["total"] else "verdict.projects_none", language, **totals))
-    )
-    lines.append(("p", _balance(evaluation, language)))
+    lines += [("p", s(evaluation, language)) for s in (promises_sentence, projects_sentence, balance_sentence)]
     last = _review(evaluation, language) if evaluation.phase == "endterm" else _outlook(evaluation, language)
     return Text([*lines, ("p", last)], "verdict")
 
@@ -149,7 +143,8 @@ def _silent_binding(evaluation: Evaluation) -> int:
     return int(((card["attribute"] == "binding") & (card["status"] == "no_data")).sum())
 
 
-def _classes(evaluation: Evaluation, language: str) -> str:
+def classes_sentence(evaluation: Evaluation, language: str) -> str:
+    """Say how many of the indicators stand in each class, or at the end how many are met."""
     counts = evaluation.counts.set_index("status")["total"].reindex(
         list(STATUS)
     )  # good to bad, then what is unknown
@@ -165,7 +160,7 @@ def _classes(evaluation: Evaluation, language: str) -> str:
         "binding": int(is_binding.sum()),
         "anticipatory": int((~is_binding).sum()),
     }
-    if evaluation.phase == "midterm":
+    if not evaluation.is_final:
         return say("verdict.midterm", language, classes=join(list(words.values()), language), **told)
     rest = [word for status, word in words.items() if status not in ("met", "not_met")]
     return say(
@@ -199,7 +194,8 @@ def _late_item(evaluation: Evaluation, row: pd.Series, language: str) -> str:
     )
 
 
-def _promises(evaluation: Evaluation, language: str) -> str:
+def promises_sentence(evaluation: Evaluation, language: str) -> str:
+    """Say how many of the promises stand in each class."""
     counts = evaluation.commitments["status"].value_counts().reindex(list(PROMISE)).dropna().astype(int)
     if counts.empty:
         return say("verdict.commitments_none", language)
@@ -210,7 +206,15 @@ def _promises(evaluation: Evaluation, language: str) -> str:
     return say("verdict.commitments", language, total=len(evaluation.commitments), classes=join(words, language))
 
 
-def _balance(evaluation: Evaluation, language: str) -> str:
+def projects_sentence(evaluation: Evaluation, language: str) -> str:
+    """Say how many building projects there are, how many are delivered, how many will be late."""
+    counts = evaluation.project_counts
+    totals = {key: int(counts[column].sum()) for key, column in _PROJECTS.items()}
+    return say("verdict.projects" if totals["total"] else "verdict.projects_none", language, **totals)
+
+
+def balance_sentence(evaluation: Evaluation, language: str) -> str:
+    """Say the composites of the last year beside their targets, and which single coefficients exceed the cap."""
     district = evaluation.district
     rows = district.balance[district.balance["year"] == district.last_year]
     composites = rows[rows["resource"] == "composite"].set_index("stage")["cv"]

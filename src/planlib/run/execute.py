@@ -1,14 +1,16 @@
 """Execute one notebook with papermill, and trust nothing it says about itself."""
 
+import base64
 import contextlib
 import os
-import sys
-import tempfile
+import re
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from planlib.errors import KernelError, PlanlibError, ReportError, UsageError
+from planlib.errors import KernelError, ReportError, UsageError
+from planlib.run.request import Limits
 
 # The same run on another machine must give the same tables: no hash order, no local clock, no thread race.
 ENVIRONMENT = {
@@ -17,13 +19,21 @@ ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
-    "IPYTHONDIR": "",
 }
-CELL_SECONDS = 300
+START_SECONDS = 180
+DECLARED = {"figure": "image/png", "table": "text/html", "text": "text/html"}
+"""What a cell's tag declares, and the kind of output that must be there for it."""
+
+Progress = Callable[[str, int, int], None]
 
 
 def execute(
-    source: Path, target: Path, parameters: dict[str, Any], cwd: Path, progress: Callable[[str, int, int], None]
+    source: Path,
+    target: Path,
+    parameters: dict[str, Any],
+    cwd: Path,
+    progress: Progress,
+    limits: Limits = Limits(),  # noqa: B008 - frozen
 ) -> Any:
     """Execute `source` into `target` and return the notebook.
 
@@ -37,6 +47,7 @@ def execute(
         Working directory of the kernel.
     progress : callable
         Called before each code cell with its heading, its number and the count of code cells.
+    limits : Limits
 
     Returns
     -------
@@ -45,42 +56,34 @@ def execute(
     Raises
     ------
     ReportError, UsageError, KernelError
-        Naming the notebook, the cell and its heading; the executed notebook stays in `target`.
+        Naming the notebook, the cell and its heading, in words and in the attribute ``at``; the notebook as far as
+        it came stays in `target`.
     """
-    papermill = _import_papermill()
-    from nbclient.exceptions import CellTimeoutError, DeadKernelError
-    from papermill.exceptions import PapermillExecutionError
+    import papermill
 
-    engine = _engine(progress)
+    home = target.with_suffix(".kernel")
+    home.mkdir()
+    engine = _engine(progress, limits, home)
     papermill.engines.papermill_engines.register("planlib", engine)
     try:
-        with _fixed_environment():
-            notebook = papermill.execute_notebook(
-                str(source),
-                str(target),
-                parameters=parameters,
-                engine_name="planlib",
-                kernel_name="python3",
-                language="python",
-                cwd=str(cwd),
-                progress_bar=False,
-                execution_timeout=CELL_SECONDS,
-                start_timeout=180,
-                extra_arguments=["--IPKernelApp.log_level=50"],  # it warns about plain TCP at every start
-            )
-    except PapermillExecutionError as error:
-        raise _failure(source, error, target) from None
-    except CellTimeoutError:
-        raise KernelError(
-            f"{source.name}, {engine.at}: ran longer than {CELL_SECONDS} s and was stopped. "
-            "To do: run the notebook by hand in JupyterLab to see where it hangs."
-        ) from None
-    except DeadKernelError:
-        raise KernelError(
-            f"{source.name}, {engine.at}: the kernel died (out of memory, or a crash in a library). "
-            "To do: run the notebook by hand in JupyterLab; check the machine's memory."
-        ) from None
-    _check(notebook, source)
+        notebook = papermill.execute_notebook(
+            str(source),
+            str(target),
+            parameters=parameters,
+            engine_name="planlib",
+            kernel_name="python3",
+            language="python",
+            cwd=str(cwd),
+            progress_bar=False,
+            # a save checks the whole notebook against its schema; twice a cell it cost more than a kernel
+            request_save_on_cell_execute=False,
+        )
+        _check(notebook, source)
+    except BaseException as error:
+        _keep(engine.notebook, target)
+        raise _named(error, source, engine, limits) from None
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
     return notebook
 
 
@@ -101,97 +104,133 @@ def headings(cells: list[Any]) -> list[str]:
     return found
 
 
-def _import_papermill() -> Any:
-    # jsonschema's URI grammar costs over a second to import and no notebook of ours needs it
-    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
-    import papermill
-    import papermill.engines
-
-    return papermill
+def code_cells(notebook: Any) -> list[tuple[int, str, Any]]:
+    """Return the number (from 1, as people count), the heading and the cell of every code cell."""
+    titled = zip(headings(notebook.cells), notebook.cells, strict=True)
+    code = [(title, cell) for title, cell in titled if cell.cell_type == "code"]
+    return [(number, title, cell) for number, (title, cell) in enumerate(code, 1)]
 
 
-def _engine(progress: Callable[[str, int, int], None]) -> Any:
-    """Return papermill's own engine with one addition: it says which cell begins."""
+def _engine(progress: Progress, limits: Limits, home: Path) -> Any:
+    """Return papermill's own engine with additions: it knows which cell runs, and holds the limits."""
+    from papermill.clientwrap import PapermillNotebookClient
     from papermill.engines import NBClientEngine
+    from papermill.log import logger
+
+    class Client(PapermillNotebookClient):
+        def start_new_kernel(self, **options: Any) -> None:
+            # its connection file and IPython's history stay in the staging folder, not in anybody's home
+            self.km.connection_file = str(home / "connection.json")
+            super().start_new_kernel(**options)
+            _limit_memory(self.km.provisioner.pid, limits.memory_mb)
 
     class Engine(NBClientEngine):
-        at = "before the first cell"
+        number, title, notebook = 0, "", None
 
         @classmethod
-        def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, **kwargs: Any) -> Any:
-            cells = nb_man.nb.cells
-            titles, code = headings(cells), [i for i, c in enumerate(cells) if c.cell_type == "code"]
+        def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, **_: Any) -> Any:
+            cls.notebook = nb_man.nb
+            code = {id(cell): (number, title) for number, title, cell in code_cells(nb_man.nb)}
             start = nb_man.cell_start
 
-            def cell_start(cell: Any, cell_index: int | None = None, **rest: Any) -> Any:
-                if cell_index in code:
-                    cls.at = f'cell {code.index(cell_index) + 1} "{titles[cell_index]}"'
-                    progress(titles[cell_index], code.index(cell_index) + 1, len(code))
-                return start(cell, cell_index, **rest)
+            def cell_start(cell: Any, *rest: Any, **more: Any) -> Any:
+                if id(cell) in code:
+                    cls.number, cls.title = code[id(cell)]
+                    progress(cls.title, cls.number, len(code))
+                return start(cell, *rest, **more)
 
             nb_man.cell_start = cell_start
-            return super().execute_managed_notebook(nb_man, kernel_name, **kwargs)
+            client = Client(
+                nb_man,
+                kernel_name=kernel_name,
+                log=logger,
+                timeout=limits.cell_seconds,
+                startup_timeout=START_SECONDS,
+                shutdown_kernel="immediate",  # nothing in it is worth the wait
+                extra_arguments=["--IPKernelApp.log_level=50"],  # it warns about plain TCP at every start
+            )
+            return client.execute(env={**os.environ, **ENVIRONMENT, "IPYTHONDIR": str(home)})
 
     return Engine
 
 
-@contextlib.contextmanager
-def _fixed_environment() -> Iterator[None]:
-    """Set the kernel's environment while the block runs; IPython keeps no history in anybody's home."""
-    before = {key: os.environ.get(key) for key in ENVIRONMENT}
-    try:
-        with tempfile.TemporaryDirectory(prefix="planlib-", ignore_cleanup_errors=True) as home:
-            os.environ.update(ENVIRONMENT, IPYTHONDIR=home)
-            yield
-    finally:
-        for key, value in before.items():
-            if value is None:
-                os.environ.pop(key, None)
-            else:
-                os.environ[key] = value
+def _limit_memory(pid: int, memory_mb: int | None) -> None:
+    """Limit the kernel's address space (Linux): too much is a MemoryError in a cell, not a dead machine."""
+    if memory_mb is None:
+        return
+    import resource
+
+    size = memory_mb * 1024 * 1024
+    resource.prlimit(pid, resource.RLIMIT_AS, (size, size))
 
 
-def _failure(source: Path, error: Any, target: Path) -> PlanlibError:
-    """Return our own error for papermill's: the cell counted as people count, code cells from 1."""
+def _keep(notebook: Any, target: Path) -> None:
+    """Write the notebook as far as it came, for whoever looks for the cause; papermill did so if a cell failed."""
     import nbformat
 
-    cells = nbformat.read(target, as_version=4).cells
-    # papermill puts an error banner on top of the file it saves; count in the file, not in its message
-    failed = next((i for i, c in enumerate(cells) if _has_error(c)), None)
-    if failed is None:
-        where = f"cell {error.exec_count}"
+    if notebook is not None and not target.exists():
+        with contextlib.suppress(OSError):  # a full disk is already being reported
+            nbformat.write(notebook, target)
+
+
+def _named(error: BaseException, source: Path, engine: Any, limits: Limits) -> BaseException:
+    """Return our own error for papermill's and nbclient's, with the place it happened at."""
+    from nbclient.exceptions import CellTimeoutError
+    from papermill.exceptions import PapermillExecutionError
+
+    where = f'cell {engine.number} "{engine.title}"' if engine.number else "before the first cell"
+    if isinstance(error, PapermillExecutionError):
+        own = error.ename in {"UsageError", "RegistryError", "DataError", "ReportError", "PlanlibError"}
+        kind = UsageError if error.ename in {"UsageError", "RegistryError"} else ReportError
+        what = error.evalue if own else f"{error.ename}: {error.evalue}"
+        named: BaseException = kind(f"{source.name}, {where}: {what}")
+    elif isinstance(error, CellTimeoutError):
+        named = KernelError(
+            f"{source.name}, {where}: ran longer than {limits.cell_seconds} s and was stopped.\n"
+            "To do: run the notebook by hand in JupyterLab to see where it hangs, or raise cell_seconds."
+        )
+    elif isinstance(
+        error, RuntimeError | TimeoutError
+    ):  # nbclient's DeadKernelError, jupyter_client's own at the start
+        named = KernelError(
+            f"{source.name}, {where}: the kernel died (out of memory, or a crash in a library).\n"
+            "To do: run the notebook by hand in JupyterLab; check the machine's memory."
+        )
     else:
-        number = sum(c.cell_type == "code" for c in cells[: failed + 1])
-        where = f'cell {number} "{headings(cells)[failed]}"'
-    kind = UsageError if error.ename in {"UsageError", "RegistryError"} else ReportError
-    own = error.ename in {"UsageError", "RegistryError", "DataError", "ReportError", "PlanlibError"}
-    what = error.evalue if own else f"{error.ename}: {error.evalue}"
-    return kind(f"{source.name}, {where}: {what}")
-
-
-def _has_error(cell: Any) -> bool:
-    return cell.cell_type == "code" and any(o.output_type == "error" for o in cell.outputs)
+        named = error
+    if getattr(error, "at", None) is None:
+        named.at = {"notebook": source.name, "cell": engine.number, "heading": engine.title}  # type: ignore[attr-defined]
+    return named
 
 
 def _check(notebook: Any, source: Path) -> None:
     """Refuse a notebook that only looks finished: a cell not run, a word on stderr, a declared output missing."""
-    titles, number, faults = headings(notebook.cells), 0, []
-    for title, cell in zip(titles, notebook.cells, strict=True):
-        if cell.cell_type != "code":
-            continue
-        number += 1
-        faults += [f'cell {number} "{title}": {fault}' for fault in _cell_faults(cell, number)]
+    faults = [
+        (number, title, fault) for number, title, cell in code_cells(notebook) for fault in _faults(cell, number)
+    ]
     if faults:
-        raise ReportError(f"{source.name}, " + "; ".join(faults[:10]))
+        said = "; ".join(f'cell {number} "{title}": {fault}' for number, title, fault in faults[:10])
+        error = ReportError(f"{source.name}, {said}")
+        error.at = {"notebook": source.name, "cell": faults[0][0], "heading": faults[0][1]}
+        raise error
 
 
-def _cell_faults(cell: Any, number: int) -> Iterator[str]:
+def _faults(cell: Any, number: int) -> Iterator[str]:
     if cell.execution_count != number:
         yield f"was not executed in order (count {cell.execution_count}); did a cell call exit()?"
     written = "".join(o.text for o in cell.outputs if o.output_type == "stream" and o.name == "stderr")
     if written:
         yield f"wrote to stderr: {written.strip().splitlines()[-1]}"
-    tags = cell.metadata.get("tags", [])
-    for tag, mime in (("figure", "image/png"), ("table", "text/html"), ("text", "text/html")):
-        if tag in tags and not any(o.get("data", {}).get(mime) for o in cell.outputs):
-            yield f"declares a {tag}, but its output has none"
+    for tag in set(cell.metadata.get("tags", [])) & set(DECLARED):
+        shown = [o.data[DECLARED[tag]] for o in cell.outputs if DECLARED[tag] in o.get("data", {})]
+        if not any(_holds(tag, content) for content in shown):
+            yield f"declares a {tag}, but its output {'is empty' if shown else 'has none'}"
+
+
+def _holds(tag: str, content: str) -> bool:
+    """Tell whether an output is more than a frame: a picture with pixels, a table with a cell, a text with a word."""
+    if tag == "figure":
+        return base64.b64decode(content).startswith(b"\x89PNG\r\n\x1a\n")
+    if tag == "table":
+        return "<td" in content
+    return bool(re.sub(r"<[^>]*>", "", content).strip())

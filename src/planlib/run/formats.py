@@ -76,7 +76,8 @@ def write_formats(
     body = page.body(notebook, language)
     files = {form: folder / f"{stem}.{form}" for form in formats}
     if "html" in files:
-        files["html"].write_text(page.render(body, language, is_simulated), encoding="utf-8")
+        is_brief = bool(notebook.metadata.get("is_brief"))
+        files["html"].write_text(page.render(body, language, is_simulated, is_brief), encoding="utf-8")
     if "xlsx" in files:
         from planlib.run.annex import write_annex
 

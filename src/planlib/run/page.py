@@ -53,7 +53,7 @@ def title_of(body: str) -> str:
     return html.unescape(re.sub(r"<[^>]+>", "", found.group(1))).strip() if found else "planlib"
 
 
-def render(body: str, language: str, is_simulated: bool) -> str:
+def render(body: str, language: str, is_simulated: bool, is_brief: bool = False) -> str:
     """Return the page: no code, no scripts, no address outside itself.
 
     Parameters
@@ -63,6 +63,8 @@ def render(body: str, language: str, is_simulated: bool) -> str:
     language : {"zh", "en"}
     is_simulated : bool
         Put the notice of simulated data on top and at the foot of every printed page.
+    is_brief : bool
+        Print it closely set, for a report of two pages.
 
     Returns
     -------
@@ -76,6 +78,7 @@ def render(body: str, language: str, is_simulated: bool) -> str:
     css = (folder / "page.css").read_text(encoding="utf-8")
     return Template((folder / "page.html").read_text(encoding="utf-8")).substitute(
         lang={"zh": "zh-CN", "en": "en"}[language],
+        kind="brief" if is_brief else "full",
         title=html.escape(title_of(opening)),
         css=Template(css).substitute(foot=notice.replace('"', "'")),
         contents_label=html.escape(label("contents", language, "page")),

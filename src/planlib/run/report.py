@@ -1,21 +1,26 @@
 """One report: check, make tables fresh, execute in staging, check again, publish by one rename."""
 
+import contextlib
 import datetime as dt
-import platform
 import shutil
-import subprocess
+import signal
 import sys
+import threading
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from planlib import freshness, params, paths, store
-from planlib.errors import PlanlibError, ReportError
+from planlib.errors import Interrupted, KernelError, PlanlibError, ReportError, UsageError
+from planlib.run import manifest
 from planlib.run.formats import chosen_formats
+from planlib.run.request import Limits, Request, check_notebook
 
-SCHEMA_VERSION = 1
+
+class Stopped(KeyboardInterrupt):
+    """SIGTERM, Ctrl-C or the limit of the whole run; only a KeyboardInterrupt passes through an event loop at once."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,7 @@ def run_report(
     name: str,
     values: Mapping[str, Any],
     *,
+    limits: Limits = Limits(),  # noqa: B008 - frozen
     force: bool = False,
     report_progress: bool = True,
     formats: str | None = None,
@@ -43,6 +49,8 @@ def run_report(
         A key of `planlib.params.NOTEBOOKS`.
     values : mapping
         ``district``, ``year``, ``cutoff``, ``language``; what is absent takes the notebook's default.
+    limits : Limits
+        Seconds per cell and for the whole run, memory of the kernel.
     force : bool
         Make it again although nothing changed.
     report_progress : bool
@@ -63,183 +71,263 @@ def run_report(
     KernelError
         The kernel died or ran out of time.
     """
-    parameters = params.resolve(name, values)
-    wanted = chosen_formats(name, formats)
-    make_tables_fresh(parameters.district)
-    shelf = paths.reports() / parameters.district / f"{name}-{parameters.year}"
-    inputs = freshness.report_inputs(name, parameters) | {"formats": list(wanted)}
-    fingerprint = store.sha256_of(inputs)
-    latest = _latest(shelf, parameters.language)
-    if not force and latest and _is_intact(shelf, latest, fingerprint):
-        return Outcome(shelf / latest["run_id"], shelf / latest["run_id"] / latest["page"], False)
-    # what people wrote is read before a kernel starts: a typing error costs a second, not a run
-    from planlib.registry import check_written
+    request = Request(name, params.resolve(name, values), chosen_formats(name, formats), limits)
+    return run_request(request, force=force, report_progress=report_progress)
 
-    check_written(parameters.district)
-    run = _Run(name, parameters, inputs, fingerprint, shelf)
-    return run.make(report_progress)
+
+def run_request(request: Request, *, force: bool = False, report_progress: bool = True) -> Outcome:
+    """Do what `run_report` does, for a request that was read from a run file or a batch file."""
+    check_notebook(request.name)
+    paths.font_file()
+    try:
+        with _stoppable(request):
+            return _find(request, force) or _make(request, force, report_progress)
+    except OSError as error:
+        raise ReportError(
+            f"{request.stem}: could not write {error.filename or paths.reports()}: {error.strerror or error}; "
+            "nothing was published.\nTo do: free disk space or give write permission, then run again."
+        ) from None
 
 
 def make_tables_fresh(district: str) -> bool:
     """Clean the district if its raw files or the code of clean changed; return whether it was necessary."""
     if freshness.tables_are_fresh(district):
         return False
-    from planlib.clean import clean_district
+    # two reports of one district that start together clean it once
+    with store.locked(paths.processed(district).parent / ".sets" / f"{district}.fresh.lock"):
+        if freshness.tables_are_fresh(district):
+            return False
+        from planlib.clean import clean_district
 
-    clean_district(district)
+        clean_district(district)
     return True
 
 
-class _Run:
-    """One execution, from the staging folder to the shelf."""
+def _find(request: Request, force: bool) -> Outcome | None:
+    """Return the report if it is there already; else make sure that a kernel may start: nothing is written yet."""
+    district = request.parameters.district
+    make_tables_fresh(district)
+    _refuse_unknown_year(request)
+    found = None if force else _published(request, _inputs(request))
+    if found is None:
+        # what people wrote is read before a kernel starts: a typing error costs a second, not a run
+        from planlib.registry import check_written
 
-    def __init__(
-        self, name: str, parameters: params.Parameters, inputs: dict[str, Any], fingerprint: str, shelf: Path
-    ):
-        self.name, self.parameters, self.shelf = name, parameters, shelf
-        self.started = dt.datetime.now(dt.UTC)
-        self.run_id = f"{self.started:%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:6]}"
-        self.stem = f"{name}-{parameters.district}-{parameters.year}-{parameters.language}"
-        self.staging = paths.reports() / ".staging" / self.run_id
-        self.manifest: dict[str, Any] = {
-            "schema_version": SCHEMA_VERSION,
-            "run_id": self.run_id,
-            "report": name,
-            "parameters": parameters.as_injected(),
-            "inputs": inputs,
-            "fingerprint": fingerprint,
-            "is_simulated": freshness.is_simulated(parameters.district),
-            "started": self.started.isoformat(timespec="seconds"),
-            "packages": _packages(),
-            "python": sys.version.split()[0],
-            "platform": platform.platform(),
-            **_git(paths.root()),
-        }
-
-    def make(self, report_progress: bool) -> Outcome:
-        try:
-            self.staging.mkdir(parents=True)
-        except OSError as error:
-            raise ReportError(
-                f"Cannot write to {self.staging.parent}: {error.strerror}. "
-                "To do: free disk space or give write permission."
-            ) from None
-        try:
-            self._execute(report_progress)
-            self._finish("ok", None)
-            return self._publish()
-        except BaseException as error:
-            self._set_aside(error)
-            raise
-        finally:
-            shutil.rmtree(self.staging, ignore_errors=True)
-
-    def _execute(self, report_progress: bool) -> None:
-        from planlib.run.execute import execute
-        from planlib.run.formats import write_formats
-        from planlib.run.page import strip
-
-        source = paths.notebooks() / f"{params.NOTEBOOKS[self.name].file}.ipynb"
-        executed = self.staging / f"{self.stem}.ipynb"
-        bar = _progress(self.stem) if report_progress else lambda *_: None
-        notebook = execute(source, executed, self.parameters.as_injected(), paths.root(), bar)
-        self.manifest["seconds_per_cell"] = [
-            round(c.metadata.get("papermill", {}).get("duration") or 0, 3)
-            for c in notebook.cells
-            if c.cell_type == "code"
-        ]
-        strip(notebook, executed)
-        write_formats(notebook, self.staging, self.stem, self.manifest, self.manifest["inputs"]["formats"])
-
-    def _finish(self, status: str, failure: dict[str, str] | None) -> None:
-        self.manifest |= {
-            "status": status,
-            "failure": failure,
-            "finished": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-            "outputs": {f.name: store.sha256(f) for f in sorted(self.staging.iterdir()) if f.is_file()},
-        }
-        store.write_json(self.staging / "run.json", self.manifest)
-
-    def _publish(self) -> Outcome:
-        self.shelf.mkdir(parents=True, exist_ok=True)
-        folder = self.shelf / self.run_id
-        self.staging.rename(folder)
-        page = f"{self.stem}.html"
-        with store.locked(self.shelf / ".lock"):
-            latest = store.read_json(self.shelf / "latest.json") or {}
-            latest[self.parameters.language] = {
-                "run_id": self.run_id,
-                "page": page,
-                "sha256": self.manifest["outputs"][page],
-                "fingerprint": self.manifest["fingerprint"],
-            }
-            store.write_json(self.shelf / "latest.json", latest)
-        return Outcome(folder, folder / page, True)
-
-    def _set_aside(self, error: BaseException) -> None:
-        """Keep what a failed run made, apart from the good reports; never hide the failure itself."""
-        status = "kernel_died" if getattr(error, "exit_code", 1) == 4 else "failed"
-        if isinstance(error, KeyboardInterrupt):
-            status = "interrupted"
-        what = str(error) if isinstance(error, PlanlibError) else repr(error)
-        try:
-            self._finish(status, {"kind": type(error).__name__, "message": what})
-            failed = paths.reports() / "failed" / self.run_id
-            failed.parent.mkdir(parents=True, exist_ok=True)
-            self.staging.rename(failed)
-        except OSError:
-            pass  # a full disk is already being reported
-
-
-def _latest(shelf: Path, language: str) -> dict[str, str] | None:
-    latest = store.read_json(shelf / "latest.json")
-    entry = latest.get(language) if isinstance(latest, dict) else None
-    return entry if isinstance(entry, dict) else None
-
-
-def _is_intact(shelf: Path, latest: dict[str, str], fingerprint: str) -> bool:
-    """Tell whether the latest report is of these inputs and its page is as it was published."""
-    page = shelf / latest["run_id"] / latest["page"]
-    return latest.get("fingerprint") == fingerprint and page.is_file() and store.sha256(page) == latest["sha256"]
-
-
-def _progress(stem: str) -> Any:
-    """Return a progress writer: one line that moves on a terminal, quiet lines elsewhere."""
-    moving = sys.stderr.isatty()
-
-    def show(heading: str, number: int, count: int) -> None:
-        text = f"{stem}: {number}/{count} {heading}"
-        if moving:
-            end = "\n" if number == count else ""
-            print(f"\r\033[K{text[:100]}", end=end, file=sys.stderr, flush=True)
-        elif number in (1, count):
-            print(text, file=sys.stderr, flush=True)
-
-    return show
-
-
-def _packages() -> dict[str, str]:
-    from importlib.metadata import PackageNotFoundError, version
-
-    names = ("planlib", "pandas", "numpy", "statsmodels", "matplotlib", "papermill", "nbconvert", "pyarrow")
-    found = {}
-    for name in names:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = "absent"
+        check_written(district)
     return found
 
 
-def _git(folder: Path) -> dict[str, Any]:
-    """Return the commit and whether the tree differs from it; nulls outside a checkout or without git."""
+def _make(request: Request, force: bool, report_progress: bool) -> Outcome:
+    with _only_one(request):
+        inputs = _inputs(request)
+        # whoever held the lock may have made just this report
+        found = None if force else _published(request, inputs)
+        bar = _progress(request.stem) if report_progress else lambda *_: None
+        return found or _Run(request, inputs).make(bar)
 
-    def ask(*words: str) -> str | None:
+
+def _inputs(request: Request) -> dict[str, Any]:
+    return freshness.report_inputs(request.name, request.parameters) | {"formats": list(request.formats)}
+
+
+def _published(request: Request, inputs: dict[str, Any]) -> Outcome | None:
+    latest = _point(request)
+    if latest and manifest.is_intact(latest, store.sha256_of(inputs)):
+        return Outcome(latest, latest / f"{request.stem}.html", False)
+    return None
+
+
+def _refuse_unknown_year(request: Request) -> None:
+    """Refuse a cutoff in a year of which no table of the district holds a row."""
+    tables = (store.read_json(paths.processed(request.parameters.district) / "digests.json") or {}).get(
+        "tables", {}
+    )
+    days = sorted({day for slices in tables.values() for day in slices if day != "all"})
+    cutoff = request.parameters.cutoff
+    if days and days[-1][:4] < str(cutoff.year):
+        raise UsageError(
+            f"{request.stem} rests on data up to {cutoff}, but the latest data of {request.parameters.district} are "
+            f"of {days[-1]}; expected data of {cutoff.year}.\n"
+            f"To do: lay the returns of {cutoff.year} into data/raw/{request.parameters.district}, ask for an earlier "
+            "year, or give a cutoff."
+        )
+
+
+@contextlib.contextmanager
+def _stoppable(request: Request) -> Iterator[None]:
+    """Turn SIGTERM, Ctrl-C and the end of the run's time into one exception, so that everything is cleared away.
+
+    Only the main thread receives signals; elsewhere (and on Windows for the time limit) the cells' own limits hold.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGALRM") if hasattr(signal, name)]
+    # nohup and a shell's background jobs ignore Ctrl-C, and so shall we
+    before = {n: signal.getsignal(n) for n in numbers if signal.getsignal(n) is not signal.SIG_IGN}
+
+    def stop(number: int, _frame: Any) -> None:
+        for other in before:  # a second one must not break off the clearing
+            signal.signal(other, signal.SIG_IGN)
+        raise Stopped(number)
+
+    try:
+        for number in before:
+            signal.signal(number, stop)
+        if hasattr(signal, "setitimer"):
+            signal.setitimer(signal.ITIMER_REAL, request.limits.run_seconds)
+        yield
+    except Stopped as stopped:
+        raise _explained(stopped, request) from None
+    finally:
+        if hasattr(signal, "setitimer"):
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _explained(error: BaseException, request: Request) -> BaseException:
+    """Return our own error for a stop; any other error as it is."""
+    if not isinstance(error, Stopped):
+        return error
+    at, number = getattr(error, "at", None), error.args[0]
+    where = f'{at["notebook"]}, cell {at["cell"]} "{at["heading"]}"' if at else request.stem
+    named: PlanlibError
+    if number in (signal.SIGTERM, signal.SIGINT):
+        by = "SIGTERM" if number == signal.SIGTERM else "Ctrl-C"
+        named = Interrupted(f"{where}: stopped by {by}; nothing was published.\nTo do: run it again.", number)
+    else:
+        named = KernelError(
+            f"{where}: the whole run took longer than {request.limits.run_seconds} s and was stopped.\n"
+            "To do: run the notebook by hand in JupyterLab to see where it hangs, or raise run_seconds."
+        )
+    named.at = at
+    return named
+
+
+@contextlib.contextmanager
+def _only_one(request: Request) -> Iterator[None]:
+    """Let one run of this report work at a time; clear away what runs that were killed left in staging.
+
+    Whoever holds a report's lock owns its staging folder, and the system drops a lock with its process: a folder
+    whose lock can be had belongs to nobody.
+    """
+    locks, staging = paths.reports() / ".locks", paths.reports() / ".staging"
+    with store.locked(locks / f"{request.stem}.lock"):
+        for left in staging.glob("*"):
+            with contextlib.suppress(BlockingIOError), _unless_own(left, request, locks):
+                shutil.rmtree(left, ignore_errors=True)
+        yield
+
+
+def _unless_own(left: Path, request: Request, locks: Path) -> contextlib.AbstractContextManager[None]:
+    own = left.name == request.stem
+    return contextlib.nullcontext() if own else store.locked(locks / f"{left.name}.lock", wait=False)
+
+
+class _Run:
+    """One execution, from the staging folder to the shelf; its lock is held."""
+
+    def __init__(self, request: Request, inputs: dict[str, Any]):
+        started = dt.datetime.now(dt.UTC)
+        self.request = request
+        # ids sort by time, to the millisecond
+        self.run_id = f"{started:%Y%m%dT%H%M%S}{started.microsecond // 1000:03d}Z-{uuid.uuid4().hex[:6]}"
+        self.staging = paths.reports() / ".staging" / request.stem / self.run_id
+        self.manifest = manifest.begin(request, inputs, self.run_id, started)
+
+    def make(self, progress: Callable[[str, int, int], None]) -> Outcome:
+        self.staging.mkdir(parents=True)
         try:
-            done = subprocess.run(["git", "-C", str(folder), *words], capture_output=True, text=True, timeout=20)
-        except (OSError, subprocess.TimeoutExpired):
-            return None
-        return done.stdout.strip() if done.returncode == 0 else None
+            self._execute(progress)
+            manifest.finish(self.manifest, self.staging, "ok", None)
+            return self._publish()
+        except BaseException as error:
+            raised = _explained(error, self.request)
+            self._set_aside(raised)
+            raise raised from None
+        finally:
+            shutil.rmtree(self.staging.parent, ignore_errors=True)
 
-    status = ask("status", "--porcelain")
-    return {"git_commit": ask("rev-parse", "HEAD"), "git_is_dirty": None if status is None else bool(status)}
+    def _execute(self, progress: Callable[[str, int, int], None]) -> None:
+        from planlib.run.execute import code_cells, execute
+        from planlib.run.formats import write_formats
+        from planlib.run.page import strip
+
+        chosen, stem = self.request.parameters, self.request.stem
+        source = paths.notebooks() / f"{params.NOTEBOOKS[self.request.name].file}.ipynb"
+        target = self.staging / f"{stem}.ipynb"
+        notebook = execute(source, target, chosen.as_injected(), paths.root(), progress, self.request.limits)
+        self.manifest["cells"] = [
+            {"cell": number, "heading": heading, "seconds": round(cell.metadata["papermill"]["duration"], 3)}
+            for number, heading, cell in code_cells(notebook)
+        ]
+        strip(notebook, target)
+        write_formats(notebook, self.staging, stem, self.manifest, self.request.formats)
+
+    def _publish(self) -> Outcome:
+        folder = self.request.shelf / self.run_id
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        self.staging.rename(folder)
+        _point(self.request)
+        return Outcome(folder, folder / f"{self.request.stem}.html", True)
+
+    def _set_aside(self, error: BaseException) -> None:
+        """Keep what a failed run made, apart from the good reports; never hide the failure itself."""
+        what = str(error) if isinstance(error, PlanlibError) else repr(error)
+        failure = {**(getattr(error, "at", None) or {}), "kind": type(error).__name__, "message": what}
+        status = {KernelError: "kernel_died", Interrupted: "interrupted"}.get(type(error), "failed")
+        failed = paths.reports() / "failed" / self.run_id
+        try:
+            manifest.finish(self.manifest, self.staging, status, failure)
+            failed.parent.mkdir(parents=True, exist_ok=True)
+            self.staging.rename(failed)
+        except OSError:
+            return  # a full disk, or a report that was published already, is said by the error itself
+        if isinstance(error, PlanlibError) and "To do" not in what:
+            error.args = (f"{what}\nTo do: look at {failed / self.request.stem}.ipynb, then mend the cause.",)
+
+
+def _point(request: Request) -> Path | None:
+    """Let latest.json name the newest whole report, and return its folder.
+
+    The folders are the truth: a run that was killed between its rename and this pointer is found by the next.
+    """
+    shelf, language = request.shelf, request.parameters.language
+    if not shelf.is_dir():
+        return None
+    with store.locked(paths.reports() / ".locks" / f"{shelf.parent.name}.{shelf.name}.latest"):
+        found = store.read_json(shelf / "latest.json")
+        latest: dict[str, Any] = found if isinstance(found, dict) else {}
+        known = latest.get(language, {}).get("run_id", "")
+        newer = [f for f in shelf.iterdir() if f.name > known and (f / f"{request.stem}.html").is_file()]
+        for folder in sorted(newer, reverse=True):
+            made = store.read_json(folder / manifest.FILE)
+            if isinstance(made, dict) and made.get("status") == "ok":
+                page = f"{request.stem}.html"
+                latest[language] = {
+                    "run_id": folder.name,
+                    "page": page,
+                    "sha256": made["outputs"].get(page, ""),
+                    "fingerprint": made["fingerprint"],
+                }
+                store.write_json(shelf / "latest.json", latest)
+                break
+    entry = latest.get(language)
+    return shelf / entry["run_id"] if entry and (shelf / entry["run_id"]).is_dir() else None
+
+
+def _progress(stem: str) -> Callable[[str, int, int], None]:
+    """Return a progress writer: a bar that moves on a terminal, quiet lines elsewhere."""
+    moving = sys.stderr.isatty()
+
+    def show(heading: str, number: int, count: int) -> None:
+        if moving:
+            done = round(20 * (number - 1) / count)
+            width = shutil.get_terminal_size().columns // 2  # a Chinese character takes two columns
+            text = f"[{'#' * done}{'.' * (20 - done)}] {number}/{count} {heading}"[: width - 1]
+            print(f"\r\033[K{text}", end="\n" if number == count else "", file=sys.stderr, flush=True)
+        elif number in (1, count):
+            print(f"{stem}: {number}/{count} {heading}", file=sys.stderr, flush=True)
+
+    return show
