@@ -103,6 +103,7 @@ def with_stages(cells: pd.DataFrame, form: Form) -> tuple[pd.DataFrame, list[Iss
     type_of = types.drop_duplicates(["file", "school_id"]).set_index(["file", "school_id"])["text"]
     keys = pd.MultiIndex.from_frame(values[["file", "school_id"]])
     values["school_type"] = type_of.reindex(keys).fillna("").to_numpy()
+    values = _typed_elsewhere(values, types)
     issues = list(_untyped(values))
     by_stage = values["column"].isin([name for name, c in form.columns.items() if c.level == "stage"])
     single = {t: stages[0] for t, stages in form.stages_of_type.items() if len(stages) == 1}
@@ -119,6 +120,16 @@ def with_stages(cells: pd.DataFrame, form: Form) -> tuple[pd.DataFrame, list[Iss
         for row in values[foreign & (values["number"].fillna(0) != 0)].to_dict("records")
     ]
     return values[~foreign & typed & ((values["stage"] != "") == by_stage)], issues
+
+
+def _typed_elsewhere(values: pd.DataFrame, types: pd.DataFrame) -> pd.DataFrame:
+    """Give the schools of a file that names no type the one another file of that year names."""
+    without = values["school_type"] == ""
+    if not without.any():
+        return values
+    year_types = types.drop_duplicates(["year", "school_id"]).set_index(["year", "school_id"])["text"]
+    found = year_types.reindex(pd.MultiIndex.from_frame(values[["year", "school_id"]])).fillna("").to_numpy()
+    return values.assign(school_type=values["school_type"].mask(without, pd.Series(found, values.index)))
 
 
 def _has_stage(values: pd.DataFrame, form: Form) -> pd.Series:
@@ -263,7 +274,11 @@ def duplicates(values: pd.DataFrame) -> tuple[pd.DataFrame, list[Issue]]:
         (again["sheet"] == first["sheet"]) & (again["row"] != first["row"])
     )
     differs = (again["text"] != first["text"]) | (again["number"].fillna(-1) != first["number"].fillna(-1))
-    issues = list(_twice(again[twice], first[twice], differs[twice]))
+    place = ["file", "sheet", "row", "school_id", "year"]
+    size = values.groupby(place)["column"].transform("size")
+    is_whole = again[twice].groupby(place)["column"].transform("size") == size[again.index[twice]]
+    # A file that says more of a school than the other one completes it: only what says nothing new was sent twice.
+    issues = list(_twice(again[twice], first[twice], differs[twice], is_whole))
     said = again[twice].set_index(["file", "school_id"]).index
     rest = again[~twice & ~pd.MultiIndex.from_frame(again[["file", "school_id"]]).isin(said)]
     issues += list(_contradictions(rest[differs.loc[rest.index]], first.loc[rest[differs.loc[rest.index]].index]))
@@ -278,7 +293,7 @@ def _without_blank_rows(values: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
     return values[~((values["part"] == 2) & values["is_blank"] & ~said)]
 
 
-def _twice(again: pd.DataFrame, first: pd.DataFrame, differs: pd.Series) -> Iterator[Issue]:
+def _twice(again: pd.DataFrame, first: pd.DataFrame, differs: pd.Series, is_whole: pd.Series) -> Iterator[Issue]:
     """Yield one issue for each school that stands twice, by the place of its code."""
     place = ["file", "sheet", "row", "school_id", "year"]
     wrong = again[differs].drop_duplicates(place).set_index(place)
@@ -291,7 +306,7 @@ def _twice(again: pd.DataFrame, first: pd.DataFrame, differs: pd.Series) -> Iter
             bad = wrong.loc[[at]].iloc[0]
             said = f"; {bad['column']} {bad['raw']} differs"
             yield _issue("error", "duplicate school", row.to_dict(), found=found + said, expected=_ONE_ROW)
-        elif row["part"] != 2 or row["file"] != other["file"]:  # else the rows of a school's stages
+        elif is_whole[index] and (row["part"] != 2 or row["file"] != other["file"]):  # else rows of its stages
             yield _issue(
                 "note", "duplicate school", row.to_dict(), found=found, done="the same figures: kept once"
             )
