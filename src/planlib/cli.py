@@ -71,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--year", type=_year, help="the year the report is written about, for example 2023")
     report.add_argument("--cutoff", help="last day that may be known, YYYY-MM-DD (default by report)")
     report.add_argument("--language", help=f"{' or '.join(LANGUAGES)} (default {DEFAULTS['language']})")
-    report.add_argument("--formats", help="some of html,xlsx (default: all for a report, else html)")
+    report.add_argument("--formats", help="some of html,docx,pdf,xlsx (default: all for a report, else html)")
     report.add_argument("--force", action="store_true", help="make it again although nothing changed")
     report.add_argument("--quiet", action="store_true", help="no progress lines")
     report.set_defaults(run=_report)

@@ -72,7 +72,7 @@ def guess(frame: pd.DataFrame, name: str, language: str, decimals: int | None = 
     return Column(name, header(name, language), _form(column, name), _decimals(column, name, decimals))
 
 
-_CODED = {"level": "issue_level"}
+_CODED = {"level": "issue_level", "next_grade": "grade"}
 
 
 def _form(column: pd.Series, name: str) -> str:

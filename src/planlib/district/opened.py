@@ -159,8 +159,22 @@ class District:
     @cached_property
     def class_sizes(self) -> dict[str, float]:
         """Children a class for counting places, by stage or grade."""
-        places = standard_from(load_definitions("standards"), "class_size_places", self.standard.on)
-        return {**places.rules["class_size"], **self.standard.rules["class_size"]}
+        return {**self._rule("class_size_places", "class_size"), **self.standard.rules["class_size"]}
+
+    @cached_property
+    def stricter_class_sizes(self) -> dict[str, float]:
+        """The same with the smaller classes that the province's monitoring prefers."""
+        return {**self.class_sizes, **self._rule("class_size_zhejiang", "class_size")}
+
+    @cached_property
+    def pupils_per_post(self) -> dict[str, float]:
+        """Pupils for one post of the staff (教职工编制), by stage."""
+        return self._rule("staff_posts", "pupils_per_post")
+
+    def _rule(self, name: str, rule: str) -> dict[str, float]:
+        """Return a rule about the years to come as it stands at the end of the plan."""
+        end = dt.date(self.plan.period["last_year"], 12, 31)
+        return dict(standard_from(load_definitions("standards"), name, end).rules[rule])
 
     @cached_property
     def stage_resources(self) -> pd.DataFrame:
@@ -264,6 +278,12 @@ class District:
             return nothing
         ahead = forecasting.forecast(history, int(horizon))
         return ahead[ahead["year"] <= ahead["series_id"].map(self._target_years())].reset_index(drop=True)
+
+    def required_change(self) -> pd.DataFrame:
+        """Return the yearly change still needed for every target, and how rare it is among comparable series."""
+        history, end = self.forecastable(self.observations), self._target_years().rename("year")
+        targets = self._targets().merge(end, left_on="series_id", right_index=True)
+        return forecasting.required_change(history, targets[targets["series_id"].isin(history["series_id"])])
 
     def _target_years(self) -> pd.Series:
         return self.plan.series.set_index("series_id")["target_as_of"].str[:4].astype(int)

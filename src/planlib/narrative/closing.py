@@ -66,6 +66,46 @@ def outlook_table(evaluation: Evaluation, language: str) -> Table:
     return Table(frame, columns, say("caption.outlook", language), language)
 
 
+def required_table(evaluation: Evaluation, language: str) -> Table:
+    """Return the yearly change every open target still needs, the recent one, and how many comparable series got so far."""
+    rows = evaluation.required
+    records = [row for _, row in rows.iterrows()]
+    frame = in_words(evaluation, rows, language)
+    for column in ("required_change", "recent_change"):
+        frame[f"{column}_shown"] = [_yearly(row[column], row, language) for row in records]
+    met = rows["is_met"].fillna(False).to_numpy()
+    frame.loc[met, "required_change_shown"] = say("word.met_already", language)
+    columns = [
+        Column("number", "number", "year"),
+        Column("name", "name"),
+        Column("value_shown", "value", value="value"),
+        Column("target_shown", "target", value="target"),
+        Column("years_left", "years_left", "number"),
+        Column("required_change_shown", "required_change", value="required_change"),
+        Column("recent_change_shown", "recent_change", value="recent_change"),
+        Column("percentile", "percentile", "percent", 0),
+        Column("rarity", "rarity", "percent", 0),
+    ]
+    notes = [say("note.required", language)]
+    return Table(frame, columns, say("caption.required", language), language, notes)
+
+
+def history_table(evaluation: Evaluation, language: str) -> Table:
+    """Return the annual values of every series that is forecast, a column a year."""
+    values = evaluation.history.assign(year=evaluation.history["year"].astype("str"))
+    wide = values.pivot_table(index="series_id", columns="year", values="value").reset_index()
+    years = [column for column in wide if column != "series_id"]
+    rows = evaluation.plan.series.merge(wide, on="series_id")
+    shown = _fine(rows, tuple(years), language)
+    columns = [
+        Column("number", "number", "year"),
+        Column(f"name_{language}", "name"),
+        Column("unit", "unit", "label:unit"),
+        *(_figure(year, year) for year in years),
+    ]
+    return Table(shown, columns, say("caption.history", language), language, (), {year: year for year in years})
+
+
 def advice(evaluation: Evaluation, language: str) -> Text:
     """Return what to do next, drawn from what is late, short, wide or missing; nothing that the data do not say."""
     lines = [
@@ -285,6 +325,23 @@ def review_table(evaluation: Evaluation, language: str) -> Table:
     return Table(frame, columns, say("caption.review", language), language)
 
 
+def enrolment_review_table(evaluation: Evaluation, language: str) -> Table:
+    """Return the pupils the mid-term projected for the last year of the plan against those who came."""
+    rows = evaluation.enrolment_review
+    inside = [say("word.yes" if is_in else "word.no", language) for is_in in rows["is_inside_80"]]
+    columns = [
+        Column("stage", "stage", "label:stage"),
+        Column("year", "year", "year"),
+        Column("students", "median", "number", 0),
+        Column("lower", "lower_80", "number", 0),
+        Column("upper", "upper_80", "number", 0),
+        Column("naive", "naive", "number", 0),
+        Column("actual", "actual", "number", 0),
+        Column("inside", "inside"),
+    ]
+    return Table(rows.assign(inside=inside), columns, say("caption.enrolment_review", language), language)
+
+
 def feasible_table(evaluation: Evaluation, language: str) -> Table:
     """Return a cautious, a likely and an ambitious level at the end of the next plan, for every series forecast."""
     frame = _fine(evaluation.feasible, ("value", *FEASIBLE), language)
@@ -306,6 +363,8 @@ def probability_table(evaluation: Evaluation, language: str) -> Table:
     columns = [
         Column("number", "number", "year"),
         Column(f"name_{language}", "name"),
+        Column("status", "status", "label:status"),
+        Column("outlook", "outlook", "label:outlook"),
         Column("pace", "pace", "number", 2),
         Column("cagr_ratio", "cagr", "number", 2),
         Column("probability", "probability", "percent", 0),
