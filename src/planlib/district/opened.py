@@ -11,6 +11,7 @@ import pandas as pd
 
 from planlib import balance, evaluate, freshness, measures, paths, schema
 from planlib import forecast as forecasting
+from planlib.district import origins
 from planlib.errors import DataError, UsageError, listing
 from planlib.registry import Plan, load_definitions, load_plan
 from planlib.registry.documents import did_you_mean
@@ -335,8 +336,33 @@ class District:
         both = [frame for frame in (computed, written) if not frame.empty]
         return pd.concat(both, ignore_index=True) if both else written
 
+    def origin(self, rows: Mapping[str, Any] | pd.Series | pd.DataFrame, column: str) -> origins.Origin:
+        """Show where a value comes from: how it is computed, and the cells of raw files it rests on.
+
+        Parameters
+        ----------
+        rows : mapping, Series or DataFrame
+            A row (or rows) of any table of the district, of the pure rooms or of a report, with the columns that
+            identify it: ``school_id`` (with ``stage``, ``year``, ``resource``), ``series_id``, ``commitment_id``,
+            ``project_id``, ``item`` and ``year``, ``resource`` (with ``stage``, ``year``), ``area``, ``stage`` and
+            ``year``, or ``file`` and ``line``.
+        column : str
+            The column that holds the value.
+
+        Returns
+        -------
+        Origin
+            ``narrative.origin`` shows it in words.
+
+        Raises
+        ------
+        UsageError
+            If nothing identifies the row, or nothing is known of it.
+        """
+        return origins.origin(self, rows, column)
+
     def trace(self, table: str, year: int, school_id: str, column: str, stage: str | None = None) -> pd.DataFrame:
-        """Show the birthplace of one value: file, sheet, cell, raw text and the steps to the value.
+        """Show the birthplace of a value of a school: `origin` by its key.
 
         Parameters
         ----------
@@ -357,22 +383,8 @@ class District:
         UsageError
             If there is no such value; says what there is.
         """
-        lineage = self.lineage
-        chosen = lineage[
-            (lineage["table"] == table)
-            & (lineage["year"] == year)
-            & (lineage["school_id"] == school_id)
-            & (lineage["column"] == column)
-            & ((lineage["stage"] == stage) | (stage is None))
-        ]
-        if chosen.empty:
-            rows = lineage[(lineage["school_id"] == school_id) & (lineage["year"] == year)]
-            there = ", ".join(sorted(rows["column"].unique())) or "nothing of this school and year"
-            raise UsageError(
-                f"No value {table} {year} {school_id} {column} with a birthplace.\nThere is: {there}.\n"
-                "To do: check the spelling; blank cells have no birthplace."
-            )
-        values = self.tables[table].set_index(["school_id", "stage", "year"])[column]
-        keys = list(chosen[["school_id", "stage", "year"]].itertuples(index=False, name=None))
-        shown = chosen.assign(value=[values.get(key) for key in keys])
-        return shown[["stage", "value", "file", "sheet", "cell", "raw", "step"]].reset_index(drop=True)
+        if table not in self.tables:
+            raise UsageError(f"Unknown table {table!r}.\nTo do: {did_you_mean(table, self.tables)}")
+        row = {"school_id": school_id, "year": year, "stage": stage}
+        cells = self.origin(row, column).cells
+        return cells[["stage", "value", "file", "sheet", "cell", "raw", "step"]]

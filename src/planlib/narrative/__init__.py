@@ -1,7 +1,14 @@
 """Sentences and tables of the reports in Chinese and English: frames in, something to read out."""
 
 from planlib.columns import Column, write_date
-from planlib.narrative.annual import annual_late_table, annual_verdict, balance_moves_table, owed_table, year_moves
+from planlib.narrative.annual import (
+    annual_late_table,
+    annual_verdict,
+    balance_moves_table,
+    late_items,
+    owed_table,
+    year_moves,
+)
 from planlib.narrative.chapters import (
     amendment_table,
     balance,
@@ -41,6 +48,7 @@ from planlib.narrative.closing import (
     verdicts,
 )
 from planlib.narrative.opening import basis, definitions_table, title, verdict
+from planlib.narrative.origins import origin
 from planlib.narrative.parts import Table, Text, frame, say
 
 __all__ = [
@@ -70,10 +78,12 @@ __all__ = [
     "history_table",
     "indicator_table",
     "issues_table",
+    "late_items",
     "ledger_table",
     "methods",
     "money",
     "new_places_table",
+    "origin",
     "outlook",
     "outlook_table",
     "owed_table",
