@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from itertools import groupby
@@ -20,7 +21,7 @@ from typing import Any
 from planlib import paths
 from planlib.errors import ReportError, listing
 from planlib.registry import label
-from planlib.run.annex import display_width
+from planlib.run.page import display_width
 
 _FOLDER = paths.PACKAGE / "run"
 _PICTURE = "data:image/png;base64,"
@@ -263,10 +264,12 @@ def write_documents(body: str, docx: Path | None, pdf: Path | None, facts: Facts
     with tempfile.TemporaryDirectory(prefix="planlib-") as place:
         folder = Path(place)
         text = arranged(body, folder, facts.is_brief)
-        if docx:
-            _write_docx(text, folder, docx, facts)
-        if pdf:
-            _write_pdf(text, folder, pdf, facts)
+        jobs = [(_write_docx, docx), (_write_pdf, pdf)]
+        # each waits for a process of pandoc: together they take little longer than one
+        with ThreadPoolExecutor(len(jobs)) as pool:
+            asked = [pool.submit(write, text, folder, target, facts) for write, target in jobs if target]
+        for done in asked:
+            done.result()
 
 
 def _write_docx(text: str, folder: Path, target: Path, facts: Facts) -> None:
@@ -404,7 +407,8 @@ def normalised(
             if name in (swaps or {}):
                 old, new = (swaps or {})[name]
                 data = data.decode().replace(old, new).encode()
-            target.writestr(zipfile.ZipInfo(name, _EPOCH), data, zipfile.ZIP_DEFLATED)
+            how = zipfile.ZIP_STORED if name.endswith(".png") else zipfile.ZIP_DEFLATED  # a PNG shrinks no more
+            target.writestr(zipfile.ZipInfo(name, _EPOCH), data, how)
     return stream.getvalue()
 
 
