@@ -34,9 +34,9 @@ _LEAVES = {"h1", "h2", "h3", "h4", "p", "ul", "ol", "table", "img", "pre", "bloc
 _KEPT = {"subtitle", "note"}
 _LANG = {"zh": "zh-CN", "en": "en-GB"}
 _PIXELS_PER_MM = 96 / 25.4
-_LONGEST_TITLE_LINE = 20
+_LONGEST_TITLE_LINE, _LONGEST_HEADER = 20, 10
 # Half-width characters of table type that a page across takes; a table that needs more lies on its side.
-_UPRIGHT, _MOST_UPRIGHT, _ON_ITS_SIDE = 98, 114, 152
+_UPRIGHT, _MOST_UPRIGHT, _ON_ITS_SIDE = 98, 114, 140
 _MOST_OF_A_COLUMN, _LEAST_OF_A_COLUMN = 20, 6
 # The time in every zip: its earliest.
 _EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -174,9 +174,13 @@ def _measure(table: Any, html: Any, may_turn: bool) -> bool:
 
 
 def _width(cell: Any) -> int:
-    """Return how wide a cell must be: a header may break between its words."""
+    """Return how wide a cell must be: a header may break between its words, a long Chinese one in its middle."""
     text = cell.text_content()
-    return max(map(display_width, text.split() or [""])) if cell.tag == "th" else display_width(text)
+    if cell.tag != "th":
+        return display_width(text)
+    word = max(text.split() or [""], key=display_width)
+    width = display_width(word)
+    return (width + 1) // 2 if width > max(_LONGEST_HEADER, len(word)) else width
 
 
 def _shares(widths: list[int], needs: list[float], firm: list[bool], room: float) -> list[float]:
