@@ -162,8 +162,13 @@ def _measure(table: Any, html: Any, may_turn: bool) -> bool:
     columns = [[row[at] for row in rows if len(row) == count] for at in range(count)]
     widths = [max(map(_width, column)) for column in columns]
     firm = [column[-1].get("class") in {"nowrap", "number"} for column in columns]
-    mosts = [_MOST_OF_A_COLUMN * (1.8 if is_firm else 1.0) for is_firm in firm]
-    needs = [max(min(width, most) + 2, _LEAST_OF_A_COLUMN) for width, most in zip(widths, mosts, strict=True)]
+    needs = [
+        max(
+            min(width, _MOST_OF_A_COLUMN * 1.8) + 3 if is_firm else min(width, _MOST_OF_A_COLUMN) + 2,
+            _LEAST_OF_A_COLUMN,
+        )
+        for width, is_firm in zip(widths, firm, strict=True)
+    ]
     is_wide = may_turn and sum(needs) > _MOST_UPRIGHT
     group = html.Element("colgroup")
     for share in _shares(widths, needs, firm, _ON_ITS_SIDE if is_wide else _UPRIGHT):
