@@ -35,7 +35,7 @@ def annual_verdict(evaluation: Evaluation, language: str) -> Text:
         balance_sentence(evaluation, language),
         _owed(evaluation, language),
     ]
-    return Text([("h3", say("verdict.heading", language)), *(("p", line) for line in lines)], "verdict")
+    return Text([("h2", say("verdict.heading", language)), *(("p", line) for line in lines)], "verdict")
 
 
 def _owed(evaluation: Evaluation, language: str) -> str:
