@@ -77,6 +77,9 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--formats", help="some of html,docx,pdf,xlsx (default: all for a report, else html)")
     report.add_argument("--force", action="store_true", help="make it again although nothing changed")
     report.add_argument("--quiet", action="store_true", help="no progress lines")
+    report.add_argument(
+        "--missing", nargs="?", const="", metavar="FILE.xlsx", help="write what is still owed, to be filled in"
+    )
     report.set_defaults(run=_report)
 
     clean = commands.add_parser("clean", help="raw files to checked tables (清理原始报表)")
@@ -92,6 +95,21 @@ def _parser() -> argparse.ArgumentParser:
     new.add_argument("district", help="name of a folder to be made under data/raw")
     new.set_defaults(run=_new)
 
+    sample = commands.add_parser("sample", help="write the simulated district (生成模拟数据)")
+    sample.add_argument("folder", type=Path, help="an empty or new folder")
+    sample.add_argument("--seed", type=int, default=None, help="default: the seed of the shipped sample")
+    sample.set_defaults(run=_sample)
+    _add_checks(commands)
+    return parser
+
+
+def _add_checks(commands: Any) -> None:
+    """Add the commands for what stands already: a value, a sheet, a published report."""
+    fill = commands.add_parser("fill", help="read a filled sheet of what was owed (读入补报表)")
+    fill.add_argument("district")
+    fill.add_argument("file", type=Path, metavar="FILE.xlsx")
+    fill.set_defaults(run=_fill)
+
     trace = commands.add_parser("trace", help="show the birthplace of one value (追溯数据来源)")
     trace.add_argument("subject", help="a district, or the folder of a published report: reports/…")
     trace.add_argument(
@@ -106,11 +124,12 @@ def _parser() -> argparse.ArgumentParser:
     trace.add_argument("--language", choices=LANGUAGES, default=DEFAULTS["language"])
     trace.set_defaults(run=_trace)
 
-    sample = commands.add_parser("sample", help="write the simulated district (生成模拟数据)")
-    sample.add_argument("folder", type=Path, help="an empty or new folder")
-    sample.add_argument("--seed", type=int, default=None, help="default: the seed of the shipped sample")
-    sample.set_defaults(run=_sample)
-    return parser
+    verify = commands.add_parser(
+        "verify", help="make a published report again and explain what differs (复核报告)"
+    )
+    verify.add_argument("folder", type=Path, help="the folder of one run, with its run.json")
+    verify.add_argument("--from-processed", action="store_true", help="take the processed tables as they are")
+    verify.set_defaults(run=_verify)
 
 
 def _others() -> str:
@@ -127,6 +146,8 @@ def _report(parsed: argparse.Namespace) -> int:
     from planlib.run.report import run_request
 
     request = _request(parsed)
+    if parsed.missing is not None:
+        return _missing(request, parsed.missing)
     try:
         outcome = run_request(request, force=parsed.force, report_progress=not parsed.quiet)
     except UsageError as error:
@@ -236,6 +257,41 @@ def _trace_table(parsed: argparse.Namespace) -> "Origin":
     place = open_district(parsed.subject)
     rows = origins.select_rows(place, table, [*words, *([parsed.stage] if parsed.stage else [])])
     return place.origin(rows, column)
+
+
+def _missing(request: Any, file: str) -> int:
+    """Write the sheet of what is owed and say in short what stands in it."""
+    if request.name not in REPORTS:
+        raise UsageError(f"{request.name} asks nothing of anybody.\nTo do: name one of {', '.join(REPORTS)}.")
+    from planlib import paths
+    from planlib.answers import write_missing
+
+    target = Path(file) if file else paths.reports() / request.parameters.district / f"{request.stem}-missing.xlsx"
+    owed = write_missing(request.name, request.parameters, target)
+    must = owed[owed["is_compulsory"]]
+    print(
+        f"{request.stem}: {len(must)} owed by {must['lead'].nunique()} offices, {len(owed) - len(must)} more asked for"
+    )
+    for (office, kind), rows in must.groupby(["lead", "kind"], sort=False):
+        print(f"  {office or '-'}: {kind} {len(rows)}")
+    print(_shown(target))
+    return 0
+
+
+def _fill(parsed: argparse.Namespace) -> int:
+    from planlib.answers import fill
+
+    print(
+        "\n".join(fill(parsed.district, parsed.file)) or "nothing new: no row is filled in, or all of it is there"
+    )
+    return 0
+
+
+def _verify(parsed: argparse.Namespace) -> int:
+    from planlib.run.verify import verify
+
+    print(verify(parsed.folder, from_processed=parsed.from_processed))
+    return 0
 
 
 def _sample(parsed: argparse.Namespace) -> int:

@@ -1,7 +1,14 @@
 """Sentences and tables of the reports in Chinese and English: frames in, something to read out."""
 
 from planlib.columns import Column, write_date
-from planlib.narrative.annual import annual_late_table, annual_verdict, balance_moves_table, owed_table, year_moves
+from planlib.narrative.annual import (
+    annual_late_table,
+    annual_verdict,
+    balance_moves_table,
+    late_items,
+    owed_table,
+    year_moves,
+)
 from planlib.narrative.chapters import (
     amendment_table,
     balance,
@@ -83,6 +90,7 @@ __all__ = [
     "issue_count_table",
     "issue_table",
     "issues_table",
+    "late_items",
     "ledger_table",
     "methods",
     "money",

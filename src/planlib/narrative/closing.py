@@ -17,19 +17,24 @@ from planlib.words import resource_name as resource_short
 
 
 def problems_table(evaluation: Evaluation, language: str) -> Table:
-    """Return the late series with cause, measure and deadline as the offices wrote them, or that they owe them."""
-    late = evaluation.late
+    """Return what is late with cause, measure and deadline as the offices wrote them, or that they owe them.
+
+    All late series stand here, and whatever else somebody explained: a promise, a series that is late no longer.
+    """
+    late = in_words(evaluation, evaluation.late, language)
+    late = late.assign(subject=late["series_id"], status=[label(s, language, "status") for s in late["status"]])
+    others = explained_besides(evaluation, language)
+    frame = pd.concat([late, others], ignore_index=True) if len(others) else late
     said = evaluation.explanations.drop_duplicates("subject", keep="last").set_index("subject")
-    frame = in_words(evaluation, late, language)
     for key in ("cause", "cause_kind", "measure", "deadline"):
-        written = late["series_id"].map(said[key]).astype("object")
-        blank = late["attribute"].map({"binding": say("word.owed", language)}).fillna("—")
+        written = frame["subject"].map(said[key]).astype("object")
+        blank = frame["attribute"].map({"binding": say("word.owed", language)}).astype("object").fillna("—")
         frame[key] = written.where(written.notna(), blank)
     frame["cause_kind"] = [_cause_kind(kind, language) for kind in frame["cause_kind"]]
     columns = [
         Column("name", "name"),
         Column("attribute", "attribute", "label:attribute"),
-        Column("status", "status", "label:status"),
+        Column("status", "status"),
         Column("lead", "lead"),
         Column("cause", "cause", "long"),
         Column("cause_kind", "cause_kind"),
@@ -37,6 +42,24 @@ def problems_table(evaluation: Evaluation, language: str) -> Table:
         Column("deadline", "deadline", "iso"),
     ]
     return Table(frame, columns, say("caption.problems", language), language)
+
+
+def explained_besides(evaluation: Evaluation, language: str) -> pd.DataFrame:
+    """Return what people explained besides the late series: ``subject, name, attribute, status, lead``, as printed."""
+    subjects = evaluation.explanations["subject"]
+    card = evaluation.scorecard[~evaluation.scorecard["series_id"].isin(evaluation.late["series_id"])]
+    parts = []
+    for key, table, group in (
+        ("series_id", card, "status"),
+        ("commitment_id", evaluation.commitments, "commitment_status"),
+    ):
+        rows = table[table[key].isin(subjects)]
+        names, states = rows[f"name_{language}"].tolist(), [label(s, language, group) for s in rows["status"]]
+        told = {"subject": rows[key].tolist(), "name": names, "status": states}
+        kind = rows["attribute"].tolist() if "attribute" in rows else [None] * len(rows)
+        parts.append(pd.DataFrame(told).assign(attribute=pd.Series(kind, dtype="object")))
+    both = pd.concat(parts, ignore_index=True)
+    return both.assign(lead=[lead(evaluation, subject, language) for subject in both["subject"]])
 
 
 def outlook(evaluation: Evaluation, language: str) -> Text:
@@ -259,11 +282,12 @@ def carried_table(evaluation: Evaluation, language: str) -> Table:
             "status": [label(row["status"], language, "commitment_status") for row in rows],
         }
     )
-    said = evaluation.explanations.drop_duplicates("subject", keep="last").set_index("subject")["cause_kind"]
+    said = evaluation.explanations.drop_duplicates("subject", keep="last").set_index("subject")
     both = pd.concat([late, promises], ignore_index=True)
+    kinds, measures = (both["subject"].map(said[key]).astype("object") for key in ("cause_kind", "measure"))
     frame = both.assign(
-        cause_kind=[_cause_kind(kind, language) for kind in both["subject"].map(said).fillna("—")],
-        disposition=say("word.to_fill", language),
+        cause_kind=[_cause_kind(kind, language) for kind in kinds.fillna("—")],
+        disposition=measures.fillna(say("word.to_fill", language)),
         lead=[lead(evaluation, subject, language) for subject in both["subject"]],
     )
     columns = [

@@ -14,9 +14,10 @@ _PLACES = ("found", "expected", "done")
 _CELLS = ("value", "repeated", "not_applicable", "total", "title", "header", "note_row", "ignored", "issue")
 
 
-def file_table(place: District, language: str, most: int = 40) -> Table:
+def file_table(place: District, language: str, most: int = 20) -> Table:
     """Return what became of the cells of every file: values, labels, set aside."""
-    rows = views.files(place)
+    # what needs a look first, then the newest
+    rows = views.files(place).iloc[::-1].sort_values("issue", ascending=False, kind="stable")
     shown = [name for name in _CELLS if rows[name].sum()]
     headers = {name: label(f"cell_{name}", language, "clean") for name in shown}
     columns = [Column("file", "file"), Column("schools", "schools", "number")]
@@ -97,10 +98,10 @@ def rule_table(place: District, language: str) -> Table:
     return Table(frame, columns, say("caption.rules", language), language)
 
 
-def roster_table(place: District, language: str, most: int = 60) -> Table:
+def roster_table(place: District, language: str, most: int = 20) -> Table:
     """Return the schools that came and went between years, and what explains each: those unexplained first."""
     events = views.school_events(place)
-    events = events.sort_values("is_explained", kind="stable", ignore_index=True)
+    events = events.iloc[::-1].sort_values("is_explained", kind="stable", ignore_index=True)
     frame = events.assign(
         event=[say(f"quality.{event}", language) for event in events["event"]],
         found=[phrase(text, language) for text in events["found"]],
