@@ -50,13 +50,13 @@ def issue_table(issues: pd.DataFrame, language: str, caption: str = "issues", mo
     frame = issues.assign(place=where, issue_kind=titles, **said)
     columns = [
         Column("level", "level", "label:issue_level"),
-        Column("issue_kind", "issue_kind", "long"),
+        Column("issue_kind", "issue_kind"),
         Column("file", "file"),
         Column("place", "place"),
         Column("school", "school"),
         Column("year", "year"),
-        Column("found", "found", "long"),
-        Column("done", "done", "long"),
+        Column("found", "found"),
+        Column("done", "done"),
     ]
     notes = [say("note.more_rows", language, count=len(frame) - most)] if len(frame) > most else []
     return Table(frame.head(most), columns, say(f"caption.{caption}", language), language, notes)
