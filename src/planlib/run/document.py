@@ -39,7 +39,7 @@ _UPRIGHT, _ON_ITS_SIDE, _MOST_OF_A_COLUMN, _LEAST_OF_A_COLUMN = 98, 152, 20, 6
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
-def arranged(body: str, folder: Path) -> str:
+def arranged(body: str, folder: Path, is_brief: bool = False) -> str:
     """Return the body as pandoc shall read it: what nbconvert wrapped laid bare, pictures and columns measured.
 
     Parameters
@@ -48,6 +48,8 @@ def arranged(body: str, folder: Path) -> str:
         Of `planlib.run.page.body`.
     folder : Path
         Where the pictures are written, as files of their own; nothing else may be read from a disk or fetched.
+    is_brief : bool
+        Without contents, and no table on a page of its own.
 
     Returns
     -------
@@ -75,9 +77,9 @@ def arranged(body: str, folder: Path) -> str:
         if before.tag == "h2" and follows == "figure" and not kind and block.tag == "p":
             blocks[at] = ("lead", block)
     first = next((at for at, (kind, block) in enumerate(blocks) if block.tag == "h2" and not kind), None)
-    if first is not None:
+    if first is not None and not is_brief:
         blocks.insert(first, ("contents", html.Element("p")))
-    return "\n".join(_boxed(blocks, _across(blocks, wide), html))
+    return "\n".join(_boxed(blocks, _across(blocks, set() if is_brief else wide), html))
 
 
 def _blocks(element: Any, kind: str, html: Any) -> Iterator[tuple[str, Any]]:
@@ -230,12 +232,15 @@ class Facts:
         Over every page; empty for none.
     made : date
         The file's date.
+    is_brief : bool
+        Closely set, for a report of two pages.
     """
 
     language: str
     title: str
     notice: str
     made: dt.date
+    is_brief: bool = False
 
 
 def write_documents(body: str, docx: Path | None, pdf: Path | None, facts: Facts) -> None:
@@ -255,7 +260,7 @@ def write_documents(body: str, docx: Path | None, pdf: Path | None, facts: Facts
     """
     with tempfile.TemporaryDirectory(prefix="planlib-") as place:
         folder = Path(place)
-        text = arranged(body, folder)
+        text = arranged(body, folder, facts.is_brief)
         if docx:
             _write_docx(text, folder, docx, facts)
         if pdf:
@@ -411,6 +416,7 @@ def _write_pdf(text: str, folder: Path, target: Path, facts: Facts) -> None:
         "notice": facts.notice,
         "language": facts.language,
         "contents": label("contents", facts.language, "page"),
+        "brief": "yes" if facts.is_brief else "",
     }
     _check_glyphs(converted + "".join(told.values()))
     source = folder / "report.typ"
