@@ -107,14 +107,17 @@ def _facts(manifest: Mapping[str, Any], language: str) -> dict[str, str]:
 def _sources(district: str, language: str) -> list[str]:
     """Return a line for each producer of the district's files, with how many and whether they are simulated."""
     from planlib.registry import label
+    from planlib.words import visible
 
     counts = Counter(
         (str(entry.get("producer", "")), str(entry.get("licence", "")), bool(entry.get("synthetic")))
         for entry in freshness.sources(district)
     )
     return [
-        label("fact_source_simulated" if simulated else "fact_source", language, "page").format(
-            producer=producer, licence=licence, count=number
+        visible(
+            label("fact_source_simulated" if simulated else "fact_source", language, "page").format(
+                producer=producer, licence=licence, count=number
+            )
         )
         for (producer, licence, simulated), number in sorted(counts.items())
     ]
