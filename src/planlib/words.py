@@ -1,15 +1,18 @@
 """Words and numbers as each language writes them; every Chinese or English label stands in labels.yml."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
+from unicodedata import category
 
 import pandas as pd
 
 from planlib.errors import DataError, UsageError, listing
 from planlib.registry import LANGUAGES, label, load_definitions
 
+# Control, format, surrogate, private-use characters; separators of lines and paragraphs.
+_HIDDEN = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
 # A coefficient has no unit to print; its label names what it is.
 _UNPRINTED = {"coefficient"}
 
@@ -119,6 +122,22 @@ def say(code: str, language: str, **values: object) -> str:
     return word("figures", code, language).format(**values)
 
 
+def visible(text: str) -> str:
+    r"""Return a text in which nothing is hidden: signs that show nothing are written out by their code.
+
+    A name from data may hold a right-to-left override, which shows what follows back to front, a null, or a
+    character of private use; each would let a page say something else than its data. The one rule for every output.
+
+    Examples
+    --------
+    >>> visible("No. 1\u202eloohcs"), visible("line\n")
+    ('No. 1[U+202E]loohcs', 'line\n')
+    """
+    if text.isprintable():
+        return text
+    return "".join(f"[U+{ord(c):04X}]" if category(c) in _HIDDEN and c not in "\n\t" else c for c in text)
+
+
 def is_missing(value: object) -> bool:
     """Say whether a scalar is None, NaN or NA.
 
@@ -217,6 +236,17 @@ def unit_name(code: object, language: str) -> str:
     return optional_word("unit", str(code), language)
 
 
+def sentences(parts: Sequence[str], language: str) -> str:
+    """Join parts to one text as the language does, with a full stop at its end.
+
+    Examples
+    --------
+    >>> sentences(["Two rise", "one falls"], "en")
+    'Two rise. one falls.'
+    """
+    return say("sentence_join", language).join(parts) + say("full_stop", language)
+
+
 def signed_percent(change: float, language: str) -> str:
     """Write a relative change with its sign.
 
@@ -226,7 +256,8 @@ def signed_percent(change: float, language: str) -> str:
     ('+10%', '−2%')
     """
     text = percent(change, language)
-    return f"+{text}" if change > 0 else text
+    text = text.removeprefix("−") if text.strip("−") == "0%" else text
+    return f"+{text}" if change > 0 and text != "0%" else text
 
 
 def date_text(date: str, language: str) -> str:

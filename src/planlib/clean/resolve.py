@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,9 +11,14 @@ import pandas as pd
 from planlib.clean.correct import Corrections
 from planlib.clean.forms import Form
 from planlib.clean.issues import Issue
+from planlib.clean.national import load_national
 
 # Sums of measured figures are compared up to what printing them to two decimals may change.
 _TOTAL_TOLERANCE = 1e-6
+_ONE_ROW = "one row for each school and year"
+_KEPT_ONCE = "the same figures: kept once"
+_PLACE = ["file", "sheet", "row", "school_id", "year"]
+_SCHOOL = ["file", "school_id", "year"]
 
 
 def with_years(cells: pd.DataFrame, sheets: pd.DataFrame) -> tuple[pd.DataFrame, list[Issue]]:
@@ -34,7 +40,10 @@ def with_years(cells: pd.DataFrame, sheets: pd.DataFrame) -> tuple[pd.DataFrame,
     said = tables.groupby("file", sort=False)["year"].agg(["min", "max"])
     clear = said["min"] == said["max"]
     years = said["min"][clear.fillna(False)].astype("int64")
-    issues = [_without_year(tables[tables["file"] == file]) for file in said.index.difference(years.index)]
+    # A school's workbook has said so itself.
+    sheeted = tables[tables["form"] == ""]
+    without = said.index.difference(years.index).intersection(sheeted["file"])
+    issues = [_without_year(tables[tables["file"] == file]) for file in without]
     untitled = tables[tables["year"].isna() & tables["file"].isin(years.index)]
     issues += [
         _issue("warning", "title", row, found="no school year in the sheet", done="year of the other sheets taken")
@@ -98,6 +107,7 @@ def with_stages(cells: pd.DataFrame, form: Form) -> tuple[pd.DataFrame, list[Iss
     type_of = types.drop_duplicates(["file", "school_id"]).set_index(["file", "school_id"])["text"]
     keys = pd.MultiIndex.from_frame(values[["file", "school_id"]])
     values["school_type"] = type_of.reindex(keys).fillna("").to_numpy()
+    values = _typed_elsewhere(values, types)
     issues = list(_untyped(values))
     by_stage = values["column"].isin([name for name, c in form.columns.items() if c.level == "stage"])
     single = {t: stages[0] for t, stages in form.stages_of_type.items() if len(stages) == 1}
@@ -114,6 +124,16 @@ def with_stages(cells: pd.DataFrame, form: Form) -> tuple[pd.DataFrame, list[Iss
         for row in values[foreign & (values["number"].fillna(0) != 0)].to_dict("records")
     ]
     return values[~foreign & typed & ((values["stage"] != "") == by_stage)], issues
+
+
+def _typed_elsewhere(values: pd.DataFrame, types: pd.DataFrame) -> pd.DataFrame:
+    """Give the schools of a file that names no type the one another file of that year names."""
+    without = values["school_type"] == ""
+    if not without.any():
+        return values
+    year_types = types.drop_duplicates(["year", "school_id"]).set_index(["year", "school_id"])["text"]
+    found = year_types.reindex(pd.MultiIndex.from_frame(values[["year", "school_id"]])).fillna("").to_numpy()
+    return values.assign(school_type=values["school_type"].mask(without, pd.Series(found, values.index)))
 
 
 def _has_stage(values: pd.DataFrame, form: Form) -> pd.Series:
@@ -135,6 +155,45 @@ def _untyped(values: pd.DataFrame) -> Iterator[Issue]:
 def _unstaged(cells: pd.DataFrame, expected: str) -> Iterator[Issue]:
     for row in cells.drop_duplicates(["file", "sheet", "position"]).to_dict("records"):
         yield _issue("error", "stage", row, found=row["column"], expected=expected)
+
+
+def summed(values: pd.DataFrame, form: Form) -> pd.DataFrame:
+    """Add the parts of a figure: the degrees above the required one, the courses of sports and arts.
+
+    Parameters
+    ----------
+    values : DataFrame
+        With ``part`` 1 for a cell that is only a part (2 is a row of one stage of a school).
+    form : Form
+
+    Returns
+    -------
+    DataFrame
+        One row for all parts of a figure: its ``cell`` and ``raw`` are theirs, joined by ``+``. Of truth values it is
+        whether any is true; parts that say nothing count nothing.
+    """
+    is_part = values["part"] == 1
+    if not is_part.any():
+        return values
+    parts = values[is_part]
+    keys = ["file", "sheet", "school_id", "year", "column", "stage"]
+    grouped = parts.groupby(keys, sort=False)
+    first = parts.drop_duplicates(keys).set_index(keys)
+    order = parts["state"].map({"value": 0, "blank": 1, "not_applicable": 2})
+    best = parts.assign(order=order).sort_values("order", kind="stable").drop_duplicates(keys).set_index(keys)
+    is_true = first.index.get_level_values("column").isin(
+        [n for n, c in form.columns.items() if c.type == "boolean"]
+    )
+    counts = grouped.size()
+    made = first.assign(
+        number=grouped["number"].sum(min_count=1).where(~is_true, grouped["number"].max()),
+        cell=grouped["cell"].agg("+".join),
+        raw=grouped["raw"].agg("+".join),
+        state=best["state"],
+        step=best["step"] + ("; sum of " + counts.astype("str") + " cells").where(counts > 1, ""),
+        part=0,
+    )
+    return pd.concat([values[~is_part], made.reset_index()[values.columns]], ignore_index=True)
 
 
 def with_blanks(values: pd.DataFrame, form: Form) -> pd.DataFrame:
@@ -208,32 +267,64 @@ def silent_stages(cells: pd.DataFrame, values: pd.DataFrame) -> tuple[pd.DataFra
 def duplicates(values: pd.DataFrame) -> tuple[pd.DataFrame, list[Issue]]:
     """Keep one value for each school, year, stage and column; report schools and figures that stand twice.
 
-    The same text in several sheets of a workbook (code, name) is a repetition, not a fault.
+    The same text in several sheets of a workbook (code, name) is a repetition, not a fault. A school that stands twice
+    with the same figures was sent twice: that is noted; with other figures it is a fault that names both places.
     """
     keys = ["school_id", "year", "stage", "column"]
-    repeated = values.duplicated(keys, keep=False)
-    again = values[repeated].copy()
+    values = _without_blank_rows(values, keys)
+    again = values[values.duplicated(keys, keep=False)]
     first = again.groupby(keys, sort=False)[["file", "sheet", "cell", "row", "number", "text"]].transform("first")
     twice = (again["file"] != first["file"]) | (
         (again["sheet"] == first["sheet"]) & (again["row"] != first["row"])
     )
-    issues = list(_twice(again[twice], first[twice]))
+    differs = (again["text"] != first["text"]) | (again["number"].fillna(-1) != first["number"].fillna(-1))
+    issues = list(_twice(again[twice], first[twice], differs[twice], values))
     said = again[twice].set_index(["file", "school_id"]).index
     rest = again[~twice & ~pd.MultiIndex.from_frame(again[["file", "school_id"]]).isin(said)]
-    before = first.loc[rest.index]
-    differs = (rest["text"] != before["text"]) | (rest["number"].fillna(-1) != before["number"].fillna(-1))
-    issues += list(_contradictions(rest[differs], before[differs]))
+    issues += list(_contradictions(rest[differs.loc[rest.index]], first.loc[rest[differs.loc[rest.index]].index]))
     return values.drop_duplicates(keys), issues
 
 
-def _twice(again: pd.DataFrame, first: pd.DataFrame) -> Iterator[Issue]:
-    rows = again[again["column"] == "school_id"]
-    for index, row in rows.drop_duplicates(["file", "sheet", "row"]).iterrows():
+def _without_blank_rows(values: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    """Leave out the blank of a school's second row where its first one says something, and the other way round."""
+    if not (values["part"] == 2).any():
+        return values
+    said = values.groupby(keys)["is_blank"].transform("all")
+    return values[~((values["part"] == 2) & values["is_blank"] & ~said)]
+
+
+def _twice(again: pd.DataFrame, first: pd.DataFrame, differs: pd.Series, values: pd.DataFrame) -> Iterator[Issue]:
+    """Yield one issue for each school that stands twice, by the place of its code."""
+    rows = again[again["column"] == "school_id"].drop_duplicates(_PLACE)
+    wrong = again[differs].drop_duplicates(_PLACE).set_index(_PLACE, drop=False)
+    # In a school's workbook the code stands on one sheet and the figures on others.
+    homeless = wrong[~wrong.index.isin(pd.MultiIndex.from_frame(rows[_PLACE]))].drop_duplicates(_SCHOOL)
+    homeless = homeless.set_index(_SCHOOL, drop=False)
+    repeats = {len(keys): _only_repeats(again, values, keys) for keys in (_PLACE, _SCHOOL)}
+    for index, row in rows.iterrows():
         other = first.loc[index]
-        found = f"{row['school_id']} also in {other['file']}, sheet {other['sheet']}, cell {other['cell']}"
-        yield _issue(
-            "error", "duplicate school", row.to_dict(), found=found, expected="one row for each school and year"
-        )
+        found = f"{row['school_id']} also in {_at_cell(other)}"
+        at, own = tuple(row[_PLACE]), tuple(row[_SCHOOL])
+        bad = wrong.loc[[at]] if at in wrong.index else homeless.loc[[own]] if own in homeless.index else None
+        if bad is not None:
+            said = f"; {bad['column'].iloc[0]} {bad['raw'].iloc[0]} differs"
+            yield _issue("error", "duplicate school", row.to_dict(), found=found + said, expected=_ONE_ROW)
+        elif row["file"] != other["file"] and own in repeats[len(_SCHOOL)]:
+            repeats[len(_SCHOOL)].remove(own)  # once for a file, however many sheets it has
+            yield _issue("note", "duplicate school", row.to_dict(), found=found, done=_KEPT_ONCE)
+        elif row["file"] == other["file"] and row["part"] != 2 and at in repeats[len(_PLACE)]:
+            yield _issue("note", "duplicate school", row.to_dict(), found=found, done=_KEPT_ONCE)
+
+
+def _only_repeats(again: pd.DataFrame, values: pd.DataFrame, keys: list[str]) -> set[tuple[Any, ...]]:
+    """Return the rows or files that say nothing new of a school; the others complete what is said elsewhere."""
+    own = again.groupby(keys).size()
+    return set(own.index[own == values.groupby(keys).size().reindex(own.index)])
+
+
+def _at_cell(row: pd.Series) -> str:
+    sheet = f", sheet {row['sheet']}" if row["sheet"] else ""
+    return f"{row['file']}{sheet}, cell {row['cell']}"
 
 
 def _contradictions(rest: pd.DataFrame, before: pd.DataFrame) -> Iterator[Issue]:
@@ -300,7 +391,7 @@ def _near(left: pd.Series, right: pd.Series) -> pd.Series:
 
 
 def missing_columns(
-    cells: pd.DataFrame, values: pd.DataFrame, form: Form, corrections: Corrections
+    cells: pd.DataFrame, values: pd.DataFrame, sheets: pd.DataFrame, form: Form, corrections: Corrections
 ) -> list[Issue]:
     """Return an error for each column a workbook's types of school should have and it has not.
 
@@ -310,21 +401,40 @@ def missing_columns(
         Every cell of the workbooks: a column is there even if all its cells are blank or were dropped.
     values : DataFrame
         Cells with ``school_type``.
+    sheets : DataFrame
+        What the national forms do not hold is not missed in files of them.
     form : Form
     corrections : Corrections
         Columns that the district does not collect are not missed.
     """
     headed = cells.drop_duplicates(["file", "column", "stage"])
     found = set(zip(headed["file"], headed["column"], headed["stage"], strict=True))
+    national = load_national().not_in_forms
+    books = set(sheets.loc[sheets["form"] != "", "file"])
     issues = []
     for (file, year), types in values.groupby(["file", "year"], sort=False)["school_type"].unique().items():
-        wanted = sorted({pair for school_type in types for pair in _wanted(school_type, form)})
-        for column, stage in wanted:
+        wanted = sorted({(*pair, t) for t in types for pair in _wanted(t, form)})
+        for column, stage, school_type in wanted:
             # A stage without a header of its own is a fault of its own, said elsewhere.
             is_there = {(file, column, stage), (file, column, "")} & found
-            if not is_there and not {(column, None), (column, year)} & corrections.not_collected:
+            is_waived = {(column, None), (column, year)} & corrections.not_collected
+            is_foreign = file in books and school_type in national.get(column, ())
+            if not (is_there or is_waived or is_foreign):
                 issues.append(_missing(file, year, column, stage, form))
-    return issues
+    return list(dict.fromkeys(_elsewhere(issues, values)))
+
+
+def _elsewhere(issues: list[Issue], values: pd.DataFrame) -> Iterator[Issue]:
+    """Yield the missing columns that no other file gives for the same schools and year."""
+    wanted = {issue.subject for issue in issues}
+    given = (
+        values[values["column"].isin(wanted)].groupby(["year", "column"])["school_id"].agg(set) if wanted else {}
+    )
+    schools = values.groupby(["file", "year"])["school_id"].agg(set) if wanted else {}
+    for issue in issues:
+        year = int(issue.year)
+        if not schools[issue.file, year] <= given.get((year, issue.subject), set()):
+            yield issue
 
 
 def with_strangers(issues: list[Issue], found: pd.DataFrame) -> list[Issue]:

@@ -16,9 +16,10 @@ from planlib.enrolment.cube import (
     columns,
     counts,
     read_cube,
+    row_keys,
     whole_years,
 )
-from planlib.enrolment.entry import BIRTH_AGE, Entry, entries
+from planlib.enrolment.entry import BIRTH_AGE, Entry, Options, entries
 from planlib.enrolment.noise import Noise, Shocks, common_shocks, errors, learn
 from planlib.enrolment.ratios import Pairs, estimate, extreme, pairs, smooth, window
 from planlib.errors import DataError, listing
@@ -116,7 +117,7 @@ def project(
         ``year, students``, with ``grade`` where there are several chains and ``area`` where there are several areas.
         Given numbers carry no doubt.
     method, years
-        How yearly ratios become one, see :func:`planlib.enrolment.ratios.progression_ratios`.
+        How yearly ratios become one, see :func:`planlib.enrolment.progression_ratios`.
     held : {"last", "smoothed"}
         Where entrants are held: at their last number, or at their level smoothed with weight 0.4.
     changes : DataFrame, optional
@@ -160,7 +161,7 @@ def project(
     """
     _check_call(horizon, by, levels, paths)
     cube = read_cube(enrolment, chains, _areas_of(changes))
-    plan = _prepare(cube, births, entry, horizon, method, years, held, changes, birth_age)
+    plan = _prepare(cube, births, entry, changes, Options(horizon, method, years, held, birth_age))
     group, keys = _groups(cube, by, stages)
     table = _paths(plan, group, keys, cube.last_year)
     if paths:
@@ -176,9 +177,10 @@ def _check_call(horizon: int, by: Sequence[str], levels: Sequence[int], paths: i
         raise DataError(f"horizon is {horizon!r}. To do: use a whole number of years from 1 to {LONGEST}.")
     if not by or set(by) - {"area", "stage", "grade"}:
         raise DataError(f"by is {list(by)}. To do: use any of area, stage, grade.")
-    if any(not 0 < level < 100 for level in levels):
+    numbers = (int, float, np.integer, np.floating)
+    if not len(levels) or any(not isinstance(level, numbers) or not 0 < level < 100 for level in levels):
         raise DataError(f"levels are {list(levels)}. To do: use percentages between 0 and 100, such as 80 and 95.")
-    if paths < 0:
+    if isinstance(paths, bool) or not isinstance(paths, (int, np.integer)) or paths < 0:
         raise DataError(f"paths is {paths}. To do: use 0 for no intervals, or some hundreds.")
 
 
@@ -193,17 +195,13 @@ def _prepare(
     cube: Cube,
     births: pd.DataFrame | None,
     entry: pd.DataFrame | None,
-    horizon: int,
-    method: str,
-    years: int | None,
-    held: str,
     changes: pd.DataFrame | None,
-    birth_age: Mapping[str, int],
+    how: Options,
 ) -> _Plan:
     """Estimate everything once; paths only multiply."""
     pair = pairs(cube)
-    ratio, notes = _ratios(pair, method, years)
-    seen = window(pair, years).ratio
+    ratio, notes = _ratios(pair, how.method, how.years)
+    seen = window(pair, how.years).ratio
     lowest, highest = extreme(seen), -extreme(-seen)
     ends = _ends(cube)
     sides = (ratio, *(np.where(np.isfinite(side), side, ratio) for side in (lowest, highest)))
@@ -214,8 +212,8 @@ def _prepare(
         ratio=middle,
         low=low,
         high=high,
-        entry=entries(cube, births, entry, horizon, method, years, held, birth_age),
-        change=_changes(cube, changes, horizon),
+        entry=entries(cube, births, entry, how),
+        change=_changes(cube, changes, how.horizon),
         notes={"grade_ends": shifted(ends), **notes},
     )
 
@@ -262,23 +260,22 @@ def _changes(cube: Cube, changes: pd.DataFrame | None, horizon: int) -> Array:
     if changes is None or changes.empty:
         return found
     columns(changes, ["grade", "year", "students"], "changes")
+    if "area" not in changes and len(cube.areas) > 1:
+        raise DataError(f"changes has no column area, but there are {len(cube.areas)} areas.\nTo do: add it.")
     area = changes["area"].astype("str") if "area" in changes else pd.Series(cube.areas[0], index=changes.index)
     step = (whole_years(changes, "changes") - cube.last_year - 1).to_numpy()
-    places = (
+    place = (
         cube.areas.get_indexer(area),
         pd.Index(cube.grades).get_indexer(changes["grade"].astype("str")),
         step,
     )
-    wrong = changes[(places[0] < 0) | (places[1] < 0) | (step < 0)]
+    wrong = changes[(place[0] < 0) | (place[1] < 0) | (step < 0)]
     if len(wrong):
-        faults = [
-            f"area {row.get('area', '')}, grade {row['grade']}, year {row['year']}" for _, row in wrong.iterrows()
-        ]
         hint = "use a known grade and a year after the last one counted"
-        raise DataError(listing("scheduled changes that belong nowhere", faults, hint))
+        raise DataError(listing("scheduled changes that belong nowhere", row_keys(wrong), hint))
     inside = step < horizon
     students = counts(changes, "students", "changes", signed=True).to_numpy()
-    np.add.at(found, tuple(place[inside] for place in places), students[inside])
+    np.add.at(found, tuple(index[inside] for index in place), students[inside])
     return found
 
 
