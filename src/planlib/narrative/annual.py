@@ -126,7 +126,7 @@ def balance_moves_table(evaluation: Evaluation, language: str) -> Table:
     wide = district.balance.pivot_table(index=["stage", "year"], columns="resource", values="cv", dropna=False)
     parts = [_two_years(wide.reindex(columns=order), stage, language) for stage in COMPULSORY]
     frame = pd.concat(parts, ignore_index=True)
-    columns = [Column("stage", "stage", "label:stage"), Column("row", "year")]
+    columns = [Column("stage", "stage", "label:stage"), Column("row", "year", "iso")]
     columns += [Column(resource, resource, "number", 3) for resource in order]
     headers = {resource: resource_name(resource, language) for resource in order}
     caps = [
