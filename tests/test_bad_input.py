@@ -104,7 +104,7 @@ BAD_DATA = {
     ),
     "all workbooks are missing": (
         lambda folder: [shutil.rmtree(folder / "returns"), (folder / "sources.yml").write_text("[]\n")],
-        ["returns/: nothing found; expected at least one .xlsx workbook"],
+        ["returns/: nothing found; expected at least one workbook of returns (.xlsx, .xls, .et or .csv)"],
     ),
     "a CSV is missing": (
         lambda folder: (folder / "finance.csv").unlink(),
@@ -112,11 +112,15 @@ BAD_DATA = {
     ),
     "a workbook is cut off": (
         truncated,
-        ["have 1 fault;", f"{BOOK}: found not a readable .xlsx file", "open it and save it as .xlsx"],
+        [
+            "have 1 fault;",
+            f"{BOOK}: found not a readable .xlsx file",
+            "open it in Excel or WPS and save it as .xlsx",
+        ],
     ),
-    "a workbook is an .xls": (
-        lambda folder: (folder / BOOK).rename(folder / "returns" / "2021学年_小学.xls"),
-        ["returns/2021学年_小学.xls: found a .xls file; expected a .xlsx file", "save them again as .xlsx"],
+    "a workbook is a printed page": (
+        lambda folder: (folder / BOOK).write_bytes(b"%PDF-1.7 and so on"),
+        [f"{BOOK}: found a PDF document; ask for the workbook it was printed from", "take them out of returns/"],
     ),
     "words where a number belongs": (
         cell(STUDENTS, "E5", "约一千"),
@@ -138,8 +142,8 @@ BAD_DATA = {
         ],
     ),
     "an unknown school type": (
-        cell(BASICS, "D5", "完全中学"),
-        ["have 1 fault;", "cell D5, school S0107, 2021: found '完全中学'; expected one of 幼儿园, 小学, 初级中学"],
+        cell(BASICS, "D5", "私塾"),
+        ["have 1 fault;", "cell D5, school S0107, 2021: found '私塾'; expected one of 幼儿园, 小学, 初级中学"],
     ),
     "a school without a code": (
         cell(BASICS, "B5", ""),
@@ -166,7 +170,7 @@ BAD_DATA = {
     ),
     "a CSV is UTF-16": (
         text("births.csv", "area", "area", "utf-16"),
-        ["births.csv: found neither UTF-8 nor GB18030 text; save it as CSV UTF-8"],
+        ["births.csv: found text in none of UTF-8, GB18030 and Big5; save it as CSV UTF-8"],
     ),
     "a quote is never closed": (
         text("births.csv", "东片", '"东片'),
@@ -225,7 +229,7 @@ def test_a_csv_of_an_old_windows_is_read_and_said_to_be_one(folder, capsys):
     assert place.tables["births"].equals(before)
     notes = place.issues[place.issues["file"] == "births.csv"]
     assert notes[["level", "found", "expected", "done"]].to_numpy().tolist() == [
-        ["note", "text in gb18030", "UTF-8", "read as gb18030"]
+        ["note", "text in GB18030", "UTF-8", "read as GB18030"]
     ]
 
 

@@ -333,9 +333,12 @@ def test_the_exception_holds_every_issue(folder):
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"", "not a readable .xlsx file"),
+        (b"", "an empty file; ask for it again"),
         (b"PK\x03\x04 nonsense", "not a readable .xlsx file"),
-        (b"<html></html>", "save it as .xlsx"),
+        (
+            b"<html></html>",
+            "a web page or XML under the name of a workbook; open it in Excel or WPS and save it as .xlsx",
+        ),
     ],
 )
 def test_what_is_no_workbook_is_said_to_be_none(folder, content, said):
@@ -346,7 +349,7 @@ def test_what_is_no_workbook_is_said_to_be_none(folder, content, said):
 def test_a_zip_that_is_no_workbook(folder):
     with zipfile.ZipFile(folder / BOOK, "w") as archive:
         archive.writestr("a.txt", "x")
-    fault("not a readable workbook")
+    fault("a .zip archive; unpack it and put the workbooks themselves into returns/")
 
 
 def test_error_cells_and_formulas_without_a_result_are_faults_and_never_evaluated(folder):
@@ -376,14 +379,14 @@ def test_a_workbook_without_a_table_names_the_header_it_lacks(folder):
 
 
 def test_files_that_are_missing_unknown_or_outside(folder, tmp_path):
-    (folder / "returns" / "old.xls").write_bytes(b"x")
+    (folder / "returns" / "old.doc").write_bytes(b"{\\rtf1 x}")
     (folder / "sources.yml").write_text("- {file: returns/2019学年_小学.xlsx}\n", encoding="utf-8")
     (tmp_path / "secret.csv").write_text("area,year,births\n", encoding="utf-8")
     (folder / "births.csv").unlink()
     (folder / "births.csv").symlink_to(tmp_path / "secret.csv")
     text = fault("files that lead out of the district's folder (1):")
     assert f"births.csv: found {tmp_path / 'secret.csv'}" in text
-    assert "returns/old.xls: found a .xls file; expected a .xlsx file" in text
+    assert "returns/old.doc: found a Word (.rtf) document; copy its table into a workbook" in text
     assert "returns/2019学年_小学.xlsx: nothing found" in text
 
 
@@ -486,7 +489,7 @@ def test_csv_of_older_windows_programs_is_read_and_noted(folder):
     result = clean_district(NAME)
     assert table("births")[["area", "births", "line"]].to_numpy().tolist() == [["东片", 1234, 2]]
     assert result.issues[["level", "file", "done"]].to_numpy().tolist() == [
-        ["note", "births.csv", "read as gb18030"]
+        ["note", "births.csv", "read as GB18030"]
     ]
 
 
@@ -794,7 +797,7 @@ def test_a_damaged_cache_is_only_a_slower_run(folder, tmp_path):
 
 def test_faults_found_once_are_found_again_from_the_cache(folder):
     put(folder, [school()], headers={"books": "藏书量"}, total={"school_id": "合计"})
-    (folder / "returns" / "2021学年_坏.xlsx").write_bytes(b"broken")
+    (folder / "returns" / "2021学年_坏.xlsx").write_bytes(b"PK\x03\x04broken")
     texts = [fault("files that could not be read (1):") for _ in range(3)]
     assert len(set(texts)) == 1
 

@@ -99,6 +99,13 @@ TABLES: Mapping[str, Table] = {
             "year-09-01",
         ),
         _table(
+            "form_cells",
+            "school_id year form row_label column_label raw value unit file sheet cell",
+            "file sheet cell",
+            "school_id year form raw",
+            "year-09-01",
+        ),
+        _table(
             "observations",
             "series_id value relation as_of status source_office boundary note",
             "series_id as_of status boundary",

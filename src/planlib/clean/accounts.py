@@ -60,9 +60,12 @@ def account_of_csv(file: str, cells: int, header: int) -> dict[str, object]:
 
 def _went(held: pd.DataFrame, lineage: pd.DataFrame) -> np.ndarray:
     """Return the kind of each cell of a school, ``""`` for one that went nowhere."""
+    cells = lineage["cell"].astype("str")
+    if cells.str.contains("+", regex=False).any():  # a figure added up was born in several cells
+        lineage = lineage.assign(cell=cells.str.split("+")).explode("cell")
     is_born = _in(held, lineage, _AT)
-    is_known = _in(held, lineage, ["file", "school_id", "column"])
-    is_idle = (held["number"] == 0) & ~_in(held, lineage, ["file", "school_id", "stage"])
+    is_known = _in(held, lineage, ["school_id", "year", "column"])
+    is_idle = (held["number"] == 0) & ~_in(held, lineage, ["school_id", "year", "stage"])
     return np.select(
         [is_born, held["is_dropped"], (held["state"] == "not_applicable") | is_idle, is_known],
         ["value", "issue", "not_applicable", "repeated"],

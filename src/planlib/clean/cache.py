@@ -13,9 +13,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.feather as feather
 
-from planlib.clean.workbook import Parsed
+from planlib.clean.workbook import Parsed, framed
 
-_PARTS = ("cells", "sheets", "issues")
+_PARTS = ("cells", "extra", "sheets", "issues")
 
 
 def load(folder: Path, code: str, wanted: Mapping[str, str]) -> dict[str, pd.DataFrame]:
@@ -33,7 +33,7 @@ def load(folder: Path, code: str, wanted: Mapping[str, str]) -> dict[str, pd.Dat
     Returns
     -------
     dict of DataFrame
-        ``cells``, ``sheets``, ``issues``, each with ``file`` and ``sha256``; empty if nothing can be used.
+        ``cells``, ``extra``, ``sheets``, ``issues``, each with ``file`` and ``sha256``; empty if nothing can be used.
     """
     for left_by_a_killed_run in _beside(folder):
         shutil.rmtree(left_by_a_killed_run, ignore_errors=True)
@@ -76,7 +76,7 @@ def save(folder: Path, code: str, parts: Mapping[str, pd.DataFrame]) -> None:
 
 def labelled(parsed: Parsed, file: str, digest: str) -> dict[str, pd.DataFrame]:
     """Return the frames of one workbook with its name and the digest of its content."""
-    return {part: getattr(parsed, part).assign(file=file, sha256=digest) for part in _PARTS}
+    return framed([(parsed, file, digest)])
 
 
 def joined(chunks: list[dict[str, pd.DataFrame]]) -> dict[str, pd.DataFrame]:

@@ -39,8 +39,8 @@ serve()
 _one_at_a_time = threading.Lock()
 
 
-def read_workbook(content: bytes) -> list[read.Sheet]:
-    """Return the sheets of an Excel file as `planlib.clean.read.read_workbook` does, whatever the file contains.
+def read_sheets(content: bytes) -> list[read.Sheet]:
+    """Return the sheets of a file as `planlib.clean.read.read_sheets` does, whatever the file contains.
 
     Parameters
     ----------
@@ -123,7 +123,7 @@ def _limit(kind: str, most: int) -> None:
 def serve() -> None:
     """Read workbooks from standard input until it ends, and answer each with its sheets or a message.
 
-    The other end of `read_workbook`.
+    The other end of `read_sheets`.
     """
     source, target = sys.stdin.buffer, sys.stdout.buffer
     _limit("RLIMIT_AS", MAX_MEMORY)
@@ -137,7 +137,7 @@ def serve() -> None:
 
 def _answer(content: bytes) -> bytes:
     try:
-        return pickle.dumps(read.read_workbook(content))
+        return pickle.dumps(read.read_sheets(content))
     except DataError as error:
         return pickle.dumps(str(error))
     except MemoryError:

@@ -10,12 +10,11 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from planlib.clean.forms import Column, Form, Unit, compact, tidy
+from planlib.clean.forms import Column, Form, Unit
+from planlib.clean.writing import Written, compact, era_year, key, load_writing, tidy, written
 
 # Above this a float no longer holds every whole number: a code of 16 digits stored as a number has lost digits.
 _EXACT = 2.0**53
-_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
-_THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?")
 _YEAR = re.compile(r"(\d{4})(?:\D.*)?")
 
 
@@ -114,18 +113,23 @@ def _read_text(value: Any, raw: str, plain: str, column: Column) -> Reading:
 
 
 def _read_code(raw: str, plain: str, column: Column) -> Reading:
-    codes = column.codes
     if column.type == "boolean" and plain in ("TRUE", "FALSE"):
         return Reading(raw, float(plain == "TRUE"), "", "true or false", "value")
-    if plain not in codes:
-        return _unreadable(raw, f"one of {', '.join(codes)}")
+    known = {key(text): value for text, value in column.codes.items()}
+    # National forms write the number of a code beside its word: 211小学.
+    word = next((w for w in (key(plain), key(plain.strip("0123456789-.:"))) if w in known), "")
+    if not word:
+        return _unreadable(raw, f"one of {', '.join(column.codes)}")
     if column.type == "boolean":
-        return Reading(raw, float(codes[plain]), "", f"{plain} → {str(codes[plain]).lower()}", "value")
-    return Reading(raw, _NAN, str(codes[plain]), f"{plain} → {codes[plain]}", "value")
+        return Reading(raw, float(known[word]), "", f"{plain} → {str(known[word]).lower()}", "value")
+    return Reading(raw, _NAN, str(known[word]), f"{plain} → {known[word]}", "value")
 
 
 def _read_year(value: Any, raw: str, plain: str, column: Column) -> Reading:
-    found = _YEAR.fullmatch(plain)
+    era = era_year(plain)
+    if era:
+        return _unreadable(raw, era_advice(*era))
+    found = _YEAR.fullmatch(key(plain))
     if not found or (isinstance(value, float) and not value.is_integer()):
         return _unreadable(raw, "a year of four digits")
     if not column.low <= float(found[1]) <= column.high:
@@ -133,20 +137,61 @@ def _read_year(value: Any, raw: str, plain: str, column: Column) -> Reading:
     return Reading(raw, float(found[1]), "", "year" if plain == found[1] else "year of the date", "value")
 
 
+def era_advice(found: str, year: int) -> str:
+    """Say what to write in the place of a year of an era.
+
+    Examples
+    --------
+    >>> era_advice("民国109", 2020)
+    'a year of four digits: 民国109 would be 2020, write 2020 if that is meant'
+    """
+    return f"a year of four digits: {found} would be {year}, write {year} if that is meant"
+
+
 def _read_number(value: Any, raw: str, plain: str, column: Column, unit: Unit, form: Form) -> Reading:
     kind = "a whole number" if column.type == "count" else "a number"
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        digits, step = repr(value), "number"
-    elif isinstance(value, str):
-        digits, step = _digits(plain, form), "text → number"
+        digits, step, factor = repr(value), "number", unit
+    elif isinstance(value, str) and (found := written(plain)):
+        refused = _refused(found, column, unit, form)
+        if refused:
+            return _unreadable(raw, kind + refused)
+        digits, step, factor = found.digits, "text → number", _unit_of(found.word, unit, form) or unit
     else:  # a date or a truth value is no number, whatever Excel stores beneath
         return _unreadable(raw, kind)
-    if not digits:
-        return _unreadable(raw, kind)
-    number = _scaled(digits, unit)
+    number = _scaled(digits, factor)
     if not column.low <= number <= column.high or (column.type == "count" and not number.is_integer()):
         return _unreadable(raw, f"{kind} {_bounds(column)}")
-    return Reading(raw, number, "", step + unit_step(unit), "value")
+    return Reading(raw, number, "", step + unit_step(factor), "value")
+
+
+def _refused(found: Written, column: Column, unit: Unit, form: Form) -> str:
+    """Say why a number as written is no figure of a column, or return ``""``."""
+    if found.relation not in ("", "="):
+        return f"; {found.relation} makes it a bound: write the figure, or give the bound in observations.csv"
+    if found.word in load_writing().shares:
+        return f"; {found.word} makes it a share: write the figure it is a share of"
+    if found.word and _unit_of(found.word, unit, form) is None:
+        return f" in a unit of {column.unit.measures}"
+    return ""
+
+
+def _unit_of(word: str, unit: Unit, form: Form) -> Unit | None:
+    """Return the unit that a word after a number gives to it (its column's unit is `unit`), or None.
+
+    万 alone multiplies the column's unit, but is that unit itself in a column of 万元.
+    """
+    own = form.units.get(key(word))
+    if own:
+        # Things counted are not each other: 12人 are no 12册.
+        is_same = own.text == unit.text if own.measures == "count" else own.measures == unit.measures
+        return own if is_same else None
+    for scale, factor in load_writing().scales.items():
+        rest = form.units.get(word.removeprefix(scale)) if word != scale else unit
+        if word.startswith(scale) and rest and rest.measures == unit.measures:
+            is_own = word == scale and unit.text.startswith(scale)
+            return unit if is_own else Unit(word, rest.measures, rest.factor * factor)
+    return None
 
 
 def _bounds(column: Column) -> str:
@@ -162,14 +207,6 @@ def unit_step(unit: Unit) -> str:
     ', × 10000 (万元 → yuan)'
     """
     return "" if unit.factor == 1 else f", × {unit.factor:.10g} ({unit.text} → {unit.measures})"
-
-
-def _digits(plain: str, form: Form) -> str:
-    """Return the digits of a number written as text, or ``""``; separators only where thousands end."""
-    if "," in plain and not _THOUSANDS.fullmatch(plain):
-        return ""
-    stripped = plain.translate({ord(c): None for c in form.dropped_in_numbers})
-    return stripped if _NUMBER.fullmatch(stripped) else ""
 
 
 def _scaled(digits: str, unit: Unit) -> float:

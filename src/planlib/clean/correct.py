@@ -12,8 +12,9 @@ from typing import Any
 import pandas as pd
 
 from planlib.clean.convert import Reading, read_cell
-from planlib.clean.forms import Form, Unit, compact
+from planlib.clean.forms import Form, Unit
 from planlib.clean.issues import Issue
+from planlib.clean.writing import compact
 from planlib.registry.documents import Document, read_document
 
 FILE = "corrections.yml"

@@ -6,20 +6,17 @@ No Chinese text stands in code: headers, units, codes and the words of total and
 import functools
 import math
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from planlib import schema
+from planlib.clean.writing import compact, key
 from planlib.errors import RegistryError, listing
 from planlib.paths import DEFINITIONS
 from planlib.registry.documents import read_document
 
-# Characters that are no text: Excel's escaped carriage return, zero-width and byte-order marks, any white space.
-_NOISE = re.compile("_x000[Dd]_|[\u200b\u200c\u200d\u2060\ufeff]")
-_SPACE = re.compile(r"\s+")
 _BRACKET = re.compile(r"^(.+)\(([^()]*)\)$")
 _LEVELS = {"school", "stage"}
 _TYPES = {"text", "code", "boolean", "count", "quantity", "year"}
@@ -67,12 +64,11 @@ class Form:
     not_applicable: frozenset[str]
     titles: tuple[re.Pattern[str], ...]
     prefixes: tuple[str, ...]
-    dropped_in_numbers: str
     as_of: str
 
     def split(self, header: Any) -> tuple[str, str]:
         """Return a header's comparable text and the remark in its trailing bracket (``""`` if none)."""
-        return split_header(compact(header), self.prefixes)
+        return split_header(key(str(header)), self.prefixes)
 
     def column_of(self, header: Any) -> str:
         """Return the column that a header text names, or ``""``."""
@@ -81,31 +77,6 @@ class Form:
     def stages(self, school_type: str) -> tuple[str, ...]:
         """Return the stages a type of school may have."""
         return self.stages_of_type.get(school_type, ())
-
-
-def compact(text: Any) -> str:
-    r"""Return a text in NFKC without any white space, for comparisons.
-
-    Examples
-    --------
-    >>> compact("学 校　标识码_x000D_\n（１）")
-    '学校标识码(1)'
-    """
-    return _SPACE.sub("", unicodedata.normalize("NFKC", _NOISE.sub("", str(text))))
-
-
-def tidy(text: Any) -> str:
-    r"""Return a text as a person would type it: no noise, no spaces but single ones between Latin words.
-
-    Examples
-    --------
-    >>> tidy("  采 荷　第一小学_x000D_\n")
-    '采荷第一小学'
-    >>> tidy("Green  Bay Elementary ")
-    'Green Bay Elementary'
-    """
-    plain = _SPACE.sub(" ", _NOISE.sub("", str(text))).strip()
-    return re.sub(r"(?<![\x21-\x7e]) | (?![\x21-\x7e])", "", plain)
 
 
 def split_header(text: str, prefixes: Iterable[str]) -> tuple[str, str]:
@@ -160,7 +131,7 @@ def _form_faults(entries: Mapping[str, Any]) -> list[str]:
         if unit is not None and (unit not in units or measured(name) not in units[unit]):
             faults.append(f"{name}: unit {unit} is not one of `units` for {measured(name)}")
         for header in entry["headers"]:
-            text = split_header(compact(header), entries["header_rules"]["strip_prefixes"])[0]
+            text = split_header(key(header), entries["header_rules"]["strip_prefixes"])[0]
             if owners.setdefault(text, name) != name:
                 faults.append(f"{name}: header {header} names {owners[text]} already")
     return faults
@@ -173,23 +144,22 @@ def measured(column: str) -> str:
 
 
 def _built(entries: Mapping[str, Any]) -> Form:
-    prefixes = tuple(compact(p) for p in entries["header_rules"]["strip_prefixes"])
-    units = {compact(t): Unit(compact(t), *next(iter(m.items()))) for t, m in entries["units"].items()}
+    prefixes = tuple(key(p) for p in entries["header_rules"]["strip_prefixes"])
+    units = {key(t): Unit(compact(t), *next(iter(m.items()))) for t, m in entries["units"].items()}
     columns = {name: _column(name, entry, entries, units) for name, entry in entries["fields"].items()}
     return Form(
         name=entries["form"],
         columns=columns,
-        by_header={split_header(compact(h), prefixes)[0]: c.name for c in columns.values() for h in c.headers},
-        stage_headers={compact(text): stage for text, stage in entries["stage_headers"].items()},
+        by_header={split_header(key(h), prefixes)[0]: c.name for c in columns.values() for h in c.headers},
+        stage_headers={key(text): stage for text, stage in entries["stage_headers"].items()},
         stages_of_type={name: tuple(stages) for name, stages in entries["stages_of_type"].items()},
         units=units,
-        ignored=frozenset(split_header(compact(t), prefixes)[0] for t in entries["ignored"]),
-        total_rows=tuple(compact(t) for t in entries["total_rows"]),
-        notes_rows=tuple(compact(t) for t in entries["notes_rows"]),
+        ignored=frozenset(split_header(key(t), prefixes)[0] for t in entries["ignored"]),
+        total_rows=tuple(key(t) for t in entries["total_rows"]),
+        notes_rows=tuple(key(t) for t in entries["notes_rows"]),
         not_applicable=frozenset(compact(t) for t in entries["not_applicable"]),
         titles=tuple(re.compile(p) for p in entries["year"]["title_patterns"]),
         prefixes=prefixes,
-        dropped_in_numbers="".join(dict.fromkeys(compact("".join(entries["number_rules"]["drop"])))),
         as_of=f"{entries['as_of']['month']:02d}-{entries['as_of']['day']:02d}",
     )
 
@@ -204,7 +174,7 @@ def _column(name: str, entry: Mapping[str, Any], entries: Mapping[str, Any], uni
         level=entry["level"],
         type=entry["type"],
         blank=entry["blank"],
-        unit=units[compact(entry["unit"])] if "unit" in entry else Unit("", measured(name), 1.0),
+        unit=units[key(entry["unit"])] if "unit" in entry else Unit("", measured(name), 1.0),
         codes={compact(text): value for text, value in codes.items()},
         school_types=frozenset(entry.get("school_types", entries["stages_of_type"])),
         low=-math.inf if field.minimum is None else field.minimum,

@@ -30,6 +30,11 @@ class Issue:
     subject: str = ""
 
 
+def foreign_encoding(file: str, encoding: str) -> Issue:
+    """Return the note that says as what a text file was read, where it is not UTF-8."""
+    return Issue("note", "table", file, found=f"text in {encoding}", expected="UTF-8", done=f"read as {encoding}")
+
+
 COLUMNS = tuple(Issue.__dataclass_fields__)
 
 

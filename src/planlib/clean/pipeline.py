@@ -19,14 +19,19 @@ from planlib.clean.digests import slices
 from planlib.clean.forms import Form, load_form
 from planlib.clean.issues import Issue
 from planlib.clean.recognise import KINDS
-from planlib.clean.workbook import CELL_TYPES, SHEET_TYPES, parse_workbook
+from planlib.clean.school import Layouts
+from planlib.clean.workbook import Parsed, framed, parse_workbook
 from planlib.registry.documents import read_document
 
 Progress = Callable[[int, int, str], None]
 
 RETURNS = "returns"
 MAX_FILE_BYTES = 256 << 20
-_NO_RETURNS = "at least one .xlsx workbook of returns; `planlib new` puts empty ones to copy into templates/"
+_BATCH = 200_000
+_NO_RETURNS = (
+    "at least one workbook of returns (.xlsx, .xls, .et or .csv); "
+    "`planlib new` puts empty ones to copy into templates/"
+)
 COLLECTED = tuple(name for name, table in schema.TABLES.items() if table.is_collected)
 
 
@@ -125,7 +130,7 @@ def _joined(issues: pd.DataFrame, more: list[Issue]) -> pd.DataFrame:
 
 
 def _is_return(file: str) -> bool:
-    return file.startswith(f"{RETURNS}/") and file.lower().endswith(".xlsx")
+    return file.startswith(f"{RETURNS}/")
 
 
 def _folder_issues(folder: _Folder, corrections: Corrections) -> Iterator[Issue]:
@@ -151,10 +156,6 @@ def _folder_issues(folder: _Folder, corrections: Corrections) -> Iterator[Issue]
         elif folder.is_huge(file):
             expected = f"at most {MAX_FILE_BYTES >> 20} MiB; one file for each year"
             yield Issue("error", "unreadable file", file, found="a larger file", expected=expected)
-        elif file.startswith(f"{RETURNS}/") and not _is_return(file):
-            yield Issue(
-                "error", "unreadable file", file, found=f"a {Path(file).suffix} file", expected="a .xlsx file"
-            )
         elif file not in wanted and file != correct.FILE and not _is_return(file):
             yield Issue(
                 "warning", "unreadable file", file, found="a file that planlib does not know", done="not read"
@@ -208,9 +209,14 @@ def _read_workbooks(folder: _Folder, form: Form, progress: Progress) -> dict[str
     place = paths.processed(folder.district).parent / ".cache" / folder.district
     kept = cache.load(place, folder.code, wanted)
     fresh = [file for file in wanted if file not in cache.files(kept)]
-    chunks = [_empty_parts(), *([kept] if kept else [])]
+    chunks = [framed([]), *([kept] if kept else [])]
+    layouts, batch = Layouts(), []
     for done, file in enumerate(fresh, 1):
-        chunks.append(_read_one(folder, file, wanted[file], form))
+        batch.append((_read_one(folder, file, wanted[file], form, layouts), file, wanted[file]))
+        # Frames are made for many files at once; lists of too many cells would fill the memory.
+        if done == len(fresh) or sum(len(one.cells["cell"]) + len(one.extra) for one, _, _ in batch) > _BATCH:
+            chunks.append(framed(batch))
+            batch = []
         progress(done, len(fresh), file)
     parts = cache.joined(chunks)
     if fresh or len(wanted) != len(cache.files(kept)):
@@ -218,25 +224,11 @@ def _read_workbooks(folder: _Folder, form: Form, progress: Progress) -> dict[str
     return {**parts, "read": pd.DataFrame({"file": fresh})}
 
 
-def _empty_parts() -> dict[str, pd.DataFrame]:
-    more = {"file": "str", "sha256": "str"}
-    return {
-        "cells": pd.DataFrame(columns=list(CELL_TYPES)).astype(CELL_TYPES).assign(**_no_text(more)),
-        "sheets": pd.DataFrame(columns=list(SHEET_TYPES)).astype(SHEET_TYPES).assign(**_no_text(more)),
-        "issues": issue_list.frame([]).assign(sha256=pd.Series(dtype="str")),
-    }
-
-
-def _no_text(names: Mapping[str, str]) -> dict[str, Any]:
-    return {name: pd.Series(dtype=dtype) for name, dtype in names.items()}
-
-
-def _read_one(folder: _Folder, file: str, digest: str, form: Form) -> dict[str, pd.DataFrame]:
+def _read_one(folder: _Folder, file: str, digest: str, form: Form, layouts: Layouts) -> Parsed:
     content = (folder.path / file).read_bytes()
-    parsed = cache.labelled(parse_workbook(content, form), file, digest)
+    parsed = parse_workbook(content, form, layouts)
     if hashlib.sha256(content).hexdigest() != digest:
-        changed = issue_list.frame([Issue("error", "changed", file)]).assign(sha256=digest)
-        parsed["issues"] = pd.concat([parsed["issues"], changed], ignore_index=True)
+        parsed.issues.append(Issue("error", "changed"))
     return parsed
 
 
@@ -260,7 +252,7 @@ def tables_of_returns(
     Parameters
     ----------
     parts : mapping
-        ``cells``, ``sheets`` and ``issues`` of all workbooks, with ``file`` (`planlib.clean.cache.joined`).
+        ``cells``, ``extra``, ``sheets`` and ``issues`` of all workbooks, with ``file`` (`planlib.clean.cache.joined`).
     form : Form
     corrections : Corrections
 
@@ -272,25 +264,27 @@ def tables_of_returns(
     cells, issues = resolve.with_years(parts["cells"], parts["sheets"])
     cells, corrected = correct.correct_cells(cells, corrections, form)
     issues += corrected + resolve.unreadable(cells, form) + resolve.totals(cells, form)
-    values, silent, met = _values(cells, form, corrections)
+    values, silent, met = _values(cells, parts["sheets"], form, corrections)
     issues += resolve.with_strangers(met, parts["issues"])
     if any(issue.level == "error" for issue in issues) or values.empty:
-        nothing = {"schools": schema.empty("schools"), "lineage": schema.empty("lineage")}
+        nothing = {name: schema.empty(name) for name in ("schools", "lineage", "form_cells")}
         return nothing, issues, account_frame(parts["sheets"])
     rows = tables.stage_rows(values, silent)
     every = tables.every_value(values, rows)
     lineage = tables.lineage_table(every, rows, parts["sheets"], form)
     account, lost = account_of_returns(parts["sheets"], cells, lineage)
-    return {"schools": tables.schools_table(every, form), "lineage": lineage}, issues + lost, account
+    made = {"schools": tables.schools_table(every, form), "lineage": lineage}
+    others = tables.form_cells_table(parts["extra"], parts["sheets"])
+    return {**made, "form_cells": others}, issues + lost, account
 
 
 def _values(
-    cells: pd.DataFrame, form: Form, corrections: Corrections
+    cells: pd.DataFrame, sheets: pd.DataFrame, form: Form, corrections: Corrections
 ) -> tuple[pd.DataFrame, pd.DataFrame, list[Issue]]:
     """Return one value for each school, year, stage and column, stages without any, and what spoke against it."""
     staged, issues = resolve.with_stages(cells, form)
-    issues += resolve.missing_columns(cells, staged, form, corrections)
-    values, repeated = resolve.duplicates(resolve.with_blanks(staged, form))
+    issues += resolve.missing_columns(cells, staged, sheets, form, corrections)
+    values, repeated = resolve.duplicates(resolve.with_blanks(resolve.summed(staged, form), form))
     values, idle = resolve.without_idle_stages(values)
     silent, unknown = resolve.silent_stages(staged, values)
     return values, silent, issues + repeated + idle + unknown + resolve.names_twice(values)

@@ -1,4 +1,4 @@
-"""Bytes to cells: workbooks through calamine, CSV through the standard library. Nothing is interpreted here.
+"""Bytes to cells: .xlsx, .xls and .et through calamine, CSV through the standard library; nothing is interpreted.
 
 Formulas are never evaluated: a cell is the value its file stores. Files come from strangers, so sizes are looked
 at before anything is unpacked.
@@ -13,6 +13,7 @@ from typing import Any
 
 import python_calamine as calamine
 
+from planlib.clean.kinds import ENCODING_NAMES, decoded, kind_of
 from planlib.errors import DataError
 
 MAX_UNPACKED_BYTES = 512 << 20
@@ -30,6 +31,7 @@ class Sheet:
     """A sheet as stored: `rows` from row 1 and column A on, `merged` ranges as (row, column, row, column) from 0.
 
     `lost` are cells the file holds without a usable value: an error (``#DIV/0!``) or a formula never computed.
+    `encoding` is that of a CSV file, which has no name, no merged cells and rows as its lines.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Sheet:
     merged: tuple[tuple[int, int, int, int], ...] = ()
     is_hidden: bool = False
     lost: tuple[tuple[str, str], ...] = ()
+    encoding: str = ""
 
 
 def address(row: int, column: int) -> str:
@@ -59,21 +62,24 @@ def column_letters(column: int) -> str:
     return letters
 
 
-def read_workbook(content: bytes) -> list[Sheet]:
-    """Return the sheets of an Excel file, hidden ones too.
+def read_sheets(content: bytes) -> list[Sheet]:
+    """Return the sheets of a workbook, hidden ones too, or the one of a CSV file.
 
     Parameters
     ----------
     content : bytes
-        The file as stored.
+        The file as stored; what it is, is seen from the content.
 
     Raises
     ------
     DataError
-        If it is no readable workbook, is protected by a password, or would unpack to more than
-        `MAX_UNPACKED_BYTES` or `MAX_CELLS`.
+        If it is nothing that can be read, is protected by a password, or would unpack to more than
+        `MAX_UNPACKED_BYTES` or `MAX_CELLS`: says what it is and how to save it.
     """
-    parts = _packed_parts(content)
+    kind = kind_of(content)
+    if kind == "text":
+        return [_text_sheet(content)]
+    parts = _packed_parts(content) if kind == "xlsx" else {}
     try:
         book = calamine.CalamineWorkbook.from_filelike(io.BytesIO(content))
         lost = _lost_cells(parts)
@@ -81,30 +87,43 @@ def read_workbook(content: bytes) -> list[Sheet]:
     except DataError:
         raise
     except calamine.PasswordError as error:
-        raise DataError("the workbook is protected by a password; remove it and save again") from error
+        raise DataError("a workbook protected by a password; remove the password and save it again") from error
     except Exception as error:
         # Whatever a damaged file makes the reader raise, a person needs the same advice.
         raise DataError(f"not a readable workbook ({error}); open it and save it as .xlsx") from error
 
 
-def read_csv(content: bytes) -> tuple[list[list[str]], list[int], str]:
-    r"""Return the rows of a CSV file, the line on which each begins, and its encoding.
+def _text_sheet(content: bytes) -> Sheet:
+    """Return a CSV file as a sheet whose rows stand at the lines on which they begin."""
+    texts, lines, encoding = read_csv(content)
+    rows: list[list[Any]] = [[] for _ in range(lines[-1] if lines else 0)]
+    for line, row in zip(lines, texts, strict=True):
+        rows[line - 1] = row
+    width = max(map(len, rows), default=0)
+    return Sheet("", [row + [""] * (width - len(row)) for row in rows], encoding=encoding)
 
-    UTF-8 with or without a byte-order mark; else GB18030, as older Windows programs save it.
+
+def read_csv(content: bytes) -> tuple[list[list[str]], list[int], str]:
+    r"""Return the rows of a CSV file, the line on which each begins, and its encoding as people call it.
+
+    UTF-8 with or without a byte-order mark; else GB18030 or Big5, as older Windows programs save it. Tabs separate
+    the cells where the first line has more of them than commas.
 
     Raises
     ------
     DataError
-        If the text is neither, or a quote is never closed.
+        If the text is none of them, or a quote is never closed.
 
     Examples
     --------
     >>> read_csv("area,year\n全区,2020\n".encode("gb18030"))
-    ([['area', 'year'], ['全区', '2020']], [1, 2], 'gb18030')
+    ([['area', 'year'], ['全区', '2020']], [1, 2], 'GB18030')
     """
-    text, encoding = _decoded(content)
+    text, encoding = decoded(content)
     rows, lines, begins = [], [], 1
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    first = text.partition("\n")[0]
+    delimiter = "\t" if first.count("\t") > first.count(",") else ","
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
         for row in reader:
             rows.append(row)
@@ -112,16 +131,7 @@ def read_csv(content: bytes) -> tuple[list[list[str]], list[int], str]:
             begins = reader.line_num + 1
     except csv.Error as error:
         raise DataError(f"line {begins}: not readable as CSV ({error}); check the quotes") from error
-    return rows, lines, encoding
-
-
-def _decoded(content: bytes) -> tuple[str, str]:
-    for encoding in ("utf-8-sig", "gb18030"):
-        try:
-            return content.decode(encoding), encoding
-        except UnicodeDecodeError:
-            continue
-    raise DataError("neither UTF-8 nor GB18030 text; save it as CSV UTF-8")
+    return rows, lines, ENCODING_NAMES[encoding]
 
 
 def _packed_parts(content: bytes) -> dict[str, bytes]:

@@ -10,12 +10,24 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from planlib.clean.convert import is_blank, raw_text
-from planlib.clean.forms import Column, Form, Unit, compact, tidy
+from planlib.clean.forms import Column, Form, Unit
 from planlib.clean.issues import Issue
 from planlib.clean.read import Sheet, address
+from planlib.clean.writing import compact, era_year, key, tidy
 
 # What a cell that holds something can be.
-KINDS = ("value", "repeated", "not_applicable", "total", "title", "header", "note_row", "ignored", "issue")
+KINDS = (
+    "value",
+    "form_cell",
+    "repeated",
+    "not_applicable",
+    "total",
+    "title",
+    "header",
+    "note_row",
+    "ignored",
+    "issue",
+)
 
 
 @dataclass(frozen=True)
@@ -133,21 +145,22 @@ def _is_lower_header(row: list[Any], column: int, form: Form) -> bool:
 def _is_upper_header(sheet: Sheet, index: int, column: int, form: Form) -> bool:
     """Tell whether a row above the code's header belongs to it: it names columns or stages, or spans some."""
     row = sheet.rows[index]
-    if any(_year(value, form) for value in row if isinstance(value, str)):
+    if any(year_in(value, form) for value in row if isinstance(value, str)):
         return False
     spans = any(r0 == index and c0 > column and c1 > c0 for r0, c0, _, c1 in sheet.merged)
-    return spans or any(_names_column(v, form) or compact(v) in form.stage_headers for v in row)
+    return spans or any(_names_column(v, form) or key(str(v)) in form.stage_headers for v in row)
 
 
 def _names_column(value: Any, form: Form) -> bool:
     return isinstance(value, str) and bool(value) and bool(form.column_of(value))
 
 
-def _year(text: Any, form: Form) -> int | None:
+def year_in(text: str, form: Form) -> int | None:
     """Return the first year of a school year written in a text, if there is one and its two years follow."""
     for pattern in form.titles:
-        found = pattern.search(compact(text))
-        if found and (found.lastindex == 1 or not found[2] or int(found[2]) == int(found[1]) + 1):
+        found = pattern.search(key(text))
+        # The second year may be short: 2020-21.
+        if found and (not found[2] or int(found[2][-2:]) == (int(found[1]) + 1) % 100):
             return int(found[1])
     return None
 
@@ -157,7 +170,7 @@ def _read_titles(result: Recognised, form: Form, top: int) -> None:
     years: dict[int, tuple[int, int]] = {}
     for r, c, value in filled(result.sheet, 0, top):
         result.kinds[r, c] = "title"
-        year = _year(value, form)
+        year = year_in(raw_text(value), form)
         if year is not None:
             years.setdefault(year, (r, c))
     if len(years) > 1:
@@ -165,13 +178,25 @@ def _read_titles(result: Recognised, form: Form, top: int) -> None:
         result.note("error", "title", next(iter(years.values())), said, expected="one school year")
     elif years:
         result.year, result.title = next(iter(years.items()))
+    else:
+        _read_eras(result, top)
+
+
+def _read_eras(result: Recognised, top: int) -> None:
+    """Refuse a year of an era in a title: whether it is meant so, only a person can say."""
+    for r, c, value in filled(result.sheet, 0, top):
+        era = era_year(raw_text(value))
+        if era:
+            found, year = era
+            expected = f"a school year: {found} would be {year}, write {year}/{year + 1} if that is meant"
+            result.note("error", "title", (r, c), tidy(raw_text(value)), expected=expected)
 
 
 def _stated_units(sheet: Sheet, form: Form, top: int) -> dict[str, list[Unit]]:
     """Return the units that the lines above the header state, by what they measure."""
     found: dict[str, list[Unit]] = {}
     for _, _, value in filled(sheet, 0, top):
-        for word in _words(compact(value)):
+        for word in _words(key(raw_text(value))):
             unit = form.units.get(word)
             if unit and unit not in found.setdefault(unit.measures, []):
                 found[unit.measures].append(unit)
@@ -232,7 +257,7 @@ def _place(
         _unknown_column(result, form, index, cells[-1], path)
         return None
     column = form.columns[name]
-    stages = [form.stage_headers[compact(t)] for t in texts[:-1] if compact(t) in form.stage_headers]
+    stages = [form.stage_headers[key(str(t))] for t in texts[:-1] if key(str(t)) in form.stage_headers]
     unit = _unit(result, form, column, cells[-1], texts[-1], stated)
     return Place(index, path, column, stages[-1] if stages else "", unit)
 
@@ -269,7 +294,7 @@ def _unit(
             expected = f"a unit of {column.unit.measures}"
             result.note("error", "unit", cell, tidy(header), expected=expected)
         return unit
-    if bracket and not _is_remark(bracket, compact(header), column, form):
+    if bracket and not _is_remark(bracket, key(raw_text(header)), column, form):
         known = ", ".join(u.text for u in form.units.values() if u.measures == column.unit.measures)
         result.note("error", "unit", cell, tidy(header), expected=f"one of {known}")
     above = stated.get(column.unit.measures, [])
@@ -283,7 +308,7 @@ def _unit(
 
 def _is_remark(bracket: str, header: str, column: Column, form: Form) -> bool:
     """Tell whether a bracket is a mere remark: it belongs to a known header, or no unit stands in it."""
-    known = header in {compact(text) for text in column.headers}
+    known = header in {key(text) for text in column.headers}
     return known or not any(text in bracket for text in form.units)
 
 
@@ -312,8 +337,8 @@ def _read_rows(result: Recognised, form: Form, first: int, id_column: int) -> No
 def _row_kind(row: list[Any], held: list[int], id_column: int, form: Form, in_notes: bool) -> str:
     """Return ``data``, ``total``, ``note_row``, ``header`` (repeated), or ``""`` for a row that is none of them."""
     is_coded = id_column in held
-    code = compact(raw_text(row[id_column])) if is_coded else ""
-    first = compact(raw_text(row[held[0]]))
+    code = key(raw_text(row[id_column])) if is_coded else ""
+    first = key(raw_text(row[held[0]]))
     # The word stands in the first filled cell or in the place of the code; no school is called a total.
     if first.startswith(form.total_rows) or code.startswith(form.total_rows):
         return "total"

@@ -10,9 +10,11 @@ import pandas as pd
 from planlib.clean.correct import Corrections
 from planlib.clean.forms import Form
 from planlib.clean.issues import Issue
+from planlib.clean.national import load_national
 
 # Sums of measured figures are compared up to what printing them to two decimals may change.
 _TOTAL_TOLERANCE = 1e-6
+_ONE_ROW = "one row for each school and year"
 
 
 def with_years(cells: pd.DataFrame, sheets: pd.DataFrame) -> tuple[pd.DataFrame, list[Issue]]:
@@ -34,7 +36,10 @@ def with_years(cells: pd.DataFrame, sheets: pd.DataFrame) -> tuple[pd.DataFrame,
     said = tables.groupby("file", sort=False)["year"].agg(["min", "max"])
     clear = said["min"] == said["max"]
     years = said["min"][clear.fillna(False)].astype("int64")
-    issues = [_without_year(tables[tables["file"] == file]) for file in said.index.difference(years.index)]
+    # A school's workbook has said so itself.
+    sheeted = tables[tables["form"] == ""]
+    without = said.index.difference(years.index).intersection(sheeted["file"])
+    issues = [_without_year(tables[tables["file"] == file]) for file in without]
     untitled = tables[tables["year"].isna() & tables["file"].isin(years.index)]
     issues += [
         _issue("warning", "title", row, found="no school year in the sheet", done="year of the other sheets taken")
@@ -137,6 +142,45 @@ def _unstaged(cells: pd.DataFrame, expected: str) -> Iterator[Issue]:
         yield _issue("error", "stage", row, found=row["column"], expected=expected)
 
 
+def summed(values: pd.DataFrame, form: Form) -> pd.DataFrame:
+    """Add the parts of a figure: the degrees above the required one, the courses of sports and arts.
+
+    Parameters
+    ----------
+    values : DataFrame
+        With ``part`` 1 for a cell that is only a part.
+    form : Form
+
+    Returns
+    -------
+    DataFrame
+        One row for all parts of a figure: its ``cell`` and ``raw`` are theirs, joined by ``+``. Of truth values it is
+        whether any is true; parts that say nothing count nothing.
+    """
+    is_part = values["part"] > 0
+    if not is_part.any():
+        return values
+    parts = values[is_part]
+    keys = ["file", "sheet", "school_id", "year", "column", "stage"]
+    grouped = parts.groupby(keys, sort=False)
+    first = parts.drop_duplicates(keys).set_index(keys)
+    order = parts["state"].map({"value": 0, "blank": 1, "not_applicable": 2})
+    best = parts.assign(order=order).sort_values("order", kind="stable").drop_duplicates(keys).set_index(keys)
+    is_true = first.index.get_level_values("column").isin(
+        [n for n, c in form.columns.items() if c.type == "boolean"]
+    )
+    counts = grouped.size()
+    made = first.assign(
+        number=grouped["number"].sum(min_count=1).where(~is_true, grouped["number"].max()),
+        cell=grouped["cell"].agg("+".join),
+        raw=grouped["raw"].agg("+".join),
+        state=best["state"],
+        step=best["step"] + ("; sum of " + counts.astype("str") + " cells").where(counts > 1, ""),
+        part=0,
+    )
+    return pd.concat([values[~is_part], made.reset_index()[values.columns]], ignore_index=True)
+
+
 def with_blanks(values: pd.DataFrame, form: Form) -> pd.DataFrame:
     """Give blank cells what the form says they mean (0, false, empty text), and leave the others out."""
     rules = values["column"].map({name: column.blank for name, column in form.columns.items()})
@@ -208,32 +252,49 @@ def silent_stages(cells: pd.DataFrame, values: pd.DataFrame) -> tuple[pd.DataFra
 def duplicates(values: pd.DataFrame) -> tuple[pd.DataFrame, list[Issue]]:
     """Keep one value for each school, year, stage and column; report schools and figures that stand twice.
 
-    The same text in several sheets of a workbook (code, name) is a repetition, not a fault.
+    The same text in several sheets of a workbook (code, name) is a repetition, not a fault. A school that stands twice
+    with the same figures was sent twice: that is noted; with other figures it is a fault that names both places. A
+    blank gives way to a figure.
     """
     keys = ["school_id", "year", "stage", "column"]
+    values = values.sort_values("is_blank", kind="stable") if values["is_blank"].any() else values
     repeated = values.duplicated(keys, keep=False)
-    again = values[repeated].copy()
+    again = values[repeated].sort_index()
+    again = again[~again["is_blank"] | again.groupby(keys)["is_blank"].transform("all")]
     first = again.groupby(keys, sort=False)[["file", "sheet", "cell", "row", "number", "text"]].transform("first")
     twice = (again["file"] != first["file"]) | (
         (again["sheet"] == first["sheet"]) & (again["row"] != first["row"])
     )
-    issues = list(_twice(again[twice], first[twice]))
+    differs = (again["text"] != first["text"]) | (again["number"].fillna(-1) != first["number"].fillna(-1))
+    issues = list(_twice(again[twice], first[twice], differs[twice]))
     said = again[twice].set_index(["file", "school_id"]).index
     rest = again[~twice & ~pd.MultiIndex.from_frame(again[["file", "school_id"]]).isin(said)]
-    before = first.loc[rest.index]
-    differs = (rest["text"] != before["text"]) | (rest["number"].fillna(-1) != before["number"].fillna(-1))
-    issues += list(_contradictions(rest[differs], before[differs]))
-    return values.drop_duplicates(keys), issues
+    issues += list(_contradictions(rest[differs.loc[rest.index]], first.loc[rest[differs.loc[rest.index]].index]))
+    return values.drop_duplicates(keys).sort_index(), issues
 
 
-def _twice(again: pd.DataFrame, first: pd.DataFrame) -> Iterator[Issue]:
+def _twice(again: pd.DataFrame, first: pd.DataFrame, differs: pd.Series) -> Iterator[Issue]:
+    """Yield one issue for each school that stands twice, by the place of its code."""
+    place = ["file", "sheet", "row", "school_id", "year"]
+    wrong = again[differs].drop_duplicates(place).set_index(place)
     rows = again[again["column"] == "school_id"]
-    for index, row in rows.drop_duplicates(["file", "sheet", "row"]).iterrows():
+    for index, row in rows.drop_duplicates(place).iterrows():
         other = first.loc[index]
-        found = f"{row['school_id']} also in {other['file']}, sheet {other['sheet']}, cell {other['cell']}"
-        yield _issue(
-            "error", "duplicate school", row.to_dict(), found=found, expected="one row for each school and year"
-        )
+        found = f"{row['school_id']} also in {_at_cell(other)}"
+        at = tuple(row[name] for name in place)
+        if at in wrong.index:
+            bad = wrong.loc[[at]].iloc[0]
+            said = f"; {bad['column']} {bad['raw']} differs"
+            yield _issue("error", "duplicate school", row.to_dict(), found=found + said, expected=_ONE_ROW)
+        else:
+            yield _issue(
+                "note", "duplicate school", row.to_dict(), found=found, done="the same figures: kept once"
+            )
+
+
+def _at_cell(row: pd.Series) -> str:
+    sheet = f", sheet {row['sheet']}" if row["sheet"] else ""
+    return f"{row['file']}{sheet}, cell {row['cell']}"
 
 
 def _contradictions(rest: pd.DataFrame, before: pd.DataFrame) -> Iterator[Issue]:
@@ -300,7 +361,7 @@ def _near(left: pd.Series, right: pd.Series) -> pd.Series:
 
 
 def missing_columns(
-    cells: pd.DataFrame, values: pd.DataFrame, form: Form, corrections: Corrections
+    cells: pd.DataFrame, values: pd.DataFrame, sheets: pd.DataFrame, form: Form, corrections: Corrections
 ) -> list[Issue]:
     """Return an error for each column a workbook's types of school should have and it has not.
 
@@ -310,21 +371,40 @@ def missing_columns(
         Every cell of the workbooks: a column is there even if all its cells are blank or were dropped.
     values : DataFrame
         Cells with ``school_type``.
+    sheets : DataFrame
+        What the national forms do not hold is not missed in files of them.
     form : Form
     corrections : Corrections
         Columns that the district does not collect are not missed.
     """
     headed = cells.drop_duplicates(["file", "column", "stage"])
     found = set(zip(headed["file"], headed["column"], headed["stage"], strict=True))
+    national = load_national().not_in_forms
+    books = set(sheets.loc[sheets["form"] != "", "file"])
     issues = []
     for (file, year), types in values.groupby(["file", "year"], sort=False)["school_type"].unique().items():
-        wanted = sorted({pair for school_type in types for pair in _wanted(school_type, form)})
-        for column, stage in wanted:
+        wanted = sorted({(*pair, t) for t in types for pair in _wanted(t, form)})
+        for column, stage, school_type in wanted:
             # A stage without a header of its own is a fault of its own, said elsewhere.
             is_there = {(file, column, stage), (file, column, "")} & found
-            if not is_there and not {(column, None), (column, year)} & corrections.not_collected:
+            is_waived = {(column, None), (column, year)} & corrections.not_collected
+            is_foreign = file in books and school_type in national.get(column, ())
+            if not (is_there or is_waived or is_foreign):
                 issues.append(_missing(file, year, column, stage, form))
-    return issues
+    return list(dict.fromkeys(_elsewhere(issues, values)))
+
+
+def _elsewhere(issues: list[Issue], values: pd.DataFrame) -> Iterator[Issue]:
+    """Yield the missing columns that no other file gives for the same schools and year."""
+    wanted = {issue.subject for issue in issues}
+    given = (
+        values[values["column"].isin(wanted)].groupby(["year", "column"])["school_id"].agg(set) if wanted else {}
+    )
+    schools = values.groupby(["file", "year"])["school_id"].agg(set) if wanted else {}
+    for issue in issues:
+        year = int(issue.year)
+        if not schools[issue.file, year] <= given.get((year, issue.subject), set()):
+            yield issue
 
 
 def with_strangers(issues: list[Issue], found: pd.DataFrame) -> list[Issue]:

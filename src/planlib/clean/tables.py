@@ -1,22 +1,24 @@
 """Values to the processed tables: schools by stage and year, the birthplace of each value, the typed CSV files."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from planlib import schema
+from planlib.clean.convert import era_advice
 from planlib.clean.correct import Corrections, correct_lines
-from planlib.clean.forms import Form, compact, tidy
-from planlib.clean.issues import Issue
+from planlib.clean.forms import Form, load_form
+from planlib.clean.issues import Issue, foreign_encoding
 from planlib.clean.read import read_csv
+from planlib.clean.writing import codes, compact, era_year, key, load_writing, tidy, written
 from planlib.errors import DataError
 
 _KEY = ["school_id", "stage", "year"]
-_NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?")
-_THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?")
+_SCHOOL_YEAR = re.compile(r"(\d{4})(?:[^\d.](\d{4}))?\D{0,3}")
 _DAY = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})")
 _FAULT = re.compile(r"(?:\S+ line (\d+): )?(.*?)(?:, expected (.*?))?( \([^()]*\))?")
 
@@ -81,7 +83,9 @@ def lineage_table(every: pd.DataFrame, rows: pd.DataFrame, sheets: pd.DataFrame,
 
     A year and an ``as_of`` stand in a title, a stage follows from the type of the school.
     """
-    titles = sheets[sheets["year"].notna()].drop_duplicates("file").set_index("file")
+    titles = (
+        sheets[sheets["year"].notna() & (sheets["title_cell"] != "")].drop_duplicates("file").set_index("file")
+    )
     titled = rows.drop(columns=["sheet", "cell", "raw"]).join(
         titles[["sheet", "title_cell", "title_text"]].rename(columns={"title_cell": "cell", "title_text": "raw"}),
         on="file",
@@ -95,6 +99,26 @@ def lineage_table(every: pd.DataFrame, rows: pd.DataFrame, sheets: pd.DataFrame,
     names = [name for name in schema.TABLES["lineage"].columns if name != "table"]
     born = pd.concat([part[names] for part in parts], ignore_index=True).assign(table="schools")
     return schema.conform(born, "lineage")
+
+
+def form_cells_table(extra: pd.DataFrame, sheets: pd.DataFrame) -> pd.DataFrame:
+    """Return the figures of national forms that no other table needs, with the labels they stand under.
+
+    Parameters
+    ----------
+    extra : DataFrame
+        Figures of all workbooks (`planlib.clean.school.EXTRA_TYPES`), with ``file``.
+    sheets : DataFrame
+        They know the school year of a file.
+
+    Returns
+    -------
+    DataFrame
+        As `planlib.schema` declares ``form_cells``: ``raw`` as it stands, ``value`` where it is a number.
+    """
+    years = sheets[sheets["year"].notna()].drop_duplicates("file").set_index("file")["year"]
+    named = extra.drop(columns=["sha256"], errors="ignore").rename(columns={"number": "value"})
+    return schema.conform(named.assign(year=named["file"].map(years)), "form_cells")
 
 
 def collected_table(
@@ -120,24 +144,21 @@ def collected_table(
     except DataError as error:
         return None, [Issue("error", "unreadable file", file, found=str(error))], 0
     cells = sum(bool(compact(cell)) for row in rows for cell in row)
-    issues = [] if encoding == "utf-8-sig" else [_foreign_encoding(file, encoding)]
+    issues = [] if encoding.startswith("UTF-8") else [foreign_encoding(file, encoding)]
     faults = _header_faults(name, file, rows) or _width_faults(file, rows, lines)
     if faults:
         return None, issues + faults, cells
     frame = _frame(rows, lines, file)
     frame, corrected = correct_lines(frame, file, corrections)
     issues += corrected
-    if any(issue.level == "error" for issue in corrected):
+    issues += (eras := list(_eras(frame, file)))
+    if any(issue.level == "error" for issue in corrected + eras):
         return None, issues, cells
     try:
         return schema.conform(_typed(frame), name), issues, cells
     except DataError as error:
         said = [line.strip() for line in str(error).splitlines()[1:] if not line.startswith("To do")]
         return None, issues + [_of_table(file, line) for line in said], cells
-
-
-def _foreign_encoding(file: str, encoding: str) -> Issue:
-    return Issue("note", "table", file, found=f"text in {encoding}", expected="UTF-8", done=f"read as {encoding}")
 
 
 def _of_table(file: str, said: str) -> Issue:
@@ -185,17 +206,56 @@ def _frame(rows: list[list[str]], lines: list[int], file: str) -> pd.DataFrame:
     return frame.assign(file=file, line=np.array([line for _, line in held], dtype="int64"))
 
 
+def _eras(frame: pd.DataFrame, file: str) -> Iterator[Issue]:
+    """Yield an error for each year of an era in a column of years or days."""
+    dated = [name for name in frame.columns if name == "year" or schema.fields()[name].type == "date"]
+    for name in dated:
+        for text, line in zip(frame[name], frame["line"], strict=True):
+            era = era_year(text)
+            if era:
+                yield Issue("error", "table", file, cell=f"line {line}", found=text, expected=era_advice(*era))
+
+
 def _typed(frame: pd.DataFrame) -> pd.DataFrame:
     """Return texts tidied by the type of their column: plain digits, ISO dates, names without noise."""
     known = schema.fields()
+    if {"relation", "value"} <= set(frame.columns):
+        frame = _with_relations(frame)
     tidied = {name: _tidied(frame[name], known[name]) for name in frame.columns if name not in ("file", "line")}
     return frame.assign(**tidied)
+
+
+def _with_relations(frame: pd.DataFrame) -> pd.DataFrame:
+    """Move a relation before a value (``>92``) to its own column where that is empty or says the same.
+
+    A share loses its sign: such a table holds percent (3‰ is 0.3).
+    """
+    words = load_writing()
+    relations = [words.relations.get(compact(text), compact(text)) for text in frame["relation"]]
+    values = []
+    for place, text in enumerate(frame["value"]):
+        found = written(compact(text))
+        if (
+            not found
+            or found.word not in ("", *words.shares)
+            or found.relation not in ("", relations[place] or found.relation)
+        ):
+            values.append(text)
+            continue
+        relations[place] = found.relation or relations[place]
+        values.append(repr(_scaled(found.digits, words.shares[found.word])) if found.word else found.digits)
+    return frame.assign(relation=relations, value=values)
 
 
 def _tidied(texts: pd.Series, field: schema.Field) -> pd.Series:
     if field.type == "date":
         return _by_text(texts, _iso_date)
+    if field.name == "year":
+        return _by_text(texts, _year)
     if field.type == "string":
+        known = codes(field.name)
+        if known:
+            return _by_text(texts, lambda text: known.get(key(text), compact(text)))
         return _by_text(texts, compact if field.values or field.name.endswith("_id") else tidy)
     return _by_text(texts, _number)
 
@@ -207,12 +267,27 @@ def _by_text(texts: pd.Series, rule: Callable[[str], Any]) -> pd.Series:
 
 
 def _number(text: str) -> float | str | None:
-    """Return a number, None for a blank, or the text as it is: the schema then says what is wrong with it."""
+    """Return a number, None for a blank or a dash, or the text as it is: the schema then says what is wrong with it."""
     plain = compact(text)
-    if not plain:
+    if not plain or plain in load_form().not_applicable:
         return None
-    digits = plain.replace(",", "") if _THOUSANDS.fullmatch(plain) else plain
-    return float(digits) if _NUMBER.fullmatch(digits) else plain
+    found = written(plain)
+    scales = {"": 1.0, **load_writing().scales}
+    if not found or found.relation not in ("", "=") or found.word not in scales:
+        return plain
+    return _scaled(found.digits, scales[found.word])
+
+
+def _scaled(digits: str, factor: float) -> float:
+    return float(Decimal(digits) * Decimal(repr(factor)))
+
+
+def _year(text: str) -> float | str | None:
+    """Return the year a school year begins in: 2020/2021, 2020—2021学年, 二〇二〇学年."""
+    found = _SCHOOL_YEAR.fullmatch(key(text))
+    if found and (not found[2] or int(found[2]) == int(found[1]) + 1):
+        return float(found[1])
+    return _number(text)
 
 
 def _iso_date(text: str) -> str:

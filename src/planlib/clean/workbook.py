@@ -1,4 +1,4 @@
-"""A workbook to one long frame of cells, each with its address, its text and what it was read as.
+"""A file of returns to long lists of cells, each with its address, its text and what it was read as.
 
 Nothing here depends on other files or on corrections, so the result can be kept as long as the file's content and
 the definitions stay the same.
@@ -8,15 +8,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from planlib.clean import issues as issue_list
-from planlib.clean.confined import read_workbook
+from planlib.clean.confined import read_sheets
 from planlib.clean.convert import Reading, read_cells
 from planlib.clean.forms import Form
-from planlib.clean.issues import Issue
+from planlib.clean.issues import Issue, foreign_encoding
+from planlib.clean.national import load_national
 from planlib.clean.read import Sheet, column_letters
 from planlib.clean.recognise import KINDS, Place, Recognised, recognise
+from planlib.clean.school import EXTRA_TYPES, Layouts, SchoolBook, is_school_book, read_school_book
 from planlib.errors import DataError
 
 # One row per cell of a school or a total: where, whose, which column, the text, the value, how it went.
@@ -36,6 +39,7 @@ CELL_TYPES = {
     "state": "str",
     "unit": "str",
     "section": "int64",
+    "part": "int64",
 }
 SHEET_TYPES = {
     "sheet": "str",
@@ -43,26 +47,31 @@ SHEET_TYPES = {
     "title_cell": "str",
     "title_text": "str",
     "schools": "int64",
+    "form": "str",
     **dict.fromkeys(KINDS, "int64"),
 }
 
 
-@dataclass(frozen=True)
+@dataclass
 class Parsed:
-    """A workbook as read: `cells`, one row per sheet with the count of each kind of cell, and `issues`."""
+    """A file as read: `cells` and `extra` by column, one entry per sheet with the count of each kind, `issues`."""
 
-    cells: pd.DataFrame
-    sheets: pd.DataFrame
-    issues: pd.DataFrame
+    cells: dict[str, list[Any]]
+    extra: list[tuple[Any, ...]]
+    sheets: list[dict[str, Any]]
+    issues: list[Issue]
 
 
-def parse_workbook(content: bytes, form: Form) -> Parsed:
-    """Read one workbook of collection sheets.
+def parse_workbook(content: bytes, form: Form, layouts: Layouts | None = None) -> Parsed:
+    """Read one file of returns: collection sheets, or a school's workbook of national forms.
 
     Parameters
     ----------
     content : bytes
     form : Form
+        Of collection sheets.
+    layouts : Layouts, optional
+        Labels of national forms known from other workbooks.
 
     Returns
     -------
@@ -70,39 +79,104 @@ def parse_workbook(content: bytes, form: Form) -> Parsed:
         A file that cannot be read at all comes back without cells and with one issue.
     """
     try:
-        sheets = read_workbook(content)
+        sheets = read_sheets(content)
     except DataError as error:
-        return _parsed([], [Issue("error", "unreadable file", found=str(error))])
+        return _collected([], [Issue("error", "unreadable file", found=str(error))])
+    words = load_national()
+    if is_school_book(sheets, words):
+        return _of_school(read_school_book(sheets, words, layouts or Layouts()))
     recognised = [recognise(sheet, form) for sheet in sheets]
     tables = [one for one in recognised if one.places]
     found = [issue for one in recognised for issue in one.issues]
+    found += [foreign_encoding("", s.encoding) for s in sheets if s.encoding and "UTF-8" not in s.encoding]
     if not tables and not any(issue.level == "error" for issue in found):
         found.append(_no_table(sheets, form))
-    return _parsed(recognised, found, *(_cells(one, form) for one in tables))
+    return _collected(recognised, found, *(_cells(one, form) for one in tables))
+
+
+def _of_school(book: SchoolBook) -> Parsed:
+    cells = {name: [row[name] for row in book.cells] for name in CELL_TYPES}
+    sheet, cell, text = book.title
+    rows = [
+        {
+            "sheet": one.sheet.name,
+            "year": book.year,
+            "title_cell": cell if one.sheet.name == sheet else "",
+            "title_text": text if one.sheet.name == sheet else "",
+            "schools": int(bool(book.school_id)),
+            "form": one.layout.code or "plain",
+            **{kind: one.counts[kind] for kind in KINDS},
+        }
+        for one in book.sheets
+    ]
+    return Parsed(cells, book.extra, rows, book.issues)
 
 
 def _no_table(sheets: Sequence[Sheet], form: Form) -> Issue:
-    said = f"no header of a school code in {', '.join(sheet.name for sheet in sheets) or 'any sheet'}"
+    said = f"no header of a school code in {', '.join(sheet.name for sheet in sheets if sheet.name) or 'any row'}"
     wanted = " or ".join(form.columns["school_id"].headers)
     return Issue("error", "no table", found=said, expected=f"a header cell {wanted}")
 
 
-def _parsed(recognised: Sequence[Recognised], issues: Sequence[Issue], *chunks: dict[str, list[Any]]) -> Parsed:
+def _collected(recognised: Sequence[Recognised], issues: Sequence[Issue], *chunks: dict[str, list[Any]]) -> Parsed:
     columns = {name: [v for chunk in chunks for v in chunk[name]] for name in CELL_TYPES}
-    sheets = pd.DataFrame([_sheet_row(one) for one in recognised], columns=list(SHEET_TYPES))
-    return Parsed(
-        pd.DataFrame(columns).astype(CELL_TYPES),
-        sheets.astype(SHEET_TYPES),
-        issue_list.frame(issues),
-    )
+    sheets: dict[str, dict[str, Any]] = {}
+    for one in recognised:
+        _add_sheet(sheets, _sheet_row(one))
+    return Parsed(columns, [], list(sheets.values()), list(issues))
+
+
+def _add_sheet(sheets: dict[str, dict[str, Any]], row: dict[str, Any]) -> None:
+    """Count a table of a sheet; a sheet of several tables is one in the account."""
+    known = sheets.setdefault(row["sheet"], row)
+    if known is not row:
+        known |= {kind: known[kind] + row[kind] for kind in ("schools", *KINDS)}
+        if known["year"] is None:
+            known |= {name: row[name] for name in ("year", "title_cell", "title_text")}
 
 
 def _sheet_row(one: Recognised) -> dict[str, Any]:
     counts, place = one.counts(), one.title
     title = str(one.sheet.rows[place[0]][place[1]]) if place else ""
     cell = f"{column_letters(place[1])}{place[0] + 1}" if place else ""
-    row = {"sheet": one.sheet.name, "year": one.year, "title_cell": cell, "title_text": title}
+    row = {"sheet": one.sheet.name, "year": one.year, "title_cell": cell, "title_text": title, "form": ""}
     return {**row, "schools": len(one.data_rows), **{kind: counts[kind] for kind in KINDS}}
+
+
+def framed(parsed: Sequence[tuple[Parsed, str, str]]) -> dict[str, pd.DataFrame]:
+    """Return the frames of many files: each with its name and the digest of its content.
+
+    Parameters
+    ----------
+    parsed : sequence of (Parsed, file, digest)
+
+    Returns
+    -------
+    dict of DataFrame
+        ``cells``, ``extra``, ``sheets`` and ``issues``, each with ``file`` and ``sha256``.
+    """
+    cells = {name: [v for one, _, _ in parsed for v in one.cells[name]] for name in CELL_TYPES}
+    made = {
+        "cells": pd.DataFrame(cells).astype(CELL_TYPES),
+        "extra": pd.DataFrame([r for one, _, _ in parsed for r in one.extra], columns=list(EXTRA_TYPES)).astype(
+            EXTRA_TYPES
+        ),
+        "sheets": pd.DataFrame([r for one, _, _ in parsed for r in one.sheets], columns=list(SHEET_TYPES)).astype(
+            SHEET_TYPES
+        ),
+        "issues": issue_list.frame([issue for one, _, _ in parsed for issue in one.issues]),
+    }
+    sizes = {
+        "cells": [len(one.cells["cell"]) for one, _, _ in parsed],
+        "extra": [len(one.extra) for one, _, _ in parsed],
+        "sheets": [len(one.sheets) for one, _, _ in parsed],
+        "issues": [len(one.issues) for one, _, _ in parsed],
+    }
+    for name, frame in made.items():
+        for place, label in ((1, "file"), (2, "sha256")):
+            texts = np.array([one[place] for one in parsed], dtype=object)
+            frame[label] = pd.Series(np.repeat(texts, sizes[name]), index=frame.index, dtype="str")
+    return made
 
 
 def _cells(one: Recognised, form: Form) -> dict[str, list[Any]]:
@@ -157,6 +231,7 @@ def _extend(
     readings: Sequence[Reading],
 ) -> None:
     letters, count = column_letters(place.index), len(rows)
+    chunk["part"] += [0] * count
     chunk["sheet"] += [one.sheet.name] * count
     stands = [one.origins.get((r, place.index), (r, 0))[0] for r in rows] if one.origins else rows
     chunk["cell"] += [f"{letters}{r + 1}" for r in stands]

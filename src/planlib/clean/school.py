@@ -1,0 +1,335 @@
+"""A school's workbook of national forms to cells: the figures planlib needs, and all others kept as they stand."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import Any
+
+from planlib.clean.convert import Reading, is_blank, raw_text, read_cell
+from planlib.clean.forms import Unit, load_form
+from planlib.clean.grid import Found, Layout, Reader
+from planlib.clean.issues import Issue
+from planlib.clean.national import National, Place
+from planlib.clean.read import Sheet, address
+from planlib.clean.recognise import year_in
+from planlib.clean.writing import compact, era_year, key, tidy, written
+
+# One row per figure of a form that no field of planlib names.
+EXTRA_TYPES = {
+    "sheet": "str",
+    "cell": "str",
+    "school_id": "str",
+    "form": "str",
+    "row_label": "str",
+    "column_label": "str",
+    "raw": "str",
+    "number": "float64",
+    "unit": "str",
+}
+_NAN = float("nan")
+_Readings = list[tuple[Found, list[tuple[int, Reading]]]]
+_FIRST_ROWS = 8  # a form's code stands in its title lines
+_KNOWN_LAYOUTS = 4096
+
+
+@dataclass
+class FormSheet:
+    """A sheet of a school's workbook: its layout, figures and loose texts; `counts` of its cells by kind."""
+
+    sheet: Sheet
+    layout: Layout
+    values: Sequence[Any]
+    loose: Sequence[Any]
+    counts: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def title_cells(self) -> Iterable[tuple[tuple[int, int], str]]:
+        """The title lines that are each school's own, and those of the form."""
+        for cell, kind, value in zip(self.layout.loose, self.layout.loose.values(), self.loose, strict=True):
+            if kind == "title":
+                yield cell, raw_text(value)
+        for cell, value in self.layout.fixed.items():
+            yield cell, raw_text(value)
+
+
+@dataclass
+class SchoolBook:
+    """A school's workbook as read: rows of cells and of other figures, one row per sheet, issues."""
+
+    sheets: list[FormSheet]
+    school_id: str = ""
+    school_type: str = ""
+    year: int | None = None
+    title: tuple[str, str, str] = ("", "", "")
+    cells: list[dict[str, Any]] = field(default_factory=list)
+    extra: list[tuple[Any, ...]] = field(default_factory=list)
+    issues: list[Issue] = field(default_factory=list)
+
+
+class Layouts:
+    """The layouts met so far: 3 000 schools fill in the same forms, so labels are read once for each form."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str], list[Layout]] = {}
+        self._count = 0
+
+    def read(self, sheet: Sheet, code: str, words: National) -> FormSheet:
+        """Return a sheet with its layout."""
+        known = self._known.setdefault((sheet.name, code), [])
+        for layout in known:
+            found = layout.values(sheet)
+            if found:
+                return FormSheet(sheet, layout, *found)
+        layout = Reader(sheet, code, words).read()
+        if not layout.strays and self._count < _KNOWN_LAYOUTS:
+            known.append(layout)
+            self._count += 1
+        return FormSheet(
+            sheet,
+            layout,
+            [sheet.rows[r][c] for r, c in layout.figures],
+            [sheet.rows[r][c] for r, c in layout.loose],
+        )
+
+
+def form_code(sheet: Sheet, words: National) -> str:
+    """Return the code of the form in a sheet, by its name or its title lines, or ``""``."""
+    code = words.code_in(sheet.name)
+    texts = (v for row in sheet.rows[:_FIRST_ROWS] for v in row if isinstance(v, str) and v)
+    return code or next((found for text in texts if (found := words.code_in(text))), "")
+
+
+def is_school_book(sheets: Sequence[Sheet], words: National) -> bool:
+    """Tell whether a workbook holds national forms."""
+    return any(form_code(sheet, words) for sheet in sheets)
+
+
+def read_school_book(sheets: Sequence[Sheet], words: National, layouts: Layouts) -> SchoolBook:
+    """Read a school's workbook.
+
+    Parameters
+    ----------
+    sheets : sequence of Sheet
+    words : National
+    layouts : Layouts
+        Known from other workbooks; new ones are added.
+
+    Returns
+    -------
+    SchoolBook
+        With issues for whatever is not understood, and for a workbook that names no school or no clear year.
+    """
+    book = SchoolBook([layouts.read(sheet, form_code(sheet, words), words) for sheet in sheets if sheet.rows])
+    for one in book.sheets:
+        _lost_and_strays(book, one, words)
+    _read_year(book, words)
+    readings = [(one, _read_places(one, words)) for one in book.sheets]
+    book.school_id = _first(readings, "school_id")
+    book.school_type = _first(readings, "school_type")
+    if not book.school_id:
+        book.issues.append(_without_code(book))
+    for one, found in readings:
+        _take_sheet(book, one, found, words)
+    return book
+
+
+def _first(readings: Iterable[tuple[FormSheet, _Readings]], column: str) -> str:
+    """Return the first text of a column of the whole school."""
+    cells = (
+        cell
+        for _, read in readings
+        for place, found in read
+        if place.place.column.name == column
+        for cell in found
+    )
+    return next((reading.text for _, reading in cells if reading.text), "")
+
+
+def _without_code(book: SchoolBook) -> Issue:
+    names = ", ".join(one.sheet.name for one in book.sheets)
+    expected = "the school's code in form 111 or 1001, or on the cover"
+    return Issue("error", "school code", found=f"no school code in {names}", expected=expected)
+
+
+def _lost_and_strays(book: SchoolBook, one: FormSheet, words: National) -> None:
+    """Report what has no place in the form, and a hidden sheet."""
+    sheet, layout = one.sheet, one.layout
+    one.counts.update(layout.kinds)
+    for cell, what in sheet.lost:
+        book.issues.append(Issue("error", "lost cell", sheet=sheet.name, cell=cell, found=what))
+    if sheet.is_hidden and (layout.figures or layout.strays):
+        book.issues.append(
+            Issue("note", "hidden sheet", sheet=sheet.name, found="a hidden sheet", done="read like the others")
+        )
+    is_plain = key(sheet.name) in words.plain_sheets
+    one.counts["title" if is_plain else "issue"] += len(layout.strays)
+    for r, c in layout.strays if not is_plain else ():
+        value = sheet.rows[r][c]
+        level = "warning" if isinstance(value, str) else "error"
+        more = (
+            {"done": "set aside: no label belongs to it"}
+            if level == "warning"
+            else {"expected": "a label for the number"}
+        )
+        book.issues.append(
+            Issue(level, "stray cell", sheet=sheet.name, cell=address(r, c), found=tidy(raw_text(value)), **more)
+        )
+
+
+@lru_cache(maxsize=1 << 14)
+def _year_of(text: str, words: National) -> int | None:
+    return year_in(text, words.base)
+
+
+def _read_year(book: SchoolBook, words: National) -> None:
+    """Find the one school year that titles and cover name."""
+    years: dict[int, tuple[str, str, str]] = {}
+    eras: list[tuple[str, str, str]] = []
+    for one in book.sheets:
+        texts = [*one.title_cells, *(((r, c), raw_text(one.sheet.rows[r][c])) for r, c in one.layout.strays)]
+        for cell, text in texts:
+            year = _year_of(text, words)
+            if year is not None:
+                years.setdefault(year, (one.sheet.name, address(*cell), text))
+            elif not years and era_year(text):
+                eras.append((one.sheet.name, address(*cell), text))
+    if len(years) == 1:
+        book.year, book.title = next(iter(years.items()))
+        return
+    sheet, at, text = (list(years.values()) or eras or [("", "", "")])[-1]
+    found = " and ".join(map(str, years)) or tidy(text) or "no school year in any title"
+    era = era_year(text) if not years else None
+    expected = (
+        f"one school year: {era[0]} would be {era[1]}, write {era[1]}/{era[1] + 1} if that is meant"
+        if era
+        else "one school year"
+    )
+    book.issues.append(Issue("error", "title", sheet=sheet, cell=at, found=found, expected=expected))
+
+
+def _read_places(one: FormSheet, words: National) -> _Readings:
+    """Return, for each figure of the form that planlib needs, the readings of its cells."""
+    made = []
+    for found in one.layout.found:
+        units = [_unit(one.layout, at, found.place, words) for at in found.at]
+        values = [one.values[at] for at in found.at]
+        readings = [_read(v, v.__class__, found.place, u, words) for v, u in zip(values, units, strict=True)]
+        made.append((found, list(zip(found.at, readings, strict=True))))
+    return made
+
+
+@lru_cache(maxsize=1 << 16)
+def _read(value: Any, _type: type, place: Place, unit: Unit, words: National) -> Reading:
+    if not place.is_positive:
+        return read_cell(value, place.column, unit, words.base)
+    reading = read_cell(value, replace(place.column, type="count"), unit, words.base)
+    if reading.state != "value":  # 有 and 无 are read as they are
+        return read_cell(value, place.column, unit, words.base)
+    said = f"{compact(reading.raw)} → {str(reading.number > 0).lower()}"
+    return reading._replace(number=float(reading.number > 0), step=said)
+
+
+def _unit(layout: Layout, at: int, place: Place, words: National) -> Unit:
+    """Return a figure's unit: its label's, its column's, the title line's, else the form's own."""
+    own = words.base.units.get(place.unit, place.column.unit)
+    if place.column.type != "quantity":
+        return own
+    said = (layout.rows[at].unit, layout.columns[at].unit, layout.stated)
+    return next((unit for unit in said if unit and unit.measures == own.measures), own)
+
+
+def _take_sheet(book: SchoolBook, one: FormSheet, readings: _Readings, words: National) -> None:
+    """Put each figure of a sheet among the cells planlib needs or among the others."""
+    stages = words.base.stages(book.school_type)
+    needed: set[int] = set()
+    given: set[tuple[str, str]] = set()
+    for found, cells in readings:
+        name, stage = found.place.column.name, _stage(found.place, stages)
+        # The same figure may be found by its stage's own rows and, where they are absent, by the school's.
+        if stage is None or (name, stage) in given:
+            continue
+        given.add((name, stage))
+        book.issues += [
+            Issue("error", "form", sheet=one.sheet.name, found=f"{name} in {said}", expected=f"one {name}")
+            for said in found.faults
+        ]
+        needed |= {at for at, _ in cells}
+        book.cells += [_cell_row(book, one, at, found, reading, stage) for at, reading in cells]
+    one.counts["value"] += sum(not is_blank(one.values[at]) for at in needed)
+    _take_others(book, one, needed)
+
+
+def _stage(place: Place, stages: Sequence[str]) -> str | None:
+    """Return the stage of a figure (``""`` for one of the whole school), or None where the type has no such figure."""
+    if place.column.level == "school":
+        return ""
+    if place.is_single or not place.stage:
+        return stages[0] if len(stages) == 1 else None
+    # Forms are the same for all types: rows of stages that a type does not have stay empty.
+    return place.stage if place.stage in stages or not stages else None
+
+
+def _cell_row(
+    book: SchoolBook, one: FormSheet, at: int, found: Found, reading: Reading, stage: str
+) -> dict[str, Any]:
+    r, c = one.layout.figures[at]
+    place = found.place
+    return {
+        "sheet": one.sheet.name,
+        "cell": one.layout.addresses[at],
+        "row": r + 1,
+        "position": c,
+        "school_id": book.school_id,
+        "column": place.column.name,
+        "stage": stage,
+        "kind": "value",
+        **reading._asdict(),
+        "unit": place.unit,
+        "section": 0,
+        "part": int(bool(place.adds)),
+    }
+
+
+def _take_others(book: SchoolBook, one: FormSheet, needed: set[int]) -> None:
+    layout = one.layout
+    code = layout.code or one.sheet.name
+    for at, value in enumerate(one.values):
+        if value == "" or at in needed:
+            continue
+        raw, number, state = _figure(value, value.__class__)
+        if state == "blank":
+            continue
+        if state == "not_applicable":
+            one.counts["not_applicable"] += 1
+            continue
+        one.counts["form_cell"] += 1
+        unit = layout.rows[at].unit or layout.columns[at].unit or layout.stated
+        book.extra.append(
+            (
+                one.sheet.name,
+                layout.addresses[at],
+                book.school_id,
+                code,
+                layout.rows[at].text,
+                layout.columns[at].text,
+                raw,
+                number,
+                unit.text if unit else "",
+            )
+        )
+
+
+@lru_cache(maxsize=1 << 16)
+def _figure(value: Any, _type: type) -> tuple[str, float, str]:
+    """Return a figure that no field names: its text, its number if it is one, and its state."""
+    raw = raw_text(value)
+    plain = compact(raw)
+    if not plain:
+        return raw, _NAN, "blank"
+    if plain in load_form().not_applicable:
+        return raw, _NAN, "not_applicable"
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return raw, float(value), "value"
+    found = written(plain) if isinstance(value, str) else None
+    return raw, float(found.digits) if found and not found.relation and not found.word else _NAN, "value"

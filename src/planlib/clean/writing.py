@@ -1,0 +1,168 @@
+"""How people write: texts without noise, Chinese numerals, numbers with their word, years of an era.
+
+The words stand in ``definitions/forms/values.yml``; a text has one comparable form, its `key`.
+"""
+
+import functools
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from planlib.paths import DEFINITIONS
+from planlib.registry.documents import read_document
+
+# Characters that are no text: Excel's escaped carriage return, zero-width and byte-order marks, any white space.
+_NOISE = re.compile("_x000[Dd]_|[\u200b\u200c\u200d\u2060\ufeff]")
+_SPACE = re.compile(r"\s+")
+_DIGITS = r"(?:\d{1,3}(?:,\d{3})+(?:\.\d*)?|\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?"
+
+
+@dataclass(frozen=True)
+class Writing:
+    """The words of values.yml, ready for look-ups."""
+
+    numerals: re.Pattern[str]
+    digits: Mapping[str, str]
+    tens: Mapping[str, int]
+    scales: Mapping[str, float]
+    shares: Mapping[str, float]
+    relations: Mapping[str, str]
+    number: re.Pattern[str]
+    era: re.Pattern[str]
+    eras: Mapping[str, int]
+    characters: Mapping[int, int]
+    codes: Mapping[str, Mapping[str, Sequence[str]]]
+
+
+class Written(NamedTuple):
+    """A number as written: the relation before it (``""`` if none), its digits, the word after it."""
+
+    relation: str
+    digits: str
+    word: str
+
+
+def compact(text: Any) -> str:
+    r"""Return a text in NFKC without any white space, for comparisons.
+
+    Examples
+    --------
+    >>> compact("学 校　标识码_x000D_\n（１）")
+    '学校标识码(1)'
+    """
+    return _SPACE.sub("", unicodedata.normalize("NFKC", _NOISE.sub("", str(text))))
+
+
+def tidy(text: Any) -> str:
+    r"""Return a text as a person would type it: no noise, no spaces but single ones between Latin words.
+
+    Examples
+    --------
+    >>> tidy("  采 荷　第一小学_x000D_\n")
+    '采荷第一小学'
+    >>> tidy("Green  Bay Elementary ")
+    'Green Bay Elementary'
+    """
+    plain = _SPACE.sub(" ", _NOISE.sub("", str(text))).strip()
+    return re.sub(r"(?<![\x21-\x7e]) | (?![\x21-\x7e])", "", plain)
+
+
+@functools.lru_cache(maxsize=1 << 16)
+def key(text: str) -> str:
+    """Return the comparable form of a heading or code: compact, simplified characters, digits for numerals.
+
+    Examples
+    --------
+    >>> key("七 年級"), key("第三学段"), key("二〇二〇學年"), key("十二年一贯制")
+    ('7年级', '第3学段', '2020学年', '12年1贯制')
+    """
+    words = load_writing()
+    plain = compact(text).translate(words.characters)
+    return words.numerals.sub(lambda found: _arabic(found[0], words), plain)
+
+
+def _arabic(numeral: str, words: Writing) -> str:
+    if not any(ten in numeral for ten in words.tens):
+        return "".join(words.digits[c] for c in numeral)
+    total = pending = 0
+    for c in numeral:
+        if c in words.tens:
+            total, pending = total + (pending or 1) * words.tens[c], 0
+        else:
+            pending = int(words.digits[c])
+    return str(total + pending)
+
+
+def written(plain: str) -> Written | None:
+    """Take a compact text apart as a number, or return None if it is none.
+
+    Examples
+    --------
+    >>> written("1,234.5万元"), written("≤5%"), written("some")
+    (Written(relation='', digits='1234.5', word='万元'), Written(relation='≤', digits='5', word='%'), None)
+    """
+    words = load_writing()
+    found = words.number.fullmatch(plain)
+    if not found:
+        return None
+    return Written(words.relations.get(found[1], ""), found[2].replace(",", ""), found[3])
+
+
+def era_year(text: str) -> tuple[str, int] | None:
+    """Return a year of an era as found and the year it would be, or None.
+
+    Examples
+    --------
+    >>> era_year("民国一〇九学年"), era_year("令和2年"), era_year("2020年")
+    (('民国109', 2020), ('令和2', 2020), None)
+    """
+    words = load_writing()
+    found = words.era.search(key(text))
+    return (found[0], words.eras[found[1]] + int(found[2])) if found else None
+
+
+@functools.lru_cache(maxsize=1)
+def load_writing(path: Path = DEFINITIONS / "forms" / "values.yml") -> Writing:
+    """Read the words.
+
+    Raises
+    ------
+    RegistryError
+        If the file cannot be read.
+    """
+    document = read_document(path, f"definitions/forms/{path.name}")
+    document.raise_faults()
+    data = document.data
+    relations = {compact(text): relation for text, relation in data["relations"].items()}
+    known = "|".join(sorted(map(re.escape, relations), key=len, reverse=True))
+    eras = {compact(text): int(first) for text, first in data["eras"].items()}
+    traditional, simplified = data["characters"]
+    return Writing(
+        numerals=re.compile(f"[{''.join([*data['numerals'], *data['tens']])}]+"),
+        digits={c: str(digit) for c, digit in data["numerals"].items()},
+        tens=data["tens"],
+        scales={compact(word): float(factor) for word, factor in data["scales"].items()},
+        shares={compact(word): float(factor) for word, factor in data["shares"].items()},
+        relations=relations,
+        number=re.compile(rf"({known})?([+-]?{_DIGITS})(\D*)"),
+        era=re.compile(f"({'|'.join(eras)})(\\d{{1,3}})"),
+        eras=eras,
+        characters=str.maketrans(traditional, simplified),
+        codes={name: data[f"{name}s"] for name in ("grade", "stage")},
+    )
+
+
+@functools.lru_cache(maxsize=8)
+def codes(column: str) -> Mapping[str, str]:
+    """Return the code of each word for the grade or stage, by its `key`; other columns have none.
+
+    Examples
+    --------
+    >>> codes("grade")[key("七年级")], codes("stage")[key("小学")], codes("area")
+    ('7', 'primary', {})
+    """
+    words = load_writing().codes.get(column, {})
+    return {key(text): str(code) for code, texts in words.items() for text in texts}

@@ -1,0 +1,247 @@
+"""A school's workbook of national forms, of both generations and with the dirt of real ones, gives its truth back."""
+
+import io
+import re
+
+import pandas as pd
+import pytest
+import python_calamine
+import yaml
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from returns_builder import district
+from school_builder import STAGES, school, school_book
+
+from planlib import paths, schema
+from planlib.clean import FaultyData, cache, clean_district
+from planlib.clean.correct import Corrections
+from planlib.clean.forms import load_form
+from planlib.clean.national import load_national
+from planlib.clean.pipeline import tables_of_returns
+from planlib.clean.school import Layouts
+from planlib.clean.workbook import parse_workbook
+from planlib.errors import RegistryError
+
+FORM = load_form()
+YEAR_OF_OPENING = school()["opened_year"]
+
+
+def cleaned(*contents, layouts=None):
+    """Return tables, issues and the account of workbooks."""
+    layouts = layouts or Layouts()
+    parts = cache.joined(
+        [
+            cache.labelled(parse_workbook(c, FORM, layouts), f"returns/{n}.xlsx", "0")
+            for n, c in enumerate(contents)
+        ]
+    )
+    made, issues, account = tables_of_returns(parts, FORM, Corrections())
+    read = [
+        (row["level"], row["kind"], row["found"], row["expected"]) for row in parts["issues"].to_dict("records")
+    ]
+    return made, read + [(i.level, i.kind, i.found, i.expected) for i in issues], account
+
+
+def truth_of(one, year):
+    rows = []
+    for stage in STAGES[one["school_type"]]:
+        own = {"stage": stage, "year": year, "as_of": f"{year}-09-01"}
+        own |= {key: value for key, value in one.items() if not isinstance(key, tuple)}
+        rows.append(
+            own | {key[1]: value for key, value in one.items() if isinstance(key, tuple) and key[0] == stage}
+        )
+    return schema.conform(pd.DataFrame(rows), "schools")
+
+
+def stored(content):
+    """How many cells of a workbook hold something a person can see, and how many look like a figure."""
+    book = python_calamine.load_workbook(io.BytesIO(content))
+    sheets = [book.get_sheet_by_name(name).to_python(skip_empty_area=False) for name in book.sheet_names]
+    return sum(
+        bool(re.sub(r"_x000[dD]_|[\s\u200b\ufeff]", "", str(value)))
+        for rows in sheets
+        for row in rows
+        for value in row
+    )
+
+
+def holds(one, content, year, layouts=None):
+    made, issues, account = cleaned(content, layouts=layouts)
+    assert issues == []
+    pd.testing.assert_frame_equal(made["schools"], truth_of(one, year))
+    kinds = account.drop(columns=["file", "sheet", "year", "schools"])
+    assert kinds.to_numpy().sum() == stored(content)
+    assert kinds["form_cell"].sum() == len(made["form_cells"])
+    return made
+
+
+@pytest.mark.parametrize("new", [False, True], ids=["2020", "2021"])
+@pytest.mark.parametrize("school_type", STAGES)
+def test_every_type_in_both_generations_gives_its_truth_back(school_type, new):
+    one, year = school(school_type), 2021 if new else 2020
+    holds(one, school_book(one, year, new), year)
+
+
+def test_what_no_field_names_is_kept_with_its_labels():
+    one = school("primary")
+    made = holds(one, school_book(one, 2020, False), 2020)
+    rows = made["form_cells"].set_index(["form", "row_label", "column_label"])
+    girls = rows.loc[("基础基312", "总计 › 其中：女", "在校生数 › 合计")]
+    assert (girls["raw"], girls["value"], girls["unit"]) == ("300", 300.0, "人")
+    assert rows.loc[("基础基111", "学校（机构）地址", "填报内容"), "raw"] == "某路1号"
+    bandwidth = rows.loc[("基础基531", "总计", "接入互联网出口带宽（Mbps）")]
+    assert (bandwidth["value"], bandwidth["year"], bandwidth["school_id"]) == (1000.0, 2020, "3133000001")
+
+
+def test_a_figure_added_up_names_every_cell_it_comes_from(tmp_path, monkeypatch):
+    monkeypatch.setenv("PLANLIB_ROOT", str(tmp_path))
+    folder = district(tmp_path, "forms")
+    (folder / "returns" / "2020学年_小学.xlsx").write_bytes(school_book(school(), 2020, False))
+    result = clean_district("forms")
+    assert (result.accounts["form_cell"].sum(), result.accounts["issue"].sum()) == (
+        result.counts["rows_form_cells"],
+        0,
+    )
+    lineage = schema.read_table(paths.processed("forms") / "lineage.parquet", "lineage")
+    row = lineage[lineage["column"] == "teachers_above_required_degree"].iloc[0]
+    assert (row["sheet"], row["cell"], row["raw"]) == ("基础基423", "D7+D8+D9", "5+25+")
+    assert row["step"] == "number; sum of 3 cells"
+
+
+def spoiled(choice):
+    """Return a way of writing figures that keeps their value."""
+
+    def dirt(value):
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            return "" if value is None else value
+        return choice(value) if value != YEAR_OF_OPENING else value  # nobody writes the year 1,998
+
+    return dirt
+
+
+@st.composite
+def books(draw):
+    school_type = draw(st.sampled_from(sorted(STAGES)))
+    numbers = st.integers(0, 4000)
+    change = {}
+    for stage in STAGES[school_type]:
+        teachers = draw(st.integers(0, 400))
+        above = draw(st.integers(0, teachers))
+        upper = draw(st.integers(0, above))
+        change |= {
+            (stage, "students"): draw(numbers),
+            (stage, "entrants"): draw(numbers),
+            (stage, "classes"): draw(numbers),
+        }
+        change |= {(stage, "teachers"): teachers, (stage, "postgraduate_teachers"): upper}
+        change[stage, "teachers_above_required_degree"] = upper if stage == "senior" else above
+        if school_type != "kindergarten":
+            change |= {(stage, "sports_arts_teachers"): draw(st.integers(0, teachers))}
+            change |= {(stage, "senior_title_teachers"): draw(st.integers(0, teachers))}
+            change |= {(stage, "backbone_teachers"): draw(st.integers(0, teachers))}
+        if len(STAGES[school_type]) == 1:
+            change[stage, "staff"] = teachers + draw(st.integers(0, 50))
+    for name in ("teaching_area_m2", "gym_area_m2", "sports_ground_m2"):
+        if school_type != "kindergarten":
+            change[name] = draw(st.integers(0, 200_000)) / 2
+    one = school(school_type, **{k: v for k, v in change.items() if isinstance(k, str)})
+    one |= {k: v for k, v in change.items() if isinstance(k, tuple)}
+    year = draw(st.integers(2012, 2029))
+    new = draw(st.booleans())
+    return one, year, new, draw(st.booleans()), draw(st.booleans())
+
+
+WAYS = [
+    lambda value: value,
+    lambda value: repr(value),
+    lambda value: f" {value}　",
+    lambda value: f"{value:,}",
+    lambda value: f"{value}_x000D_\n",
+    lambda value: repr(value).translate(str.maketrans("0123456789.", "０１２３４５６７８９．")),
+    lambda value: "" if value == 0 else value,
+]
+
+
+def check_book(case, data):
+    one, year, new, grid, cover = case
+    way = data.draw(st.sampled_from(WAYS))
+    # A blank area is unknown, a blank count is 0: only counts may be left blank.
+    is_blanking = way is WAYS[-1]
+    keep = is_blanking and one.get("teaching_area_m2") == 0
+    content = school_book(one, year, new, spoiled(WAYS[0] if keep else way), grid, cover)
+    made, issues, account = cleaned(content)
+    idle = [issue for issue in issues if issue[1] == "stage"]
+    assert [issue for issue in issues if issue not in idle] == []
+    if not idle:
+        pd.testing.assert_frame_equal(made["schools"], truth_of(one, year))
+    assert account.drop(columns=["file", "sheet", "year", "schools"]).to_numpy().sum() == stored(content)
+
+
+QUICK = (Phase.explicit, Phase.reuse, Phase.generate)
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck), phases=QUICK)
+@given(books(), st.data())
+def test_any_school_in_any_form_comes_back(case, data):
+    check_book(case, data)
+
+
+@pytest.mark.full
+@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@given(books(), st.data())
+def test_any_school_in_any_form_comes_back_in_hundreds_of_workbooks(case, data):
+    check_book(case, data)
+
+
+def test_labels_known_from_one_school_serve_the_next():
+    layouts = Layouts()
+    first, second = school(school_id="3133000001"), school(school_id="3133000002", books=7)
+    holds(first, school_book(first, 2020, False), 2020, layouts)
+    holds(second, school_book(second, 2020, False), 2020, layouts)
+    made, issues, _ = cleaned(school_book(first, 2020, False), school_book(second, 2020, False))
+    assert issues == []
+    assert made["schools"]["books"].tolist() == [20000, 7]
+
+
+def test_the_same_workbook_twice_is_noted_and_another_one_refused():
+    one = school()
+    content = school_book(one, 2020, False)
+    made, issues, account = cleaned(content, content)
+    assert [issue[:2] for issue in issues] == [("note", "duplicate school")]
+    assert len(made["schools"]) == 1
+    assert account.drop(columns=["file", "sheet", "year", "schools"]).to_numpy().sum() == 2 * stored(content)
+    _, issues, _ = cleaned(content, school_book(one | {"books": 1}, 2020, False))
+    assert issues[0][:2] == ("error", "duplicate school")
+    assert "3133000001 also in returns/0.xlsx, sheet 基础基111, cell D6; books 1 differs" in issues[0][2]
+
+
+def test_faults_of_a_school_book_say_where_and_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.setenv("PLANLIB_ROOT", str(tmp_path))
+    folder = district(tmp_path, "forms")
+    book = folder / "returns" / "2020学年_小学.xlsx"
+
+    def fault(one, year=2020, **more):
+        book.write_bytes(school_book(one, year, False, **more))
+        with pytest.raises(FaultyData) as refused:
+            clean_district("forms")
+        return str(refused.value)
+
+    assert "workbooks of national forms without a school (1)" in fault(school(school_id=""))
+    assert "sheet 基础基522, cell F8, school 3133000001, 2020: found '很多'; expected a whole number" in fault(
+        school(), dirt=lambda value: "很多" if value == 20000 else value
+    )
+
+
+def test_a_new_form_is_a_few_lines(tmp_path):
+    path = tmp_path / "school.yml"
+    data = yaml.safe_load(
+        (load_national.__wrapped__.__globals__["DEFINITIONS"] / "forms" / "school.yml").read_text("utf-8")
+    )
+    data["forms"].append({"codes": ["教基9999"], "titles": ["新表"], "fields": {"books": {"row": ["藏书"]}}})
+    path.write_text(yaml.safe_dump(data, allow_unicode=True), encoding="utf-8")
+    assert load_national(path).by_code["教基9999"].places[0].rows == (("藏书",),)
+    data["forms"].append({"codes": ["教基9999"], "titles": ["新表"], "fields": {"bookz": {"row": ["藏书"]}}})
+    path.write_text(yaml.safe_dump(data, allow_unicode=True), encoding="utf-8")
+    load_national.cache_clear()
+    with pytest.raises(RegistryError, match="stands twice"):
+        load_national(path)
