@@ -59,7 +59,7 @@ def large_workbook(path: Path, rows: int = ROWS) -> None:
     row = re.search(r'<row r="5".*?</row>', xml, re.S)[0]
     known = shared.count("<si>")
     rng, lines, more = random.Random(0), [], []
-    head, *cells = re.split(r'(?=<c )', row.removesuffix("</row>"))
+    head, *cells = re.split(r"(?=<c )", row.removesuffix("</row>"))
     for number in range(rows):
         place = 5 + number
         made = [f'<row r="{place}">']
@@ -72,10 +72,14 @@ def large_workbook(path: Path, rows: int = ROWS) -> None:
                     more.append(f"<si><t>{'S' if letters == 'A' else '学校'}{number:06d}</t></si>")
                 made.append(f'<c r="{letters}{place}" t="s"><v>{text}</v></c>')
             else:
-                made.append(f'<c r="{letters}{place}"><v>{int(value) + rng.randrange(3) if int(value) > 20 else value}</v></c>')
+                made.append(
+                    f'<c r="{letters}{place}"><v>{int(value) + rng.randrange(3) if int(value) > 20 else value}</v></c>'
+                )
         lines.append("".join(made) + "</row>")
     parts[sheet] = xml.replace(row, "".join(lines)).encode()
-    parts[texts] = re.sub(r'count="\d+" uniqueCount="\d+"', "", shared).replace("</sst>", "".join(more) + "</sst>").encode()
+    parts[texts] = (
+        re.sub(r'count="\d+" uniqueCount="\d+"', "", shared).replace("</sst>", "".join(more) + "</sst>").encode()
+    )
     write_parts(path, parts)
 
 

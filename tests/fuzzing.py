@@ -33,8 +33,39 @@ from planlib.errors import PlanlibError
 
 SECONDS, BYTES = 10, 1 << 30
 OLD = Path(__file__).with_name("old_format.xls")
-ODD = ["", " ", "*", "…", "—", "/", "-1", "1e400", "nan", "1,23,4", "１２", "=1+1", "合计", "备注", "小计", "12.5", "万元"]
-ODD += ["学校标识码", "在校生数", "2020/2021学年", "2020/2025", "民国110学年", "\u200b", "_x000D_", "<b>", "&amp;", "甲", "A", "x" * 5000]
+ODD = [
+    "",
+    " ",
+    "*",
+    "…",
+    "—",
+    "/",
+    "-1",
+    "1e400",
+    "nan",
+    "1,23,4",
+    "１２",
+    "=1+1",
+    "合计",
+    "备注",
+    "小计",
+    "12.5",
+    "万元",
+]
+ODD += [
+    "学校标识码",
+    "在校生数",
+    "2020/2021学年",
+    "2020/2025",
+    "民国110学年",
+    "\u200b",
+    "_x000D_",
+    "<b>",
+    "&amp;",
+    "甲",
+    "A",
+    "x" * 5000,
+]
 
 
 def seeds():
@@ -48,7 +79,7 @@ def seeds():
         "new.xlsx": school_book(national("nine_year"), 2022, new=True),
         "nursery.xlsx": school_book(national("kindergarten"), 2022, new=True),
         "returns.csv": _csv_return(),
-        "births.csv": "area,year,births\n东片,2019,5\n东片,2020,\"1,006\"\n".encode(),
+        "births.csv": 'area,year,births\n东片,2019,5\n东片,2020,"1,006"\n'.encode(),
         "milestones.csv": b"commitment_id,date,value,evidence\na,2021-01-02,1,x\n",
         "corrections.yml": (
             "schema_version: 1\ncorrections:\n- {what: a, where: {file: returns/a.xlsx, sheet: 学生, cell: E5}, "
@@ -83,7 +114,9 @@ def damage_bytes(content, rng):
             other = rng.randrange(len(data) + 1)
             data[at:at] = data[other : other + length]
         else:
-            data[at:at] = rng.choice((b"\xff" * 4, b"\0" * 4, b"9" * 12, b'"', b"<", b"&", b",", b"\n", b"\xef\xbb\xbf"))
+            data[at:at] = rng.choice(
+                (b"\xff" * 4, b"\0" * 4, b"9" * 12, b'"', b"<", b"&", b",", b"\n", b"\xef\xbb\xbf")
+            )
         data = data or bytearray(b"\0")
     return bytes(data)
 
@@ -110,7 +143,9 @@ def damage_xml(part, rng):
         numbers = list(re.finditer(r'(?<=")[A-Z]{0,3}\d+(?=[":])|(?<=>)\d+(?=<)', text))
         if numbers and rng.random() < 0.5:
             found = rng.choice(numbers)
-            new = rng.choice(("0", "1", "2147483648", "4294967295", "-1", "XFD1048576", "A0", "ZZ9", "1e999", "A1:XFD99", ""))
+            new = rng.choice(
+                ("0", "1", "2147483648", "4294967295", "-1", "XFD1048576", "A0", "ZZ9", "1e999", "A1:XFD99", "")
+            )
         elif elements:
             found = rng.choice(elements)
             new = rng.choice(("", found[0] * rng.choice((2, 50)), rng.choice(elements)[0]))
@@ -166,7 +201,9 @@ def damage_text(content, rng):
     for _ in range(rng.choice((1, 2, 5))):
         at, what = rng.randrange(len(lines)), rng.randrange(5)
         words = re.split(r"([,:\[\]{} ])", lines[at])
-        words[rng.randrange(len(words))] = rng.choice(ODD + ["&a", "*a", "!!python/x", "[", "{", "? ", "- ", "'", '"', "\t"])
+        words[rng.randrange(len(words))] = rng.choice(
+            ODD + ["&a", "*a", "!!python/x", "[", "{", "? ", "- ", "'", '"', "\t"]
+        )
         if what < 2:
             lines[at] = "".join(words)
         elif what == 2:
@@ -175,7 +212,9 @@ def damage_text(content, rng):
             lines[at] = lines[at][: rng.randrange(len(lines[at]) + 1)]
         else:
             lines[at] = " " * rng.randint(1, 9) + lines[at]
-    return "\n".join(lines).encode(rng.choice(("utf-8", "utf-8", "utf-8-sig", "gb18030", "big5", "utf-16")), "replace")
+    return "\n".join(lines).encode(
+        rng.choice(("utf-8", "utf-8", "utf-8-sig", "gb18030", "big5", "utf-16")), "replace"
+    )
 
 
 def _parts(content):
@@ -222,7 +261,9 @@ def read(name, content, place, whole):
         if whole:  # twenty times as long
             parts = cache.joined([framed([]), framed([(parsed, f"returns/{name}", "0")])])
             issues = [*issues, *pipeline.tables_of_returns(parts, FORM, Corrections())[1]]
-        assert not [one for one in issues if one.kind == "lost cell" and one.sheet and one.school], "a cell went nowhere"
+        assert not [one for one in issues if one.kind == "lost cell" and one.sheet and one.school], (
+            "a cell went nowhere"
+        )
     return {re.sub(r"\d+|'[^']*'", "", f"{one.level} {one.kind} {one.expected}")[:80] for one in issues}
 
 
@@ -287,11 +328,15 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--seed", type=int, default=int(time.time()))
-    parser.add_argument("--keep", type=Path, default=Path("fuzz-findings"), help="where damaged files that matter go")
+    parser.add_argument(
+        "--keep", type=Path, default=Path("fuzz-findings"), help="where damaged files that matter go"
+    )
     chosen = parser.parse_args()
     runs, met, faults = fuzz(chosen.minutes * 60, chosen.seed, chosen.keep)
     peak = max(resource.getrusage(who).ru_maxrss << 10 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    print(f"{runs} files, {met} different messages, {len(faults)} faults, at most {peak >> 20} MiB, seed {chosen.seed}")
+    print(
+        f"{runs} files, {met} different messages, {len(faults)} faults, at most {peak >> 20} MiB, seed {chosen.seed}"
+    )
     return int(bool(faults) or peak > BYTES)
 
 

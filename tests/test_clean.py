@@ -255,16 +255,25 @@ def test_faults_of_cells_name_file_sheet_cell_school_and_year(folder, case):
     assert f"{BOOK}, sheet 基本情况, " in fault(said)
 
 
-def test_a_school_that_stands_twice_is_refused_with_both_places(folder):
-    put(folder, [school("S0001"), school("S0002"), school("S0001")])
+def test_a_school_that_stands_twice_with_other_figures_is_refused_with_both_places(folder):
+    put(folder, [school("S0001"), school("S0002"), school("S0001", books=7)])
     text = fault("schools that stand twice (1):")
-    assert (
-        "cell A7, school S0001, 2020: found S0001 also in returns/2020学年_小学.xlsx, sheet 基本情况, cell A5"
-        in text
-    )
+    said = "found S0001 also in returns/2020学年_小学.xlsx, sheet 基本情况, cell A5; books 7 differs"
+    assert f"cell A7, school S0001, 2020: {said}" in text
+    put(folder, [school("S0001")])
+    put(folder, [school("S0001", books=7)], "returns/2020学年_小学补.xlsx")
+    fault("found S0001 also in returns/2020学年_小学.xlsx, sheet 基本情况, cell A5; books 7 differs")
+
+
+def test_a_return_sent_twice_is_noted_and_counted_once(folder):
     put(folder, [school("S0001")])
     put(folder, [school("S0001")], "returns/2020学年_小学补.xlsx")
-    fault("found S0001 also in returns/2020学年_小学.xlsx, sheet 基本情况, cell A5")
+    result = clean_district(NAME)
+    notes = result.issues[["level", "file", "school", "done"]].to_numpy().tolist()
+    assert notes == [["note", "returns/2020学年_小学补.xlsx", "S0001", "the same figures: kept once"]]
+    accounts = result.accounts.set_index("file")
+    assert accounts.loc["returns/2020学年_小学补.xlsx", "repeated"] == accounts.loc[BOOK, "value"]
+    assert len(table("schools")) == 1
 
 
 def test_sheets_of_a_workbook_may_not_contradict_each_other(folder):

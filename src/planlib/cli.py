@@ -81,6 +81,13 @@ def _parser() -> argparse.ArgumentParser:
     clean.add_argument("--language", choices=LANGUAGES, default=DEFAULTS["language"])
     clean.set_defaults(run=_clean)
 
+    inspect = commands.add_parser(
+        "inspect", help="show what is recognised in a workbook or CSV file (查看报表识别结果)"
+    )
+    inspect.add_argument("file", type=Path, metavar="FILE")
+    inspect.add_argument("--language", choices=LANGUAGES, default=DEFAULTS["language"])
+    inspect.set_defaults(run=_inspect)
+
     check = commands.add_parser("check", help="read plan.yml and definitions, list every fault (核对规划数据)")
     check.add_argument("district")
     check.set_defaults(run=_check)
@@ -173,6 +180,13 @@ def _clean(parsed: argparse.Namespace) -> int:
         print(summary(clean_district(parsed.district), parsed.language))
     except FaultyData as error:
         raise DataError(error.in_words(parsed.language)) from error
+    return 0
+
+
+def _inspect(parsed: argparse.Namespace) -> int:
+    from planlib.clean.inspect import inspect_file
+
+    print(inspect_file(parsed.file, parsed.language))
     return 0
 
 

@@ -179,18 +179,20 @@ def _refused(found: Written, column: Column, unit: Unit, form: Form) -> str:
 def _unit_of(word: str, unit: Unit, form: Form) -> Unit | None:
     """Return the unit that a word after a number gives to it (its column's unit is `unit`), or None.
 
-    万 alone multiplies the column's unit, but is that unit itself in a column of 万元.
+    万 alone multiplies the column's unit without its own 万: in a column of 万元 it is that unit itself.
     """
     own = form.units.get(key(word))
     if own:
         # Things counted are not each other: 12人 are no 12册.
         is_same = own.text == unit.text if own.measures == "count" else own.measures == unit.measures
         return own if is_same else None
-    for scale, factor in load_writing().scales.items():
-        rest = form.units.get(word.removeprefix(scale)) if word != scale else unit
+    scales = load_writing().scales
+    own_scale = next((scale for scale in scales if unit.text.startswith(scale)), "")
+    base = form.units.get(unit.text.removeprefix(own_scale), unit)
+    for scale, factor in scales.items():
+        rest = form.units.get(word.removeprefix(scale)) if word != scale else base
         if word.startswith(scale) and rest and rest.measures == unit.measures:
-            is_own = word == scale and unit.text.startswith(scale)
-            return unit if is_own else Unit(word, rest.measures, rest.factor * factor)
+            return Unit(word, rest.measures, rest.factor * factor)
     return None
 
 

@@ -59,6 +59,8 @@ class Form:
     stages_of_type: Mapping[str, tuple[str, ...]]
     units: Mapping[str, Unit]
     ignored: frozenset[str]
+    kept: frozenset[str]
+    row_stages: frozenset[str]
     total_rows: tuple[str, ...]
     notes_rows: tuple[str, ...]
     not_applicable: frozenset[str]
@@ -155,6 +157,8 @@ def _built(entries: Mapping[str, Any]) -> Form:
         stages_of_type={name: tuple(stages) for name, stages in entries["stages_of_type"].items()},
         units=units,
         ignored=frozenset(split_header(key(t), prefixes)[0] for t in entries["ignored"]),
+        kept=frozenset(split_header(key(t), prefixes)[0] for t in entries["kept"]),
+        row_stages=frozenset(split_header(key(t), prefixes)[0] for t in entries["row_stages"]),
         total_rows=tuple(key(t) for t in entries["total_rows"]),
         notes_rows=tuple(key(t) for t in entries["notes_rows"]),
         not_applicable=frozenset(compact(t) for t in entries["not_applicable"]),

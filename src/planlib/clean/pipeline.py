@@ -26,12 +26,12 @@ from planlib.registry.documents import read_document
 Progress = Callable[[int, int, str], None]
 
 RETURNS = "returns"
-MAX_FILE_BYTES = 256 << 20
 _BATCH = 200_000
 _NO_RETURNS = (
     "at least one workbook of returns (.xlsx, .xls, .et or .csv); "
     "`planlib new` puts empty ones to copy into templates/"
 )
+MAX_FILE_BYTES = 256 << 20
 COLLECTED = tuple(name for name, table in schema.TABLES.items() if table.is_collected)
 
 

@@ -18,6 +18,7 @@ from planlib.errors import DataError
 
 MAX_UNPACKED_BYTES = 512 << 20
 MAX_CELLS = 8_000_000
+_FIRST = 10_000  # characters of a text that show what separates its cells
 
 _SHEET_FILE = re.compile(r"xl/worksheets/[^/]+\.xml")
 _ERROR_CELL = re.compile(rb'<c r="([A-Z]+\d+)"[^>]*\bt="e"[^>]*>.*?<v>([^<]*)</v>', re.S)
@@ -100,14 +101,14 @@ def _text_sheet(content: bytes) -> Sheet:
     for line, row in zip(lines, texts, strict=True):
         rows[line - 1] = row
     width = max(map(len, rows), default=0)
-    return Sheet("", [row + [""] * (width - len(row)) for row in rows], encoding=encoding)
+    return Sheet("CSV", [row + [""] * (width - len(row)) for row in rows], encoding=encoding)
 
 
 def read_csv(content: bytes) -> tuple[list[list[str]], list[int], str]:
     r"""Return the rows of a CSV file, the line on which each begins, and its encoding as people call it.
 
     UTF-8 with or without a byte-order mark; else GB18030 or Big5, as older Windows programs save it. Tabs separate
-    the cells where the first line has more of them than commas.
+    the cells where it begins with more of them than of commas.
 
     Raises
     ------
@@ -121,8 +122,7 @@ def read_csv(content: bytes) -> tuple[list[list[str]], list[int], str]:
     """
     text, encoding = decoded(content)
     rows, lines, begins = [], [], 1
-    first = text.partition("\n")[0]
-    delimiter = "\t" if first.count("\t") > first.count(",") else ","
+    delimiter = "\t" if text.count("\t", 0, _FIRST) > text.count(",", 0, _FIRST) else ","
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
         for row in reader:
@@ -140,7 +140,7 @@ def _packed_parts(content: bytes) -> dict[str, bytes]:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             if sum(info.file_size for info in archive.infolist()) > MAX_UNPACKED_BYTES:
                 raise DataError(
-                    "a file that unpacks to more than 512 MiB; it is damaged, or formatted over whole sheets: "
+                    "a file that unpacks to more than 512 MiB; whole sheets of it are formatted, or it is damaged: "
                     "copy the tables alone into a new workbook"
                 )
             wanted = [n for n in archive.namelist() if _SHEET_FILE.fullmatch(n) or n.startswith("xl/workbook")]

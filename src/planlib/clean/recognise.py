@@ -6,7 +6,7 @@ nothing can be lost without a word.
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from planlib.clean.convert import is_blank, raw_text
@@ -39,13 +39,15 @@ class Place:
     column: Column
     stage: str
     unit: Unit
+    cell: tuple[int, int]
 
 
 @dataclass
 class Recognised:
     """A sheet understood: columns, the rows of schools and of totals, and the kind of every cell.
 
-    `origins` tells for a cell inside a merged range where its text really stands.
+    `origins` tells for a cell inside a merged range where its text really stands; `stage_column` is one that names the
+    stage of each row; `kept` are columns (number, header) that are kept as they stand.
     """
 
     sheet: Sheet
@@ -55,6 +57,8 @@ class Recognised:
     data_rows: list[int] = field(default_factory=list)
     total_rows: list[int] = field(default_factory=list)
     first_row: int = 0
+    stage_column: int | None = None
+    kept: list[tuple[int, str]] = field(default_factory=list)
     kinds: dict[tuple[int, int], str] = field(default_factory=dict)
     origins: dict[tuple[int, int], tuple[int, int]] = field(default_factory=dict)
     issues: list[Issue] = field(default_factory=list)
@@ -67,6 +71,69 @@ class Recognised:
     def counts(self) -> Counter[str]:
         """Return how many cells there are of each kind."""
         return Counter(self.kinds.values())
+
+
+def recognise_tables(sheet: Sheet, form: Form) -> list[Recognised]:
+    """Find every table of a sheet: each begins with its own header, and lines above it.
+
+    Parameters
+    ----------
+    sheet : Sheet
+    form : Form
+
+    Returns
+    -------
+    list of Recognised
+        One for a sheet without a header too.
+    """
+    anchor = _anchor(sheet, form)
+    begins = [0, *(_first_line(sheet, form, at) for at in _later_anchors(sheet, form, anchor))] if anchor else [0]
+    parts = [_part(sheet, a, b) for a, b in zip(begins, [*begins[1:], len(sheet.rows)], strict=True)]
+    return [recognise(part, form) for part in parts]
+
+
+def _later_anchors(sheet: Sheet, form: Form, anchor: tuple[int, int]) -> Iterator[tuple[int, int]]:
+    """Yield the code's header of every further table; the same header again, without a title, is a new page."""
+    first = sheet.rows[anchor[0]]
+    for r in range(anchor[0] + 1, len(sheet.rows)):
+        row = sheet.rows[r]
+        # A header holds texts only: most rows of schools need no second look.
+        if any(value.__class__ is float for value in row):
+            continue
+        at = next(
+            (c for c, v in enumerate(row) if isinstance(v, str) and v and form.column_of(v) == "school_id"), None
+        )
+        if at is not None and (row != first or _is_line(sheet.rows[r - 1], form)):
+            yield r, at
+
+
+def _is_line(row: list[Any], form: Form) -> bool:
+    """Tell whether a row is a line between tables: blank, or one text that is no note."""
+    held = [key(raw_text(value)) for value in row if not is_blank(value)]
+    return len(held) <= 1 and not any(text.startswith((*form.notes_rows, *form.total_rows)) for text in held)
+
+
+def _first_line(sheet: Sheet, form: Form, anchor: tuple[int, int]) -> int:
+    """Return the row on which a further table begins: its title, or its header."""
+    first, _ = _header_rows(sheet, form, anchor)
+    while first > 0 and (_is_line(sheet.rows[first - 1], form) or _says_year(sheet.rows[first - 1], form)):
+        first -= 1
+    return first
+
+
+def _says_year(row: list[Any], form: Form) -> bool:
+    return any(year_in(value, form) for value in row if isinstance(value, str))
+
+
+def _part(sheet: Sheet, begins: int, ends: int) -> Sheet:
+    """Return the rows of one table, each at its own number."""
+    if begins == 0 and ends == len(sheet.rows):
+        return sheet
+    merged = tuple(cells for cells in sheet.merged if begins <= cells[0] < ends)
+    rows: list[list[Any]] = [[] for _ in range(begins)]
+    return replace(
+        sheet, rows=rows + sheet.rows[begins:ends], merged=merged, lost=sheet.lost if begins == 0 else ()
+    )
 
 
 def recognise(sheet: Sheet, form: Form) -> Recognised:
@@ -145,7 +212,7 @@ def _is_lower_header(row: list[Any], column: int, form: Form) -> bool:
 def _is_upper_header(sheet: Sheet, index: int, column: int, form: Form) -> bool:
     """Tell whether a row above the code's header belongs to it: it names columns or stages, or spans some."""
     row = sheet.rows[index]
-    if any(year_in(value, form) for value in row if isinstance(value, str)):
+    if _says_year(row, form):
         return False
     spans = any(r0 == index and c0 > column and c1 > c0 for r0, c0, _, c1 in sheet.merged)
     return spans or any(_names_column(v, form) or key(str(v)) in form.stage_headers for v in row)
@@ -233,6 +300,8 @@ def _header_paths(sheet: Sheet, top: int, bottom: int) -> Mapping[int, list[tupl
         if r1 >= top and r0 <= bottom:
             origin |= {(r, c): (r0, c0) for r in range(r0, r1 + 1) for c in range(c0, c1 + 1)}
     width = max((len(row) for row in sheet.rows[top : bottom + 1]), default=0)
+    if not sheet.merged:
+        origin = _spread(sheet, top, bottom, width)
     paths: dict[int, list[tuple[int, int]]] = {}
     for c in range(width):
         cells = dict.fromkeys(origin.get((r, c), (r, c)) for r in range(top, bottom + 1))
@@ -240,6 +309,20 @@ def _header_paths(sheet: Sheet, top: int, bottom: int) -> Mapping[int, list[tupl
         if texts:
             paths[c] = texts
     return paths
+
+
+def _spread(sheet: Sheet, top: int, bottom: int, width: int) -> dict[tuple[int, int], tuple[int, int]]:
+    """Let an upper text without merged cells (CSV has none) head the columns to its right that have lower texts only."""
+    origin: dict[tuple[int, int], tuple[int, int]] = {}
+    for r in range(top, bottom):
+        last = None
+        for c in range(width):
+            is_lower = any(not is_blank(sheet.rows[k][c]) for k in range(r + 1, bottom + 1))
+            if not is_blank(sheet.rows[r][c]):
+                last = (r, c) if is_lower else None
+            elif last and is_lower:
+                origin[r, c] = last
+    return origin
 
 
 def _place(
@@ -252,20 +335,30 @@ def _place(
     """Return what a column is, or None where it is ignored, empty or not understood (then there is an issue)."""
     texts = [result.sheet.rows[r][c] for r, c in cells]
     path = " › ".join(tidy(text) for text in texts)
-    name = form.column_of(texts[-1])
+    # A last 合计 below a heading is the heading's own figure.
+    is_sum = len(texts) > 1 and key(str(texts[-1])) in form.total_rows and not form.column_of(texts[-1])
+    named, cell = (texts[-2], cells[-2]) if is_sum else (texts[-1], cells[-1])
+    name = form.column_of(named)
     if not name:
         _unknown_column(result, form, index, cells[-1], path)
         return None
     column = form.columns[name]
     stages = [form.stage_headers[key(str(t))] for t in texts[:-1] if key(str(t)) in form.stage_headers]
-    unit = _unit(result, form, column, cells[-1], texts[-1], stated)
-    return Place(index, path, column, stages[-1] if stages else "", unit)
+    unit = _unit(result, form, column, cell, named, stated)
+    return Place(index, path, column, stages[-1] if stages else "", unit, cell)
 
 
 def _unknown_column(result: Recognised, form: Form, index: int, cell: tuple[int, int], path: str) -> None:
     """Say that a header is unknown: an error if cells stand under it; an ignored one needs no word."""
     header = form.split(result.sheet.rows[cell[0]][cell[1]])[0]
     below = [r for r, c, _ in filled(result.sheet, cell[0] + 1) if c == index]
+    if header in form.row_stages and result.stage_column is None:
+        result.stage_column = index
+        result.kinds |= {(r, index): "header" for r in below}
+        return
+    if header in form.kept:
+        result.kept.append((index, path))
+        return
     if header in form.ignored or (header in form.stage_headers and not below):
         for r in below:
             result.kinds.setdefault((r, index), "ignored")
@@ -377,12 +470,14 @@ def _fill_merged(result: Recognised, first: int) -> None:
 def _rest(result: Recognised) -> None:
     """Put the cells of schools and totals in their kinds; whatever is left is an issue."""
     rows = {**dict.fromkeys(result.data_rows, "value"), **dict.fromkeys(result.total_rows, "total")}
-    known = {place.index for place in result.places}
+    known, kept = {place.index for place in result.places}, {index for index, _ in result.kept}
     for r, c, value in filled(result.sheet):
         if (r, c) in result.kinds or (r, c) in result.origins:
             continue
         if r in rows and c in known:
             result.kinds[r, c] = rows[r]
+        elif c in kept and rows.get(r) == "value":
+            result.kinds[r, c] = "form_cell"
         elif rows.get(r) == "total" and compact(raw_text(value)):
             result.kinds[r, c] = "total"
         else:

@@ -148,7 +148,7 @@ def summed(values: pd.DataFrame, form: Form) -> pd.DataFrame:
     Parameters
     ----------
     values : DataFrame
-        With ``part`` 1 for a cell that is only a part.
+        With ``part`` 1 for a cell that is only a part (2 is a row of one stage of a school).
     form : Form
 
     Returns
@@ -157,7 +157,7 @@ def summed(values: pd.DataFrame, form: Form) -> pd.DataFrame:
         One row for all parts of a figure: its ``cell`` and ``raw`` are theirs, joined by ``+``. Of truth values it is
         whether any is true; parts that say nothing count nothing.
     """
-    is_part = values["part"] > 0
+    is_part = values["part"] == 1
     if not is_part.any():
         return values
     parts = values[is_part]
@@ -253,14 +253,11 @@ def duplicates(values: pd.DataFrame) -> tuple[pd.DataFrame, list[Issue]]:
     """Keep one value for each school, year, stage and column; report schools and figures that stand twice.
 
     The same text in several sheets of a workbook (code, name) is a repetition, not a fault. A school that stands twice
-    with the same figures was sent twice: that is noted; with other figures it is a fault that names both places. A
-    blank gives way to a figure.
+    with the same figures was sent twice: that is noted; with other figures it is a fault that names both places.
     """
     keys = ["school_id", "year", "stage", "column"]
-    values = values.sort_values("is_blank", kind="stable") if values["is_blank"].any() else values
-    repeated = values.duplicated(keys, keep=False)
-    again = values[repeated].sort_index()
-    again = again[~again["is_blank"] | again.groupby(keys)["is_blank"].transform("all")]
+    values = _without_blank_rows(values, keys)
+    again = values[values.duplicated(keys, keep=False)]
     first = again.groupby(keys, sort=False)[["file", "sheet", "cell", "row", "number", "text"]].transform("first")
     twice = (again["file"] != first["file"]) | (
         (again["sheet"] == first["sheet"]) & (again["row"] != first["row"])
@@ -270,7 +267,15 @@ def duplicates(values: pd.DataFrame) -> tuple[pd.DataFrame, list[Issue]]:
     said = again[twice].set_index(["file", "school_id"]).index
     rest = again[~twice & ~pd.MultiIndex.from_frame(again[["file", "school_id"]]).isin(said)]
     issues += list(_contradictions(rest[differs.loc[rest.index]], first.loc[rest[differs.loc[rest.index]].index]))
-    return values.drop_duplicates(keys).sort_index(), issues
+    return values.drop_duplicates(keys), issues
+
+
+def _without_blank_rows(values: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    """Leave out the blank of a school's second row where its first one says something, and the other way round."""
+    if not (values["part"] == 2).any():
+        return values
+    said = values.groupby(keys)["is_blank"].transform("all")
+    return values[~((values["part"] == 2) & values["is_blank"] & ~said)]
 
 
 def _twice(again: pd.DataFrame, first: pd.DataFrame, differs: pd.Series) -> Iterator[Issue]:
@@ -286,7 +291,7 @@ def _twice(again: pd.DataFrame, first: pd.DataFrame, differs: pd.Series) -> Iter
             bad = wrong.loc[[at]].iloc[0]
             said = f"; {bad['column']} {bad['raw']} differs"
             yield _issue("error", "duplicate school", row.to_dict(), found=found + said, expected=_ONE_ROW)
-        else:
+        elif row["part"] != 2 or row["file"] != other["file"]:  # else the rows of a school's stages
             yield _issue(
                 "note", "duplicate school", row.to_dict(), found=found, done="the same figures: kept once"
             )

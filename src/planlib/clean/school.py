@@ -201,7 +201,9 @@ def _read_year(book: SchoolBook, words: National) -> None:
     found = " and ".join(map(str, years)) or tidy(text) or "no school year in any title"
     era = era_year(text) if not years else None
     expected = (
-        f"one school year: {era[0]} would be {era[1]}, write {era[1]}/{era[1] + 1} if that is meant" if era else "one school year"
+        f"one school year: {era[0]} would be {era[1]}, write {era[1]}/{era[1] + 1} if that is meant"
+        if era
+        else "one school year"
     )
     book.issues.append(Issue("error", "title", sheet=sheet, cell=at, found=found, expected=expected))
 

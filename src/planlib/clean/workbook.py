@@ -4,7 +4,8 @@ Nothing here depends on other files or on corrections, so the result can be kept
 the definitions stay the same.
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,13 +14,14 @@ import pandas as pd
 
 from planlib.clean import issues as issue_list
 from planlib.clean.confined import read_sheets
-from planlib.clean.convert import Reading, read_cells
-from planlib.clean.forms import Form
+from planlib.clean.convert import Reading, raw_text, read_cells
+from planlib.clean.forms import Form, split_header
 from planlib.clean.issues import Issue, foreign_encoding
 from planlib.clean.national import load_national
 from planlib.clean.read import Sheet, column_letters
-from planlib.clean.recognise import KINDS, Place, Recognised, recognise
+from planlib.clean.recognise import KINDS, Place, Recognised, recognise_tables
 from planlib.clean.school import EXTRA_TYPES, Layouts, SchoolBook, is_school_book, read_school_book
+from planlib.clean.writing import compact, key, tidy
 from planlib.errors import DataError
 
 # One row per cell of a school or a total: where, whose, which column, the text, the value, how it went.
@@ -85,7 +87,7 @@ def parse_workbook(content: bytes, form: Form, layouts: Layouts | None = None) -
     words = load_national()
     if is_school_book(sheets, words):
         return _of_school(read_school_book(sheets, words, layouts or Layouts()))
-    recognised = [recognise(sheet, form) for sheet in sheets]
+    recognised = [one for sheet in sheets for one in recognise_tables(sheet, form)]
     tables = [one for one in recognised if one.places]
     found = [issue for one in recognised for issue in one.issues]
     found += [foreign_encoding("", s.encoding) for s in sheets if s.encoding and "UTF-8" not in s.encoding]
@@ -123,7 +125,31 @@ def _collected(recognised: Sequence[Recognised], issues: Sequence[Issue], *chunk
     sheets: dict[str, dict[str, Any]] = {}
     for one in recognised:
         _add_sheet(sheets, _sheet_row(one))
-    return Parsed(columns, [], list(sheets.values()), list(issues))
+    extra = [row for one in recognised if one.kept for row in _kept_cells(one)]
+    return Parsed(columns, extra, list(sheets.values()), list(issues))
+
+
+def _kept_cells(one: Recognised) -> Iterator[tuple[Any, ...]]:
+    """Yield the cells of columns that are kept as they stand, with the school of their row."""
+    key_place = next(place for place in one.places if place.column.name == "school_id")
+    names = [place.index for place in one.places if place.column.name == "school_name"]
+    for r in one.data_rows:
+        code = compact(raw_text(_value(one.sheet, r, key_place.index)))
+        name = tidy(raw_text(_value(one.sheet, r, names[0]))) if names else code
+        for index, path in one.kept:
+            raw = raw_text(_value(one.sheet, r, index))
+            if compact(raw):
+                yield (
+                    one.sheet.name,
+                    f"{column_letters(index)}{r + 1}",
+                    code,
+                    "collection",
+                    name,
+                    path,
+                    raw,
+                    float("nan"),
+                    "",
+                )
 
 
 def _add_sheet(sheets: dict[str, dict[str, Any]], row: dict[str, Any]) -> None:
@@ -187,14 +213,43 @@ def _cells(one: Recognised, form: Form) -> dict[str, list[Any]]:
     ids = _school_ids(one, keys[0], rows, form) if keys else [""] * len(rows)
     sections = _sections(rows, totals, one.first_row)
     kinds = ["total" if r in totals else "value" for r in rows]
+    stages = _row_stages(one, rows, form)
+    parts = [2 * bool(stage) for stage in stages]
     chunk: dict[str, list[Any]] = {name: [] for name in CELL_TYPES}
     for place in one.places:
         readings = _readings(one, place, rows, form)
+        if place.column.name == "school_name" and any(stages):
+            readings = [_without_stage(reading, form) for reading in readings]
         _extend(chunk, one, place, rows, readings)
+        is_open = place.column.level == "stage" and not place.stage
+        chunk["stage"] += stages if is_open else [place.stage] * len(rows)
+        chunk["part"] += [0] * len(rows) if place.column.level == "stage" else parts
         chunk["school_id"] += ids
         chunk["kind"] += kinds
         chunk["section"] += sections
     return chunk
+
+
+def _row_stages(one: Recognised, rows: Sequence[int], form: Form) -> list[str]:
+    """Return the stage that each row is of: said in a column, or in a bracket after the school's name; else ``""``."""
+    if one.stage_column is not None:
+        texts = [key(raw_text(_value(one.sheet, r, one.stage_column))) for r in rows]
+        return [form.stage_headers.get(text, "") for text in texts]
+    names = [place.index for place in one.places if place.column.name == "school_name"]
+    if not names:
+        return [""] * len(rows)
+    return [_stage_of_name(raw_text(_value(one.sheet, r, names[0])), form) for r in rows]
+
+
+def _stage_of_name(name: str, form: Form) -> str:
+    return form.stage_headers.get(split_header(key(name), ())[1], "") if name.endswith((")", "）")) else ""
+
+
+def _without_stage(reading: Reading, form: Form) -> Reading:
+    """Take the stage off a school's name: it is no part of it."""
+    if not _stage_of_name(reading.text, form):
+        return reading
+    return reading._replace(text=re.sub(r"[(（][^()（）]*[)）]$", "", reading.text), step="text, stage taken off")
 
 
 def _readings(one: Recognised, place: Place, rows: Sequence[int], form: Form) -> list[Reading]:
@@ -231,14 +286,12 @@ def _extend(
     readings: Sequence[Reading],
 ) -> None:
     letters, count = column_letters(place.index), len(rows)
-    chunk["part"] += [0] * count
     chunk["sheet"] += [one.sheet.name] * count
     stands = [one.origins.get((r, place.index), (r, 0))[0] for r in rows] if one.origins else rows
     chunk["cell"] += [f"{letters}{r + 1}" for r in stands]
     chunk["row"] += [r + 1 for r in rows]
     chunk["position"] += [place.index] * count
     chunk["column"] += [place.column.name] * count
-    chunk["stage"] += [place.stage] * count
     chunk["unit"] += [place.unit.text] * count
     for name in Reading._fields:
         chunk[name] += [getattr(reading, name) for reading in readings]

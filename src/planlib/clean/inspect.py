@@ -1,0 +1,275 @@
+"""What planlib understands of one file, what not, and the lines of YAML that would teach it (``planlib inspect``)."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from difflib import SequenceMatcher
+from pathlib import Path
+from typing import Any
+
+from planlib import schema
+from planlib.clean.confined import read_sheets
+from planlib.clean.convert import is_blank, raw_text
+from planlib.clean.forms import Form, load_form
+from planlib.clean.grid import Layout
+from planlib.clean.issues import Issue, sentence
+from planlib.clean.national import National, Place, load_national
+from planlib.clean.read import Sheet, address
+from planlib.clean.recognise import Recognised, recognise_tables
+from planlib.clean.school import FormSheet, Layouts, SchoolBook, is_school_book, read_school_book
+from planlib.clean.summary import aligned
+from planlib.clean.writing import key, tidy
+from planlib.errors import DataError, UsageError
+from planlib.registry.words import label, load_definitions
+
+_NEAR = 0.5  # texts that share half of their characters are perhaps meant
+_SHOWN = 12
+
+
+def inspect_file(path: Path, language: str = "zh") -> str:
+    """Return what was recognised in a file, what was not, and what it would take.
+
+    Parameters
+    ----------
+    path : Path
+        A workbook or CSV file, wherever it stands; its name decides nothing.
+    language : {"zh", "en"}
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    UsageError
+        If there is no such file.
+    DataError
+        If it cannot be read: says what it is and how to save it.
+    """
+    if not path.is_file():
+        raise UsageError(f"{path} is no file. To do: name a workbook or CSV file.")
+    try:
+        sheets = read_sheets(path.read_bytes())
+    except DataError as error:
+        raise DataError(f"{path} cannot be read: {error}") from error
+    words = load_national()
+    if is_school_book(sheets, words):
+        return "\n".join(_of_book(path, read_school_book(sheets, words, Layouts()), words, language))
+    return "\n".join(_of_sheets(path, sheets, load_form(), language))
+
+
+def _say(words: str, language: str, /, **values: object) -> str:
+    return label(words, language, "inspect").format(**values)
+
+
+def _of_sheets(path: Path, sheets: Sequence[Sheet], form: Form, language: str) -> Iterator[str]:
+    encoding = next((f" ({sheet.encoding})" for sheet in sheets if sheet.encoding), "")
+    yield _say("collection", language, file=path.name) + encoding
+    asked: list[tuple[str, str]] = []
+    for sheet in sheets:
+        for one in recognise_tables(sheet, form):
+            yield from _of_table(one, form, language, asked)
+    yield from _lines_to_add(asked, language)
+
+
+def _of_table(one: Recognised, form: Form, language: str, asked: list[tuple[str, str]]) -> Iterator[str]:
+    """Yield what one table of a collection sheet is; unknown headers go to `asked` with the nearest field."""
+    yield _say("sheet", language, sheet=one.sheet.name)
+    if not one.places:
+        yield "  " + _say("no_header", language, header=form.columns["school_id"].headers[0])
+        return
+    title = tidy(raw_text(one.sheet.rows[one.title[0]][one.title[1]])) if one.title else ""
+    cell = address(*one.title) if one.title else ""
+    yield "  " + _say("title", language, title=title or "—", cell=cell or "—", year=one.year or "—")
+    yield "  " + _say("rows", language, schools=len(one.data_rows), totals=len(one.total_rows))
+    rows = [
+        (
+            address(*place.cell),
+            place.path,
+            schema.label(place.column.name, language),
+            _stage(place.stage, language),
+            place.unit.text,
+        )
+        for place in one.places
+    ]
+    yield from _table(rows, language)
+    yield from _unknown(one.issues, form, language, asked)
+    others = [issue for issue in one.issues if issue.kind != "unknown header"]
+    yield from _told(others, language)
+
+
+def _stage(stage: str, language: str) -> str:
+    return label(stage, language, "stage") if stage else ""
+
+
+def _table(rows: Sequence[Sequence[str]], language: str) -> Iterator[str]:
+    yield "  " + _say("fields", language)
+    yield from (f"    {line}" for line in aligned(rows) if rows)
+
+
+def _unknown(issues: Iterable[Issue], form: Form, language: str, asked: list[tuple[str, str]]) -> Iterator[str]:
+    unknown = [issue for issue in issues if issue.kind == "unknown header"]
+    if unknown:
+        yield "  " + _say("unknown", language)
+    for issue in unknown:
+        text = issue.found.split(" › ")[-1]
+        name = nearest(text, form)
+        asked.append((text, name))
+        near = schema.label(name, language) if name else "—"
+        yield f"    {issue.cell}  " + _say("nearest", language, text=issue.found, field=near)
+
+
+def _told(issues: Sequence[Issue], language: str) -> Iterator[str]:
+    if issues:
+        yield "  " + _say("issues", language)
+    for issue in issues[:_SHOWN]:
+        said = sentence({name: getattr(issue, name) for name in Issue.__dataclass_fields__}, language)
+        yield f"    {said.lstrip('，, ')}"
+    if len(issues) > _SHOWN:
+        yield "    " + _say("more", language, count=len(issues) - _SHOWN)
+
+
+def nearest(text: str, form: Form) -> str:
+    """Return the field whose headers are most like a text, or ``""``.
+
+    Examples
+    --------
+    >>> nearest("图书藏量（册）", load_form()), nearest("Wi-Fi", load_form())
+    ('books', '')
+    """
+    plain = form.split(text)[0]
+    likeness = {
+        name: _likeness(plain, [form.split(header)[0] for header in column.headers])
+        for name, column in form.columns.items()
+    }
+    best = max(likeness, key=lambda name: likeness[name])
+    return best if likeness[best] >= _NEAR else ""
+
+
+def _likeness(text: str, known: Iterable[str]) -> float:
+    return max((SequenceMatcher(None, text, one).ratio() for one in known), default=0.0)
+
+
+def _lines_to_add(asked: Sequence[tuple[str, str]], language: str) -> Iterator[str]:
+    """Yield the lines of collection.yml that would make unknown headers known."""
+    if not asked:
+        return
+    entries = load_definitions("forms/collection")["fields"]
+    yield _say("to_add", language, file="definitions/forms/collection.yml")
+    for name in dict.fromkeys(name for _, name in asked if name):
+        texts = [tidy(text) for text, near in asked if near == name]
+        yield f"  {name}: " + _flow({**entries[name], "headers": [*entries[name]["headers"], *texts]})
+    strangers = [tidy(text) for text, _ in asked]
+    yield "  " + _say("or_ignore", language)
+    yield "  ignored: " + _flow([*load_definitions("forms/collection")["ignored"], *strangers])
+
+
+def _flow(value: Any) -> str:
+    """Return a value as one line of YAML."""
+    import yaml
+
+    return yaml.safe_dump(
+        value, allow_unicode=True, default_flow_style=True, width=10_000, sort_keys=False
+    ).strip()
+
+
+def _of_book(path: Path, book: SchoolBook, words: National, language: str) -> Iterator[str]:
+    yield _say("school_book", language, file=path.name)
+    school_type = label(book.school_type, language, "school_type") if book.school_type else "—"
+    yield "  " + _say("school", language, code=book.school_id or "—", type=school_type, year=book.year or "—")
+    sheet, cell, text = book.title
+    yield "  " + _say(
+        "title", language, title=tidy(text) or "—", cell=f"{sheet} {cell}".strip() or "—", year=book.year or "—"
+    )
+    used = {(row["sheet"], row["cell"]): row for row in book.cells}
+    for one in book.sheets:
+        if one.layout.figures:
+            yield from _of_form(one, used, words.base.stages(book.school_type), words, language)
+        else:
+            yield _say("plain_sheet", language, sheet=one.sheet.name)
+    yield from _told(book.issues, language)
+
+
+def _of_form(
+    one: FormSheet,
+    used: dict[tuple[str, str], dict[str, Any]],
+    stages: Sequence[str],
+    words: National,
+    language: str,
+) -> Iterator[str]:
+    """Yield what a sheet of a national form is, its fields, and the lines that an unknown one would take."""
+    layout = one.layout
+    named = layout.code or _say("no_form", language)
+    yield _say(
+        "form",
+        language,
+        sheet=one.sheet.name,
+        code=named,
+        known=_say("known" if layout.form else "not_known", language),
+    )
+    rows = []
+    for at, (cell, row, column) in enumerate(zip(layout.addresses, layout.rows, layout.columns, strict=True)):
+        found = used.get((one.sheet.name, cell))
+        if found:
+            shown = tidy(raw_text(one.values[at])) or "—"
+            name = schema.label(found["column"], language)
+            rows.append(
+                (
+                    cell,
+                    f"{row.text} × {column.text}".removesuffix(" × "),
+                    shown,
+                    name,
+                    found["stage"],
+                    found["unit"],
+                )
+            )
+    yield from _table(rows, language) if rows else ()
+    kept = one.counts["form_cell"]
+    if kept:
+        yield "  " + _say("kept", language, count=kept)
+    yield from _form_to_add(layout, one, stages, words, language)
+
+
+def _form_to_add(
+    layout: Layout, one: FormSheet, stages: Sequence[str], words: National, language: str
+) -> Iterator[str]:
+    """Yield the lines of school.yml for a form that is not known, or for fields whose labels were not found."""
+    if layout.form is None and layout.figures:
+        titles = [t for t in layout.titles if not words.code.search(t) and not words.unit_line.match(t)]
+        yield "  " + _say("to_add", language, file="definitions/forms/school.yml")
+        yield f"    - codes: {_flow([layout.code or one.sheet.name])}"
+        yield f"      titles: {_flow(titles[:1] or [key(one.sheet.name)])}"
+        yield "      fields:"
+        for name, labels in _guesses(layout, one, words.base):
+            yield f"        {name}: {_flow(labels)}"
+        return
+    found = {one_found.place for one_found in layout.found}
+    for wanted in layout.form.places if layout.form else ():
+        if wanted not in found and not wanted.is_single and wanted.stage in ("", *stages):
+            yield from _absent(layout, wanted, language)
+
+
+def _absent(layout: Layout, place: Place, language: str) -> Iterator[str]:
+    """Yield a field whose labels are not in the form, and the line that would take the label most like them."""
+    ways = place.rows or place.columns or place.parts
+    side, labels = ("row", layout.rows) if place.rows or place.adds == "rows" else ("column", layout.columns)
+    texts = " / ".join("›".join(way) for way in ways[:_SHOWN])
+    yield "  " + _say("absent", language, field=schema.label(place.column.name, language), text=texts)
+    there = {"/".join(one.way): _likeness(one.way[-1], [way[-1] for way in ways]) for one in labels if one.way}
+    best = max(there, key=lambda text: there[text], default="")
+    if best and there[best] >= _NEAR:
+        yield "    " + _say("to_add", language, file="definitions/forms/school.yml")
+        yield f"      {place.column.name}: {_flow({side: [*('/'.join(way) for way in ways), best]})}"
+
+
+def _guesses(layout: Layout, one: FormSheet, form: Form) -> Iterator[tuple[str, dict[str, list[str]]]]:
+    """Yield fields that labels of an unknown form are like, with the labels that would name them."""
+    seen = set()
+    for at, value in enumerate(one.values):
+        if is_blank(value):
+            continue
+        row, column = layout.rows[at], layout.columns[at]
+        for own, other, side in ((row, column, "row"), (column, row, "column")):
+            name = nearest(own.way[-1], form) if own.way and own.way[-1] else ""
+            if name and name not in seen:
+                seen.add(name)
+                rest = {"column" if side == "row" else "row": ["/".join(other.way)]} if any(other.way) else {}
+                yield name, {side: ["/".join(own.way)], **rest}

@@ -1,0 +1,318 @@
+"""Collection sheets in every layout and format that bureaus circulate, and files that are no returns at all."""
+
+import csv
+import io
+
+import pandas as pd
+import pytest
+from returns_builder import FORM, columns_of, district, grid, school, workbook
+
+from planlib import paths, schema
+from planlib.clean import FaultyData, clean_district
+from planlib.clean.convert import read_cell
+from planlib.clean.kinds import decoded, kind_of
+from planlib.errors import DataError
+from planlib.registry import phrase
+
+NAME = "testdistrict"
+BOOK = "returns/2020学年_小学.xlsx"
+TITLE = "测试区2020/2021学年初小学情况一览表"
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("PLANLIB_ROOT", str(tmp_path))
+    made = district(tmp_path, NAME)
+    (made / BOOK).unlink()
+    return made
+
+
+def fault():
+    with pytest.raises(FaultyData) as refused:
+        clean_district(NAME)
+    return str(refused.value)
+
+
+def table(name="schools"):
+    return schema.read_table(paths.processed(NAME) / f"{name}.parquet", name)
+
+
+def text_of(rows, encoding="utf-8", delimiter=","):
+    buffer = io.StringIO()
+    csv.writer(buffer, delimiter=delimiter).writerows([["" if v is None else v for v in row] for row in rows])
+    return buffer.getvalue().encode(encoding)
+
+
+def traditional(text):
+    """Simplified characters of the forms to traditional ones, as a Big5 file must hold them."""
+    from planlib.clean.writing import load_writing
+
+    back = {simple: full for full, simple in load_writing().characters.items() if simple != full}
+    return "".join(chr(back.get(ord(c), ord(c))) for c in str(text)) if isinstance(text, str) else text
+
+
+def nine_year(**figures):
+    return school("S0002", "nine_year", education_group="第一集团") | figures
+
+
+# ---- formats and encodings: one truth in each
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030", "big5"])
+@pytest.mark.parametrize("delimiter", [",", "\t"])
+def test_a_csv_sheet_says_what_its_workbook_says(folder, encoding, delimiter):
+    one = nine_year() | {("junior", "students"): 123}
+    rows, merged = grid([one], columns_of("nine_year"))
+    (folder / BOOK).write_bytes(workbook({"基本情况": (rows, merged)}))
+    clean_district(NAME)
+    wanted = table()
+    (folder / BOOK).unlink()
+    if encoding == "big5":
+        rows = [[traditional(value) for value in row] for row in rows]
+        rows = [[v.replace("区", "區") if isinstance(v, str) else v for v in row] for row in rows]
+    (folder / "returns" / "2020.csv").write_bytes(text_of(rows, encoding, delimiter))
+    result = clean_district(NAME)
+    same = [c for c in wanted.columns if c not in ("school_name", "area", "education_group")]
+    pd.testing.assert_frame_equal(table()[same], wanted[same])
+    said = result.issues[["level", "found", "done"]].to_numpy().tolist()
+    names = {"gb18030": "GB18030", "big5": "Big5"}
+    assert said == (
+        [["note", f"text in {names[encoding]}", f"read as {names[encoding]}"]] if encoding in names else []
+    )
+
+
+@pytest.mark.parametrize("name", ["一览表.xls", "一览表.et"])
+def test_an_old_workbook_is_read_by_its_content(folder, name):
+    (folder / "returns" / name).write_bytes(OLD_BOOK.read_bytes())
+    clean_district(NAME)
+    row = table().iloc[0]
+    assert (row["school_id"], row["year"], row["students"], row["equipment_value_yuan"]) == (
+        "S0001",
+        2020,
+        300,
+        123400.0,
+    )
+
+
+OLD_BOOK = paths.PACKAGE.parent.parent / "tests" / "data" / "collection.xls"
+NO_RETURNS = {
+    b"": "an empty file",
+    b"%PDF-1.7": "a PDF document; ask for the workbook it was printed from",
+    b"Rar!\x1a\x07": "a .rar archive; unpack it",
+    b"<html><table>": "a web page or XML under the name of a workbook; open it in Excel or WPS and save it as .xlsx",
+    b"{\\rtf1": "a Word (.rtf) document; copy its table into a workbook",
+    b"\xff\xfea\0": "UTF-16 text; save it as CSV UTF-8",
+    b"\x89PNG\r\n": "a picture; ask for the workbook it was taken from",
+    b"a\0b": "neither a workbook nor text",
+    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+    + "WordDocument".encode("utf-16-le")
+    + b"\0\0": "a Word or WPS Writer document",
+    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+    + "EncryptedPackage".encode("utf-16-le")
+    + b"\0\0": "protected by a password",
+    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": "an old Office file without a workbook in it",
+    b"PK\x03\x04": "not a readable .xlsx file, perhaps only a part of one",
+}
+
+
+@pytest.mark.parametrize("content", NO_RETURNS)
+def test_what_cannot_be_read_is_named_with_how_to_save_it(content):
+    with pytest.raises(DataError) as refused:
+        kind_of(content)
+    assert NO_RETURNS[content] in str(refused.value)
+    assert phrase(str(refused.value), "zh") != str(refused.value)
+
+
+def test_text_in_no_known_encoding_is_refused():
+    with pytest.raises(DataError, match="text in none of UTF-8, GB18030 and Big5"):
+        decoded(b"\x81\x20\xff\xff")
+
+
+@pytest.mark.parametrize("encoding", ["gb18030", "cp950"])
+def test_gb18030_and_big5_are_told_apart(encoding):
+    text = (
+        "学校标识码,学校名称,在校生数,采荷第一小学"
+        if encoding == "gb18030"
+        else "學校標識碼,學校名稱,在校生數,第一小學"
+    )
+    assert decoded(text.encode(encoding)) == (text, encoding)
+
+
+# ---- layouts
+
+
+def test_three_header_rows_and_a_sum_below_a_heading(folder):
+    columns = columns_of("primary")
+    rows, merged = grid([school()], columns)
+    at = columns.index(("primary", "teachers"))
+    merged = [(r0, c0, r1 + 1, c1, text) for r0, c0, r1, c1, text in merged if r0 == 2 and c0 != at] + merged[:1]
+    rows = [*rows[:3], list(rows[3]), [None] * len(columns), *rows[4:]]
+    for place in range(len(columns)):
+        if rows[3][place]:
+            rows[2][place], rows[3][place], rows[4][place] = rows[3][place], None, None
+            merged.append((2, place, 4, place, rows[2][place]))
+    merged = [m for m in merged if m[1] != at or m[0] == 0]
+    rows[2][at], rows[3][at], rows[4][at] = "教职工情况", "专任教师数", "合 计"
+    rows[5][at] = 21
+    (folder / BOOK).write_bytes(workbook({"基本情况": (rows, merged)}))
+    clean_district(NAME)
+    assert table()["teachers"].tolist() == [21]
+
+
+def test_several_tables_of_a_sheet_each_with_its_header(folder):
+    columns = columns_of("primary")
+    first, merged = grid([school("S0001")], columns, total={"school_id": "合计", ("primary", "students"): 300})
+    keys = ["school_id", "school_name", "school_type", ("primary", "students"), "books"]
+    again = [c for c in columns if c not in keys or c in keys[:3]]
+    parts = [
+        grid([school("S0001", books=5)], keys, title=f"{TITLE}（续一）"),
+        grid([school("S0001")], again, title=TITLE),
+    ]
+    rows, ranges = [], []
+    for own, own_merged in parts:
+        ranges += [(r0 + len(rows), c0, r1 + len(rows), c1, t) for r0, c0, r1, c1, t in own_merged]
+        rows += [*own, []]
+    (folder / BOOK).write_bytes(workbook({"基本情况": (rows, ranges)}))
+    result = clean_district(NAME)
+    assert (table()["books"].tolist(), table()["students"].tolist()) == ([5], [300])
+    lineage = table("lineage").set_index("column")
+    assert lineage.loc["books", "cell"] == "E5"
+    assert len(result.accounts[result.accounts["file"] == BOOK]) == 1
+    assert first
+    assert merged
+
+
+@pytest.mark.parametrize("way", ["column", "bracket"])
+def test_a_one_through_school_may_stand_on_two_rows(folder, way):
+    single = columns_of("primary")
+    primary = school("S0002", "nine_year", books=50) | {("primary", "students"): 600, ("primary", "classes"): 15}
+    junior = school("S0002", "nine_year") | {("primary", "students"): 300, ("primary", "classes"): 8}
+    for one, word in ((primary, "小学部"), (junior, "初中部")):
+        one["school_name"] = f"测试学校（{word}）" if way == "bracket" else "测试学校"
+    rows, merged = grid([primary, junior], single)
+    if way == "column":
+        rows = [
+            [*row, more] for row, more in zip(rows, [None, None, "学段", None, "小学部", "初中部"], strict=True)
+        ]
+    (folder / BOOK).write_bytes(workbook({"基本情况": (rows, merged)}))
+    result = clean_district(NAME)
+    assert result.issues.empty
+    found = table().set_index("stage")[["students", "classes", "books", "school_name"]]
+    assert found.loc["primary"].tolist() == [600, 15, 50, "测试学校"]
+    assert found.loc["junior"].tolist() == [300, 8, 50, "测试学校"]
+
+
+def test_former_names_and_campuses_are_kept(folder):
+    rows, merged = grid([school()], columns_of("primary"))
+    rows = [[*row, more] for row, more in zip(rows, [None, None, "曾用名", None, "东方红小学"], strict=True)]
+    (folder / BOOK).write_bytes(workbook({"基本情况": (rows, merged)}))
+    result = clean_district(NAME)
+    kept = table("form_cells").iloc[0]
+    assert kept[["school_id", "form", "row_label", "column_label", "raw"]].tolist() == [
+        "S0001", "collection", "测试学校S0001", "曾用名", "东方红小学"
+    ]  # fmt: skip
+    assert result.accounts.set_index("file").loc[BOOK, "form_cell"] == 1
+
+
+# ---- values
+
+
+def reading(text, name):
+    column = FORM.columns[name]
+    return read_cell(text, column, column.unit, FORM)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("equipment_value_yuan", "12.5", 125000.0),
+        ("equipment_value_yuan", "12.5万", 125000.0),
+        ("equipment_value_yuan", "12.5万元", 125000.0),
+        ("equipment_value_yuan", "125,000元", 125000.0),
+        ("equipment_value_yuan", "0.2亿", 20000000.0),
+        ("equipment_value_yuan", "0.2亿元", 20000000.0),
+        ("teaching_area_m2", "1.2万", 12000.0),
+        ("teaching_area_m2", "１，２００．５", 1200.5),
+        ("sports_ground_m2", "3亩", 2000.0),
+        ("books", "1.2万", 12000.0),
+        ("books", "12000册", 12000.0),
+        ("opened_year", "一九八五年", 1985.0),
+    ],
+)
+def test_numbers_with_a_word_behind_them(name, text, value):
+    assert reading(text, name).number == pytest.approx(value, rel=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        (
+            "books",
+            ">92",
+            "a whole number; > makes it a bound: write the figure, or give the bound in observations.csv",
+        ),
+        ("books", "≤5%", "a whole number; ≤ makes it a bound"),
+        ("books", "95%", "a whole number; % makes it a share: write the figure it is a share of"),
+        ("books", "12人", "a whole number in a unit of count"),
+        ("teaching_area_m2", "3万元", "a number in a unit of m2"),
+        ("opened_year", "民国74年", "a year of four digits: 民国74 would be 1985, write 1985 if that is meant"),
+        ("opened_year", "昭和六十年", "a year of four digits: 昭和60 would be 1985, write 1985 if that is meant"),
+    ],
+)
+def test_what_is_no_figure_is_refused_with_the_reason(name, text, said):
+    found = reading(text, name)
+    assert (found.state, said in found.step) == ("unreadable", True)
+    assert phrase(found.step, "zh") != found.step
+
+
+@pytest.mark.parametrize("text", ["—", "…", "/", "*", "——", "－"])
+def test_a_dash_is_not_a_zero(text):
+    assert reading(text, "books").state == "not_applicable"
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        "测试区2020—2021学年初",
+        "测试区2020/2021学年",
+        "測試區二〇二〇學年初",
+        "（2020 /2021 学年初）",
+        "2020-21学年",
+    ],
+)
+def test_school_years_as_they_are_written(folder, title):
+    (folder / BOOK).write_bytes(workbook({"基本情况": grid([school()], columns_of("primary"), title=title)}))
+    clean_district(NAME)
+    assert table()["year"].tolist() == [2020]
+
+
+def test_a_year_of_an_era_in_a_title_is_refused_with_the_year_it_would_be(folder):
+    title = "测试区民国一〇九学年度一览表"
+    (folder / BOOK).write_bytes(workbook({"基本情况": grid([school()], columns_of("primary"), title=title)}))
+    said = "expected a school year: 民国109 would be 2020, write 2020/2021 if that is meant"
+    assert f"sheet 基本情况, cell A1: found {title}; {said}" in fault()
+
+
+def test_observations_keep_a_bound_as_relation_and_value(folder):
+    header = "series_id,value,relation,as_of,status,source_office,boundary,note\n"
+    rows = "a,>92,,2020-09-01,审定,科,现行区划,\nb,≤5%,,2020-09-01,审定,科,现行区划,\nc,3‰,=,2020-09-01,审定,科,现行区划,\n"
+    (folder / "observations.csv").write_text(
+        header + rows + "d,1.5万,=,2020-09-01,审定,科,现行区划,\n", encoding="utf-8"
+    )
+    (folder / BOOK).write_bytes(workbook({"基本情况": grid([school()], columns_of("primary"))}))
+    clean_district(NAME)
+    found = table("observations")[["series_id", "relation", "value"]].to_numpy().tolist()
+    assert found == [["a", ">", 92.0], ["b", "≤", 5.0], ["c", "=", 0.3], ["d", "=", 15000.0]]
+
+
+def test_enrolment_in_the_words_of_schools(folder):
+    header = "school_id,school_name,area,stage,grade,year,students\n"
+    rows = "S0001,甲,东片,小学,三年级,2020/2021,100\nS0001,甲,东片,初中,七年级,2020—2021学年,90\n"
+    rows += "S0001,甲,东片,学前,小班,二〇二〇学年,9\n"
+    (folder / "enrolment.csv").write_text(header + rows, encoding="utf-8")
+    (folder / BOOK).write_bytes(workbook({"基本情况": grid([school()], columns_of("primary"))}))
+    clean_district(NAME)
+    found = table("enrolment")[["stage", "grade", "year"]].to_numpy().tolist()
+    assert sorted(found) == [["junior", "7", 2020], ["preschool", "K1", 2020], ["primary", "3", 2020]]
+    (folder / "births.csv").write_text("area,year,births\n东片,民国109,5\n", encoding="utf-8")
+    assert "births.csv, line 2: found 民国109; expected a year of four digits: 民国109 would be 2020" in fault()
