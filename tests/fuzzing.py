@@ -2,8 +2,9 @@
 
 A file may be damaged in its bytes, in the XML inside it, or as a person damages it: headers swapped, cells dropped or
 filled with odd texts, ranges merged. Whatever comes, planlib answers with tables or with its own errors, within ten
-seconds of the processor and a gibibyte, and accounts for every cell that holds something. A damaged file that brings a message not met
-before is kept and damaged further, so that the search goes where the readers still have something new to say.
+seconds of the processor and a gibibyte, and accounts for every cell that holds something. A damaged file that brings
+a message not met before is kept and damaged further, so that the search goes where the readers have something new to
+say.
 """
 
 import argparse
@@ -202,7 +203,7 @@ def damage_text(content, rng):
         at, what = rng.randrange(len(lines)), rng.randrange(5)
         words = re.split(r"([,:\[\]{} ])", lines[at])
         words[rng.randrange(len(words))] = rng.choice(
-            ODD + ["&a", "*a", "!!python/x", "[", "{", "? ", "- ", "'", '"', "\t"]
+            [*ODD, "&a", "*a", "!!python/x", "[", "{", "? ", "- ", "'", '"', "\t"]
         )
         if what < 2:
             lines[at] = "".join(words)
