@@ -37,6 +37,7 @@ ALLOWED = {
     "columns": BASE | {"registry", "schema", "words"},
     "figures": BASE | {"registry", "words", "columns", "evaluate"},
     "narrative": BASE | {"registry", "words", "columns", "figures", "district", "schema"},
+    "answers": BASE | {"params", "store", "registry", "columns", "district", "clean"},
     "run": BASE | {"store", "params", "freshness", "registry", "schema", "words", "columns", "clean"},
 }
 

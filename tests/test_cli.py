@@ -59,7 +59,7 @@ def test_trace_prints_the_birthplace(capsys):
 
 def test_trace_of_nothing_says_what_there_is(capsys):
     assert cli.main(["trace", "shangcheng", "schools", "2022", "S9999", "students"]) == 2
-    assert "nothing of this school and year" in capsys.readouterr().err
+    assert "nothing has S9999.\nThere is: school_id S0001, S0002" in capsys.readouterr().err
     assert cli.main(["trace", "shangcheng", "pupils", "2022", "S0124", "students"]) == 2
     assert "Traceback" not in capsys.readouterr().err
 

@@ -51,7 +51,7 @@ def test_from_2023_every_cap_and_threshold_holds():
 
 FRAMES = (
     "scorecard", "indicators", "counts", "sensitivity", "commitments", "projects", "finance", "forecast", "history",
-    "enrolment_paths", "seats_by_area", "issues", "unexplained",
+    "enrolment_paths", "seats_by_area", "classes", "new_places", "required", "issues", "unexplained",
 )  # fmt: skip
 
 
@@ -66,6 +66,31 @@ def test_a_midterm_knows_nothing_after_its_cutoff(project):
     assert "77.77" not in str(after.scorecard.to_dict())
     for name in set(FRAMES) - {"issues"}:
         pd.testing.assert_frame_equal(getattr(after, name), before[name], obj=name)
+
+
+def test_classes_posts_and_new_places():
+    report = open_midterm()
+    rows = report.classes.set_index(["stage", "year"])
+    assert (rows["stricter_classes"] > rows["classes"])[["primary", "junior"]].all()
+    primary = rows.loc[("primary", 2025)]
+    assert 0 <= primary["posts"] - primary["students"] / 19 < 5 + 1  # rounded up in each of five areas
+    assert primary["classes"] > primary["students"] / 45
+    places = report.new_places.set_index("kind")
+    planned = {"nine_year": 6, "junior": 10, "primary": 13, "kindergarten": 34}
+    assert places["planned"].dropna().to_dict() == planned
+    assert (places.loc[list(planned), 2021] < places.loc[list(planned), 2025]).all()
+    promised = report.new_places[report.new_places["kind"].isna()]
+    assert promised["seats"].tolist() == [1000, 1000]
+    assert promised[2025].isna().all()  # not known at the mid-term
+
+
+def test_what_is_still_needed_is_what_is_left_over_the_years_left():
+    rows = open_midterm().required.set_index("series_id")
+    row = rows.loc["public_kindergarten_coverage"]
+    assert row["required_change"] == pytest.approx((row["target"] - row["value"]) / 3)
+    assert rows["rarity"].between(0, 1).all()
+    assert rows.loc["myopia_rate", "required_change"] < 0
+    assert not rows["direction"].isin(["hold", "volume"]).any()
 
 
 def open_midterm():
@@ -194,7 +219,6 @@ def test_views_are_not_empty():
         "corrected",
         "reconciliation",
         "thresholds",
-        "history",
     ):
         assert len(getattr(views, name)(place)), name
     split = views.decomposition(place, "area")

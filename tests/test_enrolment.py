@@ -48,6 +48,10 @@ def test_hangzhou_factor():
     found = enrolment.project(pd.concat([seen, others]), births, 1, by=["grade"], paths=0).set_index("grade")
     assert found.loc["1", "students"] / 86600 == pytest.approx(1.784, abs=5e-4)
     assert found.loc["1", "note"] == ""
+    told = enrolment.progression_ratios(pd.concat([seen, others]), by=[], births=births)
+    told = told[told["grade"] == "births"].set_index("next_grade")
+    assert told.loc["1", ["ratio", "lowest", "ratios"]].tolist() == pytest.approx([1.784, 1.784, 3], abs=5e-4)
+    assert told.loc["K1", "ratios"] == 3
 
 
 # --- ratios ---
@@ -337,6 +341,73 @@ def test_bad_calls_are_named(arguments, message):
         enrolment.project(table(), **{"horizon": 2, "chains": KINDER, "by": ["grade"], **arguments})
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"levels": []}, "levels are"),
+        ({"levels": ["80"]}, "levels are"),
+        ({"paths": 1.5}, r"paths is 1\.5"),
+        ({"years": 1.5}, r"years is 1\.5"),
+        ({"chains": ["K", "1", "2"]}, "cannot be followed[\\s\\S]*'K'"),
+        ({"chains": [["K", "1"], ["1", "2"]]}, "1 stands twice"),
+        ({"chains": []}, "cannot be followed"),
+        ({"entry": pd.DataFrame({"year": [2024, 2024], "students": [5, 6]})}, "entry given twice"),
+        ({"entry": pd.DataFrame({"year": [2024], "students": [-5]})}, r"entry, year 2024: -5"),
+        ({"enrolment": table(area=None)}, r"area is missing[\s\S]*row 0"),
+        ({"enrolment": table().assign(grade=None)}, r"grade is missing"),
+    ],
+)
+def test_more_bad_calls_are_named(arguments, message):
+    with pytest.raises(DataError, match=message):
+        enrolment.project(**{"enrolment": table(), "horizon": 2, "chains": KINDER, "by": ["grade"], **arguments})
+
+
+def test_changes_without_an_area_are_refused_where_there_are_several():
+    two = pd.concat([table(area="a"), table(area="b")])
+    opened = pd.DataFrame({"grade": ["1"], "year": [2024], "students": [45]})
+    with pytest.raises(DataError, match="changes has no column area, but there are 2 areas"):
+        enrolment.project(two, horizon=1, chains=KINDER, changes=opened)
+
+
+def test_a_district_that_is_empty_stays_empty():
+    none = table().assign(students=0)
+    found = enrolment.project(none, horizon=2, chains=KINDER, by=["grade"], paths=20)
+    assert (found[["students", "low", "high", "lower_95", "upper_95"]] == 0).all(axis=None)
+
+
+def test_bad_seats_are_named():
+    there = pd.DataFrame({"area": "north", "stage": ["primary"], "seats": [45]})
+    for change, message in (
+        ({"seats": -45}, "capacity, area north, stage primary: -45"),
+        ({"stage": "primry"}, r"unknown stages[\s\S]*primry[\s\S]*primary"),
+        ({"year": "soon"}, "no whole numbers"),
+        ({"area": None}, "area is missing"),
+    ):
+        with pytest.raises(DataError, match=message):
+            enrolment.seats(coming(g1=50), there.assign(**change), SIZES)
+    with pytest.raises(DataError, match=r"capacity lacks columns[\s\S]*area"):
+        enrolment.seats(coming(g1=50), there.drop(columns="area"), SIZES)
+    for size in (0, "many"):
+        with pytest.raises(DataError, match=r"without a stage or class size"):
+            enrolment.seats(coming(g1=50), there, {"primary": size})
+    with pytest.raises(DataError, match=r"more than 0[\s\S]*primary: 0"):
+        enrolment.staff_posts(coming(g1=50), {"primary": 0})
+    with pytest.raises(DataError, match=r"grades without a stage[\s\S]*13"):
+        enrolment.staff_posts(coming(g13=50), {"primary": 19})
+
+
+def test_bad_projects_are_named():
+    one = pd.DataFrame({"project_id": ["p"], "kind": "primary", "opened": "2024-09-01", "seats": [90]})
+    for frame, message in (
+        (one.assign(opened="2024/9/1"), "no ISO date"),
+        (one.assign(seats=-1), "project_id p: -1"),
+        (one.assign(kind="renewal"), "a renewal without a stage"),
+        (pd.concat([one, one]), r"projects given twice[\s\S]*project_id p"),
+    ):
+        with pytest.raises(DataError, match=message):
+            enrolment.new_seats(frame, [2024])
+
+
 def test_bad_births_are_named():
     births = pd.DataFrame({"year": [2010, 2011, 2013], "births": 100.0})
     with pytest.raises(DataError, match="no births for 2012"):
@@ -374,7 +445,7 @@ def test_ceilings_are_taken_where_the_children_are():
         2.0,
     ]  # 92 children in all are 3 classes
     schools = coming(g1=46.0).merge(pd.DataFrame({"school_id": ["s1", "s2"]}), how="cross")
-    assert enrolment.seats(schools, there, SIZES)["classes"].tolist() == [4.0]
+    assert enrolment.seats(schools, there[:1], SIZES)["classes"].tolist() == [4.0]
 
 
 def test_a_grades_own_class_size_goes_first():
@@ -389,9 +460,10 @@ def test_capacity_holds_on_and_missing_capacity_is_said():
     years = pd.concat([coming(g7=100).assign(year=year) for year in (2024, 2025, 2026)])
     there = pd.DataFrame({"area": "north", "stage": "junior", "seats": [50, 150], "year": [2023, 2025]})
     assert enrolment.seats(years, there, SIZES)["seats"].tolist() == [50.0, 150.0, 150.0]
-    none = enrolment.seats(years, there.assign(area="east"), SIZES)
-    assert none["note"].eq("no_capacity").all()
-    assert none["shortage"].isna().all()
+    both = enrolment.seats(years, there.assign(area="east"), SIZES).set_index(["area", "year"])
+    assert both.loc["north", "note"].eq("no_capacity").all()
+    assert both.loc["north", "shortage"].isna().all()
+    assert both.loc["east", "surplus"].tolist() == [50.0, 150.0, 150.0]  # seats without children are not lost
     with pytest.raises(DataError, match="capacity given twice"):
         enrolment.seats(years, pd.concat([there, there]), SIZES)
     with pytest.raises(DataError, match=r"class size[\s\S]*7"):

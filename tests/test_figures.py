@@ -206,7 +206,7 @@ def test_a_glyph_missing_in_a_drawing_of_ones_own_is_an_error_too():
 
 
 def test_every_label_has_its_glyphs():
-    labels = (figures.lettering.font_file().parent, Path(figures.__file__).parents[1] / "definitions")
+    labels = (lettering.font_file().parent, Path(figures.__file__).parents[1] / "definitions")
     text = "".join(p.read_text(encoding="utf-8") for p in sorted(labels[1].glob("*.yml")))
     assert figures.missing_glyphs(text) == []
 

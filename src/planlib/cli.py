@@ -9,11 +9,14 @@ import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from planlib import __version__
 from planlib.errors import DataError, PlanlibError, UsageError
 from planlib.params import DEFAULTS, LANGUAGES, NOTEBOOKS, REPORTS, resolve
+
+if TYPE_CHECKING:
+    from planlib.district import Origin
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -71,9 +74,12 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--year", type=_year, help="the year the report is written about, for example 2023")
     report.add_argument("--cutoff", help="last day that may be known, YYYY-MM-DD (default by report)")
     report.add_argument("--language", help=f"{' or '.join(LANGUAGES)} (default {DEFAULTS['language']})")
-    report.add_argument("--formats", help="some of html,xlsx (default: all for a report, else html)")
+    report.add_argument("--formats", help="some of html,docx,pdf,xlsx (default: all for a report, else html)")
     report.add_argument("--force", action="store_true", help="make it again although nothing changed")
     report.add_argument("--quiet", action="store_true", help="no progress lines")
+    report.add_argument(
+        "--missing", nargs="?", const="", metavar="FILE.xlsx", help="write what is still owed, to be filled in"
+    )
     report.set_defaults(run=_report)
 
     clean = commands.add_parser("clean", help="raw files to checked tables (清理原始报表)")
@@ -96,17 +102,41 @@ def _parser() -> argparse.ArgumentParser:
     new.add_argument("district", help="name of a folder to be made under data/raw")
     new.set_defaults(run=_new)
 
-    trace = commands.add_parser("trace", help="show the birthplace of one value (追溯数据来源)")
-    for name in ("district", "table", "year", "school_id", "column"):
-        trace.add_argument(name)
-    trace.add_argument("--stage", help="where a school has several stages")
-    trace.set_defaults(run=_trace)
-
     sample = commands.add_parser("sample", help="write the simulated district (生成模拟数据)")
     sample.add_argument("folder", type=Path, help="an empty or new folder")
     sample.add_argument("--seed", type=int, default=None, help="default: the seed of the shipped sample")
     sample.set_defaults(run=_sample)
+    _add_checks(commands)
     return parser
+
+
+def _add_checks(commands: Any) -> None:
+    """Add the commands for what stands already: a value, a sheet, a published report."""
+    fill = commands.add_parser("fill", help="read a filled sheet of what was owed (读入补报表)")
+    fill.add_argument("district")
+    fill.add_argument("file", type=Path, metavar="FILE.xlsx")
+    fill.set_defaults(run=_fill)
+
+    trace = commands.add_parser("trace", help="show the birthplace of one value (追溯数据来源)")
+    trace.add_argument("subject", help="a district, or the folder of a published report: reports/…")
+    trace.add_argument(
+        "words",
+        nargs="+",
+        help="of a district: table, what names the row (year, school, series …), column; of a report: "
+        "'table 3, row 小学, 2023'",
+    )
+    trace.add_argument("--stage", help="where a school has several stages")
+    trace.add_argument("--all", action="store_true", help="every cell; without it ten, and the rest counted")
+    trace.add_argument("--csv", type=Path, metavar="FILE", help="write every cell to a CSV file as well")
+    trace.add_argument("--language", choices=LANGUAGES, default=DEFAULTS["language"])
+    trace.set_defaults(run=_trace)
+
+    verify = commands.add_parser(
+        "verify", help="make a published report again and explain what differs (复核报告)"
+    )
+    verify.add_argument("folder", type=Path, help="the folder of one run, with its run.json")
+    verify.add_argument("--from-processed", action="store_true", help="take the processed tables as they are")
+    verify.set_defaults(run=_verify)
 
 
 def _others() -> str:
@@ -123,6 +153,8 @@ def _report(parsed: argparse.Namespace) -> int:
     from planlib.run.report import run_request
 
     request = _request(parsed)
+    if parsed.missing is not None:
+        return _missing(request, parsed.missing)
     try:
         outcome = run_request(request, force=parsed.force, report_progress=not parsed.quiet)
     except UsageError as error:
@@ -210,12 +242,69 @@ def _new(parsed: argparse.Namespace) -> int:
 
 
 def _trace(parsed: argparse.Namespace) -> int:
-    from planlib.district import open_district
+    from planlib import narrative
 
-    found = open_district(parsed.district).trace(
-        parsed.table, _year(parsed.year), parsed.school_id, parsed.column, parsed.stage
+    folder = Path(parsed.subject)
+    is_report = len(folder.parts) > 1 or (folder / "run.json").is_file()
+    found = _trace_report(parsed, folder) if is_report else _trace_table(parsed)
+    print(narrative.origin(found, parsed.language, None if parsed.all else 10))
+    if parsed.csv:
+        found.cells.to_csv(parsed.csv, index=False, encoding="utf-8-sig", lineterminator="\n")
+        print(_shown(parsed.csv))
+    return 0
+
+
+def _trace_report(parsed: argparse.Namespace, folder: Path) -> "Origin":
+    from planlib.district import open_district
+    from planlib.run.published import find_cell
+
+    cell = find_cell(folder, ", ".join(parsed.words))
+    place = open_district(cell.parameters["district"], cell.parameters["cutoff"])
+    print(f"{cell.report} {cell.parameters['year']} · {cell.table} · {cell.header}: {cell.shown}")
+    return place.origin(cell.row, cell.column)
+
+
+def _trace_table(parsed: argparse.Namespace) -> "Origin":
+    from planlib.district import open_district, origins
+
+    table, *words, column = ["", *parsed.words] if len(parsed.words) < 2 else parsed.words
+    place = open_district(parsed.subject)
+    rows = origins.select_rows(place, table, [*words, *([parsed.stage] if parsed.stage else [])])
+    return place.origin(rows, column)
+
+
+def _missing(request: Any, file: str) -> int:
+    """Write the sheet of what is owed and say in short what stands in it."""
+    if request.name not in REPORTS:
+        raise UsageError(f"{request.name} asks nothing of anybody.\nTo do: name one of {', '.join(REPORTS)}.")
+    from planlib import paths
+    from planlib.answers import write_missing
+
+    target = Path(file) if file else paths.reports() / request.parameters.district / f"{request.stem}-missing.xlsx"
+    owed = write_missing(request.name, request.parameters, target)
+    must = owed[owed["is_compulsory"]]
+    print(
+        f"{request.stem}: {len(must)} owed by {must['lead'].nunique()} offices, {len(owed) - len(must)} more asked for"
     )
-    print(found.to_string(index=False))
+    for (office, kind), rows in must.groupby(["lead", "kind"], sort=False):
+        print(f"  {office or '-'}: {kind} {len(rows)}")
+    print(_shown(target))
+    return 0
+
+
+def _fill(parsed: argparse.Namespace) -> int:
+    from planlib.answers import fill
+
+    print(
+        "\n".join(fill(parsed.district, parsed.file)) or "nothing new: no row is filled in, or all of it is there"
+    )
+    return 0
+
+
+def _verify(parsed: argparse.Namespace) -> int:
+    from planlib.run.verify import verify
+
+    print(verify(parsed.folder, from_processed=parsed.from_processed))
     return 0
 
 

@@ -72,7 +72,7 @@ def guess(frame: pd.DataFrame, name: str, language: str, decimals: int | None = 
     return Column(name, header(name, language), _form(column, name), _decimals(column, name, decimals))
 
 
-_CODED = {"level": "issue_level"}
+_CODED = {"level": "issue_level", "next_grade": "grade"}
 
 
 def _form(column: pd.Series, name: str) -> str:
@@ -186,7 +186,8 @@ def typed(frame: pd.DataFrame, columns: Sequence[Column], headers: Sequence[str]
     """
     sources = [c.value or c.name for c in columns]
     taken = {*sources, *(c.name for c in columns)}
-    keys = [str(c) for c in frame.columns if c not in taken and (c in _KEYS or str(c).endswith("_id"))]
+    # in the order a saved notebook has: its keys are sorted
+    keys = sorted(str(c) for c in frame.columns if c not in taken and (c in _KEYS or str(c).endswith("_id")))
     cells = [[plain(value) for value in frame[name]] for name in sources]
     return {
         "columns": [

@@ -43,6 +43,12 @@ class KernelError(PlanlibError):
     exit_code = 4
 
 
+class VerificationError(PlanlibError):
+    """A published report is not what its own manifest gives when it is made again (exit 3)."""
+
+    exit_code = 3
+
+
 class Interrupted(PlanlibError):
     """Somebody or a scheduler stopped the run (exit 130 for Ctrl-C, 143 for SIGTERM, as shells count)."""
 

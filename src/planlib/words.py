@@ -226,7 +226,8 @@ def signed_percent(change: float, language: str) -> str:
     ('+10%', '−2%')
     """
     text = percent(change, language)
-    return f"+{text}" if change > 0 else text
+    text = text.removeprefix("−") if text.strip("−") == "0%" else text
+    return f"+{text}" if change > 0 and text != "0%" else text
 
 
 def date_text(date: str, language: str) -> str:

@@ -3,5 +3,6 @@
 from planlib.district import views
 from planlib.district.evaluation import Evaluation
 from planlib.district.opened import District, open_district
+from planlib.district.origins import Origin
 
-__all__ = ["District", "Evaluation", "open_district", "views"]
+__all__ = ["District", "Evaluation", "Origin", "open_district", "views"]

@@ -17,6 +17,8 @@ from planlib.registry import load_explanations, load_responsibility
 PLAN_YEARS = 5
 STAGES = ("preschool", "primary", "junior", "senior")
 _ADDED = {"area": "str", "stage": "str", "year": "int64", "seats": "float64"}
+_REQUIRED = ["series_id", "years_left", "required_change", "recent_change", "percentile", "rarity"]
+_CLASSES = ["stage", "year", "students", "classes", "stricter_classes", "posts"]
 _SEATS = ["area", "stage", "year", "students", "seats_needed", "seats", "balance", "shortage"]
 LATE = ("behind", "far_behind", "below_baseline", "not_held", "not_met")
 LATE_PROMISES = ("late", "not_kept")
@@ -200,6 +202,14 @@ class Evaluation:
         told = self.scorecard[["series_id", "number", "name_zh", "name_en", "unit", "precision", "value"]]
         return found.merge(told, on="series_id").sort_values("number", ignore_index=True)
 
+    @cached_property
+    def required(self) -> pd.DataFrame:
+        """The yearly change still needed, with series, for targets that have a forecast and are not simply held."""
+        card = self.scorecard[~self.scorecard["direction"].isin(["hold", "volume"])]
+        found = self.district.required_change() if len(self.forecast) else pd.DataFrame(columns=_REQUIRED)
+        found = found.loc[found["years_left"] > 0, _REQUIRED]
+        return found.merge(card, on="series_id").sort_values("number", ignore_index=True)
+
     @property
     def seats_year(self) -> int:
         """The last year enrolment is projected to: the plan's end, or at its end five years on."""
@@ -208,9 +218,11 @@ class Evaluation:
 
     @cached_property
     def enrolment_history(self) -> pd.DataFrame:
-        """Pupils by stage and year, as counted."""
+        """Pupils by stage and year, as counted, without the classes for under-threes, which are no part of a stage."""
         counted = self.district.tables["enrolment"]
-        return counted.groupby(["stage", "year"], as_index=False)["students"].sum()
+        own = counted.assign(stage=counted["grade"].map(self.stages))
+        own = own[own["stage"].isin(STAGES)]
+        return own.groupby(["stage", "year"], as_index=False)["students"].sum()
 
     def _projected(self, by: tuple[str, ...]) -> pd.DataFrame:
         counted = self.district.tables["enrolment"]
@@ -222,12 +234,20 @@ class Evaluation:
             sums,
             births if len(births) else None,
             horizon,
+            entry=self._nursery_held(sums, horizon),
             by=by,
             method="shared",
             held="smoothed",
             stages=self.stages,
             chains=self._chains(),
         )
+
+    def _nursery_held(self, counted: pd.DataFrame, horizon: int) -> pd.DataFrame:
+        """Hold the classes for under-threes at their last number: they grow by promises and not by a level of births."""
+        last = int(counted["year"].max())
+        own = counted[(counted["grade"].map(self.stages) == "nursery") & (counted["year"] == last)]
+        years = pd.DataFrame({"year": range(last + 1, last + 1 + horizon)})
+        return own.drop(columns="year").merge(years, how="cross")
 
     def _chains(self) -> list[list[str]]:
         """Return the chains of the grades that there are: a grade nobody teaches would begin a chain with nobody."""
@@ -248,17 +268,32 @@ class Evaluation:
         """Pupils by stage and year, projected: middle path and 80 % interval."""
         if self.district.tables["enrolment"].empty:
             return pd.DataFrame(columns=["stage", "year", "students", "lower", "upper"])
-        table = self._projected(("stage",))
-        return table.rename(columns={"lower_80": "lower", "upper_80": "upper"})
+        table = self._projected(("stage",)).rename(columns={"lower_80": "lower", "upper_80": "upper"})
+        return table.assign(naive=table["stage"].map(self.enrolment_naive))
+
+    @cached_property
+    def enrolment_naive(self) -> pd.Series:
+        """Pupils of each stage if nothing changed: those of the last year counted."""
+        last = self.enrolment_history[self.enrolment_history["year"] == self.district.last_year]
+        return last.set_index("stage")["students"]
+
+    @cached_property
+    def enrolment_review(self) -> pd.DataFrame:
+        """What the mid-term projected for the plan's last year by stage, no change, and what came."""
+        ahead = self.earlier.enrolment_paths
+        ahead = ahead[(ahead["year"] == self.years[1]) & ahead["stage"].isin(STAGES)]
+        came = self.enrolment_history.rename(columns={"students": "actual"})
+        found = ahead.merge(came, on=["stage", "year"])
+        found["naive"] = found["stage"].map(self.earlier.enrolment_naive)
+        found["is_inside_80"] = found["actual"].between(found["lower"], found["upper"])
+        return found
 
     @cached_property
     def enrolment_outlook(self) -> pd.DataFrame:
         """For each stage the pupils of now and of the last projected year."""
         end = self.enrolment_paths[self.enrolment_paths["year"] == self.seats_year]
-        now = self.enrolment_history[self.enrolment_history["year"] == self.district.last_year]
-        table = end.rename(columns={"students": "median"}).merge(
-            now.rename(columns={"students": "now"})[["stage", "now"]], on="stage"
-        )
+        table = end.rename(columns={"students": "median"})
+        table["now"] = table["stage"].map(self.enrolment_naive)
         return table[table["stage"].isin(STAGES)].reset_index(drop=True)
 
     @cached_property
@@ -303,7 +338,7 @@ class Evaluation:
         """Children against places by area, stage and year (`planlib.enrolment.seats`)."""
         if self.district.tables["enrolment"].empty:
             return pd.DataFrame(columns=_SEATS)
-        projected = self._projected(("area", "grade"))
+        projected = self._by_grade
         projected = projected[projected["grade"].map(self.stages).isin(STAGES)]
         table = enrolment.seats(projected, self.capacity, self.district.class_sizes, stages=self.stages)
         return table[(table["students"] > 0) | (table["seats"] > 0)].reset_index(drop=True)
@@ -315,6 +350,62 @@ class Evaluation:
         known = groups[["students", "seats_needed"]].sum()
         # places of an area that are not known make those of the district unknown
         return known.join(groups[["seats", "shortage"]].sum(skipna=False)).reset_index()
+
+    @cached_property
+    def _by_grade(self) -> pd.DataFrame:
+        """Pupils by area and grade, projected."""
+        return self._projected(("area", "grade"))
+
+    @cached_property
+    def classes(self) -> pd.DataFrame:
+        """Classes and posts by stage and year, rounded up by area and grade: ``stage, year, students, classes,
+        stricter_classes`` (the province's smaller ones), ``posts`` (missing where no ratio is set).
+        """
+        if self.district.tables["enrolment"].empty:
+            return pd.DataFrame(columns=_CLASSES)
+        keys, none = ["stage", "year"], pd.DataFrame()
+        normal, stricter = (
+            enrolment.seats(self._by_grade, none, sizes, stages=self.stages)
+            .groupby(keys, sort=False)[["students", "classes"]]
+            .sum()
+            for sizes in (self.district.class_sizes, self.district.stricter_class_sizes)
+        )
+        posts = enrolment.staff_posts(self._by_grade, self.district.pupils_per_post, stages=self.stages)
+        table = normal.assign(
+            stricter_classes=stricter["classes"], posts=posts.groupby(keys)["posts"].sum()
+        ).reset_index()
+        return table[table["students"] > 0].reset_index(drop=True)
+
+    @cached_property
+    def new_places(self) -> pd.DataFrame:
+        """What new schools and promised places add, by year: those usable in the school year that begins in it.
+
+        A row for each kind of project the plan counts, then for each promise of places: ``kind`` or ``commitment_id``,
+        ``planned`` (projects), ``seats`` (planned), and a column a year. Projects not open yet count from the term
+        after they are expected to be ready; promises have records only, so what is not known yet is missing.
+        """
+        ledger = self.projects[self.projects["kind"] != "renewal"]
+        opened = ledger["opened"].where(ledger["opened"].notna(), ledger["expected_done"])
+        years = [*range(self.years[0], self.years[1] + 1), *{self.seats_year} - {self.years[1]}]
+        added = enrolment.new_seats(ledger.assign(opened=opened), years) if len(ledger) else ledger.assign(year=0)
+        wide = added.pivot_table(index="kind", columns="year", values="seats", aggfunc="sum", fill_value=0.0)
+        planned = ledger.groupby("kind")["seats"].sum().rename("seats").to_frame()
+        planned["planned"] = pd.Series(self.project_targets)
+        table = planned.join(wide.reindex(columns=years, fill_value=0.0)).reset_index()
+        return pd.concat([table, self._promised_places(years)], ignore_index=True)
+
+    def _promised_places(self, years: list[int]) -> pd.DataFrame:
+        """Return the records of every promise of places, the last of each year."""
+        promised = self.plan.commitments[self.plan.commitments["unit"] == "place"]
+        told = self.district.commitment_records
+        told = told[told["date"] <= self.cutoff.isoformat()].sort_values("date")
+        told = told.assign(year=pd.to_numeric(told["date"].str[:4]))
+        last = told.drop_duplicates(["commitment_id", "year"], keep="last")
+        wide = last.pivot_table(index="commitment_id", columns="year", values="achieved").reindex(columns=years)
+        named = promised[["commitment_id", "name_zh", "name_en"]].assign(
+            seats=promised["target"].astype("float64")
+        )
+        return named.merge(wide.reset_index(), on="commitment_id", how="left")
 
     @cached_property
     def project_targets(self) -> dict[str, int]:

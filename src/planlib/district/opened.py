@@ -11,6 +11,7 @@ import pandas as pd
 
 from planlib import balance, evaluate, freshness, measures, paths, schema
 from planlib import forecast as forecasting
+from planlib.district import origins
 from planlib.errors import DataError, UsageError, listing
 from planlib.registry import Plan, load_definitions, load_plan
 from planlib.registry.documents import did_you_mean
@@ -159,8 +160,22 @@ class District:
     @cached_property
     def class_sizes(self) -> dict[str, float]:
         """Children a class for counting places, by stage or grade."""
-        places = standard_from(load_definitions("standards"), "class_size_places", self.standard.on)
-        return {**places.rules["class_size"], **self.standard.rules["class_size"]}
+        return {**self._rule("class_size_places", "class_size"), **self.standard.rules["class_size"]}
+
+    @cached_property
+    def stricter_class_sizes(self) -> dict[str, float]:
+        """The same with the smaller classes that the province's monitoring prefers."""
+        return {**self.class_sizes, **self._rule("class_size_zhejiang", "class_size")}
+
+    @cached_property
+    def pupils_per_post(self) -> dict[str, float]:
+        """Pupils for one post of the staff (教职工编制), by stage."""
+        return self._rule("staff_posts", "pupils_per_post")
+
+    def _rule(self, name: str, rule: str) -> dict[str, float]:
+        """Return a rule about the years to come as it stands at the end of the plan."""
+        end = dt.date(self.plan.period["last_year"], 12, 31)
+        return dict(standard_from(load_definitions("standards"), name, end).rules[rule])
 
     @cached_property
     def stage_resources(self) -> pd.DataFrame:
@@ -265,6 +280,12 @@ class District:
         ahead = forecasting.forecast(history, int(horizon))
         return ahead[ahead["year"] <= ahead["series_id"].map(self._target_years())].reset_index(drop=True)
 
+    def required_change(self) -> pd.DataFrame:
+        """Return the yearly change still needed for every target, and how rare it is among comparable series."""
+        history, end = self.forecastable(self.observations), self._target_years().rename("year")
+        targets = self._targets().merge(end, left_on="series_id", right_index=True)
+        return forecasting.required_change(history, targets[targets["series_id"].isin(history["series_id"])])
+
     def _target_years(self) -> pd.Series:
         return self.plan.series.set_index("series_id")["target_as_of"].str[:4].astype(int)
 
@@ -315,8 +336,33 @@ class District:
         both = [frame for frame in (computed, written) if not frame.empty]
         return pd.concat(both, ignore_index=True) if both else written
 
+    def origin(self, rows: Mapping[str, Any] | pd.Series | pd.DataFrame, column: str) -> origins.Origin:
+        """Show where a value comes from: how it is computed, and the cells of raw files it rests on.
+
+        Parameters
+        ----------
+        rows : mapping, Series or DataFrame
+            A row (or rows) of any table of the district, of the pure rooms or of a report, with the columns that
+            identify it: ``school_id`` (with ``stage``, ``year``, ``resource``), ``series_id``, ``commitment_id``,
+            ``project_id``, ``item`` and ``year``, ``resource`` (with ``stage``, ``year``), ``area``, ``stage`` and
+            ``year``, or ``file`` and ``line``.
+        column : str
+            The column that holds the value.
+
+        Returns
+        -------
+        Origin
+            ``narrative.origin`` shows it in words.
+
+        Raises
+        ------
+        UsageError
+            If nothing identifies the row, or nothing is known of it.
+        """
+        return origins.origin(self, rows, column)
+
     def trace(self, table: str, year: int, school_id: str, column: str, stage: str | None = None) -> pd.DataFrame:
-        """Show the birthplace of one value: file, sheet, cell, raw text and the steps to the value.
+        """Show the birthplace of a value of a school: `origin` by its key.
 
         Parameters
         ----------
@@ -337,22 +383,8 @@ class District:
         UsageError
             If there is no such value; says what there is.
         """
-        lineage = self.lineage
-        chosen = lineage[
-            (lineage["table"] == table)
-            & (lineage["year"] == year)
-            & (lineage["school_id"] == school_id)
-            & (lineage["column"] == column)
-            & ((lineage["stage"] == stage) | (stage is None))
-        ]
-        if chosen.empty:
-            rows = lineage[(lineage["school_id"] == school_id) & (lineage["year"] == year)]
-            there = ", ".join(sorted(rows["column"].unique())) or "nothing of this school and year"
-            raise UsageError(
-                f"No value {table} {year} {school_id} {column} with a birthplace.\nThere is: {there}.\n"
-                "To do: check the spelling; blank cells have no birthplace."
-            )
-        values = self.tables[table].set_index(["school_id", "stage", "year"])[column]
-        keys = list(chosen[["school_id", "stage", "year"]].itertuples(index=False, name=None))
-        shown = chosen.assign(value=[values.get(key) for key in keys])
-        return shown[["stage", "value", "file", "sheet", "cell", "raw", "step"]].reset_index(drop=True)
+        if table not in self.tables:
+            raise UsageError(f"Unknown table {table!r}.\nTo do: {did_you_mean(table, self.tables)}")
+        row = {"school_id": school_id, "year": year, "stage": stage}
+        cells = self.origin(row, column).cells
+        return cells[["stage", "value", "file", "sheet", "cell", "raw", "step"]]

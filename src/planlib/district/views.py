@@ -303,18 +303,12 @@ def cheapest_plan(place: District) -> pd.DataFrame:
 
 
 def progression(place: District) -> pd.DataFrame:
-    """Return progression ratios of the district's grades, mean of the last three years."""
-    counted = place.tables["enrolment"]
+    """Return the progression ratios used for the district as a whole, and how many enter for each birth.
+
+    ``grade, next_grade, ratio, lowest, highest, ratios``: the extremes are those of the last three years.
+    """
+    counted, births = place.tables["enrolment"], place.tables["births"]
     if counted.empty:
         return pd.DataFrame(columns=["grade", "next_grade", "ratio", "lowest", "highest", "ratios"])
     sums = counted.groupby(["grade", "year"], as_index=False)["students"].sum()
-    return enrolment.progression_ratios(sums)
-
-
-def history(place: District) -> pd.DataFrame:
-    """Return the annual values of every series that is forecast, a column a year."""
-    values = place.forecastable(place.observations)
-    values = values.assign(year=values["year"].astype("str"))
-    wide = values.pivot_table(index="series_id", columns="year", values="value")
-    names = place.plan.series[["series_id", "number", "name_zh", "name_en", "unit"]]
-    return names.merge(wide.rename_axis(columns=None).reset_index(), on="series_id")
+    return enrolment.progression_ratios(sums, "shared", births=births if len(births) else None)

@@ -4,8 +4,10 @@ Pure: frames in, frames out. Nothing here knows a district, a plan or a standard
 """
 
 from planlib.enrolment.cube import CHAINS, STAGE_OF_GRADE
-from planlib.enrolment.project import BIRTH_AGE, project
-from planlib.enrolment.ratios import METHODS, progression_ratios
+from planlib.enrolment.entry import BIRTH_AGE
+from planlib.enrolment.progression import progression_ratios
+from planlib.enrolment.project import project
+from planlib.enrolment.ratios import METHODS
 from planlib.enrolment.seats import new_seats, seats, staff_posts
 
 __all__ = [

@@ -82,7 +82,7 @@ def whole_years(frame: pd.DataFrame, name: str) -> pd.Series:
     years = pd.to_numeric(frame["year"], errors="coerce").astype("float64")
     wrong = frame.loc[~np.isfinite(years) | (years != np.floor(years)), "year"]
     if len(wrong):
-        faults = [f"{name}, row {label}: {value!r}" for label, value in wrong.items()]
+        faults = [f"{name}, row {label}: {value}" for label, value in wrong.items()]
         raise DataError(listing("years that are no whole numbers", faults, "write the year in which it begins"))
     return years.astype("int64")
 
@@ -106,13 +106,37 @@ def counts(frame: pd.DataFrame, column: str, name: str, *, signed: bool = False)
     numbers = pd.to_numeric(frame[column], errors="coerce").astype("float64")
     wrong = frame[~np.isfinite(numbers) | ((numbers < 0) & (not signed))]
     if len(wrong):
-        keys = [key for key in ("school_id", "area", "grade", "year") if key in frame]
-        faults = [
-            f"{name}, " + ", ".join(f"{key} {row[key]}" for key in keys) + f": {row[column]!r}"
-            for _, row in wrong.iterrows()
-        ]
+        found = [repr(value) if isinstance(value, str) else str(value) for value in wrong[column]]
+        faults = [f"{name}, {at}: {value}" for at, value in zip(row_keys(wrong), found, strict=True)]
         raise DataError(listing(f"{column} must be a finite number, zero or more", faults, "correct the number"))
     return numbers
+
+
+def row_keys(rows: pd.DataFrame) -> list[str]:
+    """Say for each row which one it is: ``area north, grade 7, year 2026``; its label where it has no key."""
+    keys = [key for key in ("project_id", "school_id", "area", "stage", "grade", "year") if key in rows]
+    if not keys:
+        return [f"row {label}" for label in rows.index]
+    told = [[f"{key} {value}" for value in rows[key]] for key in keys]
+    return [", ".join(parts) for parts in zip(*told, strict=True)]
+
+
+def names(frame: pd.DataFrame, column: str, name: str) -> pd.Series:
+    """Return a column of names as text; raise where one is missing, ``""`` where there is no such column."""
+    if column not in frame:
+        return pd.Series("", index=frame.index, dtype="str")
+    lacking = frame[frame[column].isna()]
+    if len(lacking):
+        faults = [f"{name}, row {label}" for label in lacking.index]
+        raise DataError(listing(f"{column} is missing", faults, f"write the {column}, or leave these rows out"))
+    return frame[column].astype("str")
+
+
+def refuse_twice(rows: pd.DataFrame, keys: Sequence[str], name: str, hint: str) -> None:
+    """Raise where the same key stands in two rows."""
+    twice = rows[rows.duplicated([key for key in keys if key in rows])]
+    if len(twice):
+        raise DataError(listing(f"{name} given twice", row_keys(twice), hint))
 
 
 def columns(frame: pd.DataFrame, needed: Sequence[str], name: str) -> None:
@@ -144,19 +168,23 @@ def read_cube(enrolment: pd.DataFrame, chains: Chains, more_areas: Sequence[str]
     Raises
     ------
     DataError
-        Missing columns, no rows, students that are no finite counts, a grade of a year given twice, unknown grades.
+        Missing columns, no rows, students that are no finite counts, a grade of a year given twice, unknown grades,
+        chains that are no lists of different grades.
     """
     columns(enrolment, ["grade", "year", "students"], "enrolment")
+    grades = _grades(chains)
     table = pd.DataFrame(
         {
-            "area": enrolment["area"].astype("str") if "area" in enrolment else "",
-            "grade": enrolment["grade"].astype("str"),
+            "school_id": names(enrolment, "school_id", "enrolment"),
+            "area": names(enrolment, "area", "enrolment"),
+            "grade": names(enrolment, "grade", "enrolment"),
             "year": whole_years(enrolment, "enrolment"),
             "students": counts(enrolment, "students", "enrolment"),
         }
     )
-    _refuse_doubles(table, enrolment)
-    grades = tuple(grade for chain in chains for grade in chain)
+    told = table[[key for key in table if key in enrolment]]
+    keys = ("school_id", "area", "grade", "year")
+    refuse_twice(told, keys, "enrolment", "keep one row; sum up classes and campuses first")
     _refuse_unknown_grades(table, grades)
     areas = pd.Index(sorted({*table["area"].unique(), *more_areas}))
     years = np.arange(table["year"].min(), table["year"].max() + 1)
@@ -178,17 +206,16 @@ def _fold(table: pd.DataFrame, areas: pd.Index, grades: tuple[str, ...], years: 
     return np.where(reported[:, None, :], students, np.nan)
 
 
-def _refuse_doubles(table: pd.DataFrame, enrolment: pd.DataFrame) -> None:
-    """Raise where a grade of a year stands twice for the same school or area."""
-    keys = table[["area", "grade", "year"]]
-    if "school_id" in enrolment:
-        keys = keys.assign(school_id=enrolment["school_id"].astype("str"))
-    twice = keys[keys.duplicated()]
-    if len(twice):
-        faults = [", ".join(f"{key} {row[key]}" for key in keys) for _, row in twice.iterrows()]
+def _grades(chains: Chains) -> tuple[str, ...]:
+    """Return the grades in order; raise on chains that are no lists, are empty, or share a grade."""
+    faults = [repr(chain) for chain in chains if isinstance(chain, str) or not len(chain)]
+    grades = [grade for chain in chains for grade in chain]
+    faults += [f"{grade} stands twice" for grade in dict.fromkeys(grades) if grades.count(grade) > 1]
+    if faults or not grades:
         raise DataError(
-            listing("enrolment given twice", faults, "keep one row; sum up classes and campuses first")
+            listing("chains that cannot be followed", faults, 'write lists such as [["K1", "K2", "K3"]]')
         )
+    return tuple(grades)
 
 
 def _refuse_unknown_grades(table: pd.DataFrame, grades: tuple[str, ...]) -> None:

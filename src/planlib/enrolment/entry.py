@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from planlib.enrolment.cube import Array, Cube, columns, counts, whole_years
+from planlib.enrolment.cube import Array, Cube, columns, counts, names, refuse_twice, row_keys, whole_years
 from planlib.enrolment.noise import errors
 from planlib.enrolment.ratios import SMOOTHING, Pairs, estimate, extreme, smooth, window
 from planlib.errors import DataError, listing
@@ -128,15 +128,13 @@ def births_table(births: pd.DataFrame, cube: Cube, until: int) -> tuple[pd.DataF
     columns(births, ["year", "births"], "births")
     own = pd.DataFrame(
         {
-            "area": births["area"].astype("str") if "area" in births else "",
+            "area": names(births, "area", "births"),
             "year": whole_years(births, "births"),
             "births": counts(births, "births", "births"),
         }
     )
-    twice = own[own.duplicated(["area", "year"])]
-    if len(twice):
-        faults = [f"area {row.area or 'all'}, year {row.year}" for row in twice.itertuples()]
-        raise DataError(listing("births given twice", faults, "keep one row for each year"))
+    told = own if "area" in births else own.drop(columns="area")
+    refuse_twice(told, ("area", "year"), "births", "keep one row for each year")
     wide = own.pivot_table(index="area", columns="year", values="births", aggfunc="first")
     wide = wide.reindex(columns=range(int(wide.columns.min()), int(wide.columns.max()) + 1))
     _refuse_gaps(wide, cube, "area" in births)
@@ -201,11 +199,12 @@ def entries(
     missed = np.where(fed_from_outside(cube)[:, :, 1:], _missed(cube.students, held), np.nan)
     if births is not None:
         table, known = births_table(births, cube, cube.last_year + horizon)
-        for head in np.flatnonzero(cube.is_entry).tolist():
-            age = birth_age.get(cube.grades[head])
-            if age is not None:
-                by_births = _by_births(cube, head, table, known, age, horizon, method, years)
-                _put(by_births, head, paths, notes, missed)
+        for grade, pair in birth_pairs(cube, table, birth_age).items():
+            ahead = cube.last_year + 1 + np.arange(horizon)
+            future = np.stack([_cohorts(table, int(year), birth_age[grade]) for year in ahead], axis=1)
+            held_on = np.broadcast_to(ahead - birth_age[grade] > known, future.shape)
+            found = _by_births(pair, future, held_on, without_sharing(method), years)
+            _put(found, cube.grades.index(grade), paths, notes, missed)
     is_given = np.zeros(shape, dtype=bool)
     if given is not None:
         _give(cube, is_open, given, paths, is_given, notes)
@@ -242,24 +241,44 @@ class _ByBirths:
     error: Array
 
 
-def _by_births(
-    cube: Cube, head: int, table: pd.DataFrame, known: int, age: int, horizon: int, method: str, years: int | None
-) -> _ByBirths:
+def birth_pairs(cube: Cube, births: pd.DataFrame, birth_age: Mapping[str, int]) -> dict[str, Pairs]:
+    """Return births and entrants of each entry grade with an age, area × 1 × year; missing where either is unknown.
+
+    Parameters
+    ----------
+    cube : Cube
+        Enrolment.
+    births : DataFrame
+        From :func:`births_table`.
+    birth_age : mapping
+        Age by grade.
+
+    Returns
+    -------
+    dict of str to Pairs
+    """
+    found = {}
+    for head in np.flatnonzero(cube.is_entry).tolist():
+        age = birth_age.get(cube.grades[head])
+        if age is not None:
+            born = np.stack([_cohorts(births, int(year), age) for year in cube.years], axis=1)
+            entrants = cube.students[:, head]
+            known = (born > 0) & (entrants > 0)
+            before, after = (np.where(known, side, np.nan)[:, None] for side in (born, entrants))
+            found[cube.grades[head]] = Pairs(before, after, np.zeros(1, int))
+    return found
+
+
+def without_sharing(method: str) -> str:
+    """Return the method for a factor of births, which shares nothing with other grades: it is births' own."""
+    return "mean" if method == "shared" else method
+
+
+def _by_births(pair: Pairs, future: Array, held: Array, method: str, years: int | None) -> _ByBirths:
     """Multiply the births of each cohort by the factor that past cohorts showed."""
-    ahead = cube.last_year + 1 + np.arange(horizon)
-    past = np.stack([_cohorts(table, int(year), age) for year in cube.years], axis=1)
-    future = np.stack([_cohorts(table, int(year), age) for year in ahead], axis=1)
-    entrants = cube.students[:, head]
-    valid = (past > 0) & (entrants > 0)
-    pair = Pairs(
-        np.where(valid, past, np.nan)[:, None], np.where(valid, entrants, np.nan)[:, None], np.zeros(1, int)
-    )
-    # nothing is shared with other grades here: the factor is births' own
-    method = "mean" if method == "shared" else method
     factor = estimate(pair, method, years)
     seen = window(pair, years).ratio
     lowest, highest = extreme(seen), -extreme(-seen)
-    held = np.broadcast_to(ahead - age > known, future.shape)
     missed = errors(pair, method, years)[0][:, 0]
     return _ByBirths(factor * future, lowest * future, highest * future, held, missed)
 
@@ -293,10 +312,14 @@ def _give(
 ) -> None:
     """Lay given entry numbers over everything else."""
     columns(given, ["year", "students"], "entry")
-    names = [cube.grades[head] for head in np.flatnonzero(cube.is_entry)]
-    if "grade" not in given and len(names) > 1:
-        raise DataError(f"entry has no column grade, but there are {len(names)} entry grades: {', '.join(names)}.")
-    grade = given["grade"].astype("str") if "grade" in given else pd.Series(names[0], index=given.index)
+    refuse_twice(given, ("area", "grade", "year"), "entry", "keep one row for each area, grade and year")
+    first = [cube.grades[head] for head in np.flatnonzero(cube.is_entry)]
+    if "grade" not in given and len(first) > 1:
+        known = ", ".join(first)
+        raise DataError(
+            f"entry has no column grade, but there are {len(first)} entry grades: {known}.\nTo do: add it."
+        )
+    grade = given["grade"].astype("str") if "grade" in given else pd.Series(first[0], index=given.index)
     area = given["area"].astype("str") if "area" in given else pd.Series(cube.areas[0], index=given.index)
     step = whole_years(given, "entry") - cube.last_year - 1
     places = (cube.areas.get_indexer(area), pd.Index(cube.grades).get_indexer(grade), step.to_numpy())
@@ -313,14 +336,12 @@ def _give(
 def _refuse_astray(given: pd.DataFrame, places: tuple[Array, Array, Array], is_open: Array, vague: bool) -> None:
     """Raise on given entries whose area, grade or year does not exist in this projection."""
     if vague:
-        raise DataError(f"entry has no column area, but there are {len(is_open)} areas. To do: add it.")
+        raise DataError(f"entry has no column area, but there are {len(is_open)} areas.\nTo do: add it.")
     known = (places[0] >= 0) & (places[1] >= 0) & (places[2] >= 0)
     wrong = given[~(known & is_open[places[0], places[1]])]
     if len(wrong):
-        keys = [key for key in ("area", "grade", "year") if key in given]
-        faults = [", ".join(f"{key} {row[key]}" for key in keys) for _, row in wrong.iterrows()]
         hint = (
             "use an area of the enrolment, the first grade of a chain (or one whose grade below that area does not "
             "have), and a year after the last one counted"
         )
-        raise DataError(listing("entry numbers that belong nowhere", faults, hint))
+        raise DataError(listing("entry numbers that belong nowhere", row_keys(wrong), hint))

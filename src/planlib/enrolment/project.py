@@ -16,6 +16,7 @@ from planlib.enrolment.cube import (
     columns,
     counts,
     read_cube,
+    row_keys,
     whole_years,
 )
 from planlib.enrolment.entry import BIRTH_AGE, Entry, entries
@@ -116,7 +117,7 @@ def project(
         ``year, students``, with ``grade`` where there are several chains and ``area`` where there are several areas.
         Given numbers carry no doubt.
     method, years
-        How yearly ratios become one, see :func:`planlib.enrolment.ratios.progression_ratios`.
+        How yearly ratios become one, see :func:`planlib.enrolment.progression_ratios`.
     held : {"last", "smoothed"}
         Where entrants are held: at their last number, or at their level smoothed with weight 0.4.
     changes : DataFrame, optional
@@ -176,9 +177,10 @@ def _check_call(horizon: int, by: Sequence[str], levels: Sequence[int], paths: i
         raise DataError(f"horizon is {horizon!r}. To do: use a whole number of years from 1 to {LONGEST}.")
     if not by or set(by) - {"area", "stage", "grade"}:
         raise DataError(f"by is {list(by)}. To do: use any of area, stage, grade.")
-    if any(not 0 < level < 100 for level in levels):
+    numbers = (int, float, np.integer, np.floating)
+    if not len(levels) or any(not isinstance(level, numbers) or not 0 < level < 100 for level in levels):
         raise DataError(f"levels are {list(levels)}. To do: use percentages between 0 and 100, such as 80 and 95.")
-    if paths < 0:
+    if isinstance(paths, bool) or not isinstance(paths, (int, np.integer)) or paths < 0:
         raise DataError(f"paths is {paths}. To do: use 0 for no intervals, or some hundreds.")
 
 
@@ -262,23 +264,22 @@ def _changes(cube: Cube, changes: pd.DataFrame | None, horizon: int) -> Array:
     if changes is None or changes.empty:
         return found
     columns(changes, ["grade", "year", "students"], "changes")
+    if "area" not in changes and len(cube.areas) > 1:
+        raise DataError(f"changes has no column area, but there are {len(cube.areas)} areas.\nTo do: add it.")
     area = changes["area"].astype("str") if "area" in changes else pd.Series(cube.areas[0], index=changes.index)
     step = (whole_years(changes, "changes") - cube.last_year - 1).to_numpy()
-    places = (
+    place = (
         cube.areas.get_indexer(area),
         pd.Index(cube.grades).get_indexer(changes["grade"].astype("str")),
         step,
     )
-    wrong = changes[(places[0] < 0) | (places[1] < 0) | (step < 0)]
+    wrong = changes[(place[0] < 0) | (place[1] < 0) | (step < 0)]
     if len(wrong):
-        faults = [
-            f"area {row.get('area', '')}, grade {row['grade']}, year {row['year']}" for _, row in wrong.iterrows()
-        ]
         hint = "use a known grade and a year after the last one counted"
-        raise DataError(listing("scheduled changes that belong nowhere", faults, hint))
+        raise DataError(listing("scheduled changes that belong nowhere", row_keys(wrong), hint))
     inside = step < horizon
     students = counts(changes, "students", "changes", signed=True).to_numpy()
-    np.add.at(found, tuple(place[inside] for place in places), students[inside])
+    np.add.at(found, tuple(index[inside] for index in place), students[inside])
     return found
 
 

@@ -1,12 +1,11 @@
 """Grade progression ratios: which share of a grade is found in the next grade a year later."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 
-from planlib.enrolment.cube import CHAINS, Array, Chains, Cube, read_cube
+from planlib.enrolment.cube import Array, Cube
 from planlib.errors import DataError
 
 SMOOTHING = 0.4
@@ -170,8 +169,8 @@ def window(pair: Pairs, years: int | None) -> Pairs:
     """Return the last `years` pairs (all for None)."""
     if years is None:
         return pair
-    if years < 1:
-        raise DataError(f"years is {years}. To do: use the last 1, 2, 3, … ratios, or None for all.")
+    if isinstance(years, bool) or not isinstance(years, (int, np.integer)) or years < 1:
+        raise DataError(f"years is {years!r}. To do: use the last 1, 2, 3, … ratios, or None for all.")
     return pair.years(slice(-years, None))
 
 
@@ -197,81 +196,6 @@ def estimate(pair: Pairs, method: str, years: int | None) -> Array:
     if seen.before.shape[-1] == 0:
         return np.full(seen.before.shape[:-1], np.nan)
     return _shared(pair, years) if method == "shared" else _ESTIMATORS[method](seen)
-
-
-def progression_ratios(
-    enrolment: pd.DataFrame,
-    method: str = "mean",
-    years: int | None = 3,
-    by: Sequence[str] | None = None,
-    chains: Chains = CHAINS,
-) -> pd.DataFrame:
-    """Estimate grade progression ratios r(g) = E(g+1, t+1) / E(g, t).
-
-    ``mean`` of the yearly ratios; ``weighted``: pupils of all years together, so large years count more; ``median``;
-    ``last``; ``smoothed``: single exponential smoothing with weight 0.4; ``shared``: each grade's own pattern, averaged
-    (for few pupils drawn towards that of all areas), lifted to where all grades of its chain stood last year: families
-    move with all their children. A ratio holds everything that happens between two counts: moving in and out,
-    repeating, leaving for another sector. It may be above 1.
-
-    Parameters
-    ----------
-    enrolment : DataFrame
-        Long: ``grade, year, students``; optional ``area``, ``school_id``.
-    method : {"mean", "weighted", "median", "last", "smoothed", "shared"}
-        How the yearly ratios become one.
-    years : int or None
-        How many of the last yearly ratios are used; None for all.
-    by : sequence of str, optional
-        ``["area"]`` (the default where there is such a column) or ``[]`` for all areas together.
-    chains : sequence of sequences of str
-        Which grade follows which.
-
-    Returns
-    -------
-    DataFrame
-        ``area`` (if asked for), ``grade, next_grade, ratio, lowest, highest, ratios`` (how many yearly ratios were
-        used; 0 gives a missing ratio).
-
-    Raises
-    ------
-    DataError
-        On a table that :func:`planlib.enrolment.cube.read_cube` refuses, an unknown method or column.
-
-    References
-    ----------
-    .. [1] NCES, Projections of Education Statistics to 2019, appendix A.1 (grade retention method).
-    .. [2] R package enrollcast, vignette (the numbers of the example).
-
-    Examples
-    --------
-    >>> counted = {2021: [100, 90, 80], 2022: [110, 95, 88], 2023: [120, 99, 91]}
-    >>> rows = [(g, y, n) for y, row in counted.items() for g, n in zip(["K", "1", "2"], row)]
-    >>> table = pd.DataFrame(rows, columns=["grade", "year", "students"])
-    >>> progression_ratios(table, chains=[["K", "1", "2"]])["ratio"].round(7).tolist()
-    [0.925, 0.9678363]
-    """
-    by = ["area"] if by is None and "area" in enrolment else list(by or [])
-    if by not in ([], ["area"]):
-        raise DataError(f"by is {by}. To do: use ['area'] or [].")
-    cube = read_cube(enrolment, chains)
-    cube = cube if by else cube.pooled()
-    pair = pairs(cube)
-    inner = [place for place in range(len(cube.grades) - 1) if not cube.is_entry[place + 1]]
-    used = window(pair, years).ratio[:, inner]
-    number = np.isfinite(used).sum(axis=-1)
-    table = pd.DataFrame(
-        {
-            "area": np.repeat(cube.areas.to_numpy(), len(inner)),
-            "grade": np.tile([cube.grades[place] for place in inner], len(cube.areas)),
-            "next_grade": np.tile([cube.grades[place + 1] for place in inner], len(cube.areas)),
-            "ratio": estimate(pair, method, years)[:, inner].ravel(),
-            "lowest": extreme(used).ravel(),
-            "highest": -extreme(-used).ravel(),
-            "ratios": number.ravel(),
-        }
-    )
-    return table if by else table.drop(columns="area")
 
 
 def extreme(values: Array, none: float = np.nan) -> Array:

@@ -5,7 +5,15 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from planlib.enrolment.cube import STAGE_OF_GRADE, columns, counts, whole_years
+from planlib.enrolment.cube import (
+    STAGE_OF_GRADE,
+    columns,
+    counts,
+    names,
+    refuse_twice,
+    row_keys,
+    whole_years,
+)
 from planlib.errors import DataError, listing
 
 GRADES_OF_KIND: dict[str, tuple[str, ...]] = {
@@ -28,7 +36,8 @@ def seats(
     """Compare children with seats, by area, stage and year.
 
     Classes are rounded up per grade of each school (where the table has ``school_id``) or area and then added:
-    rounding the district's total up once would hide the shortage of every place that is full.
+    rounding the district's total up once would hide the shortage of every place that is full. For classes grade by grade
+    let every grade be its own stage (``stages={"1": "1", …}``).
 
     Parameters
     ----------
@@ -36,7 +45,8 @@ def seats(
         ``grade, year`` and `value`; optional ``area``, ``school_id``.
     capacity : DataFrame
         ``stage, seats``; optional ``area`` (as in the projection) and ``year`` (without it the same every year; with it
-        the last year given holds on). No rows: no capacity is known.
+        the last year given holds on). No rows: no capacity is known. Areas with seats but without children are listed
+        too, for the stages that are projected.
     class_sizes : mapping
         Children a class, by grade (``K1``) or by stage (``primary``); a grade's own entry goes first.
     value : str
@@ -55,7 +65,8 @@ def seats(
     Raises
     ------
     DataError
-        A grade without class size or stage, capacity given twice, a column that is missing.
+        A grade without class size or stage, a stage of the capacity that no grade belongs to, capacity given twice, a
+        column that is missing.
 
     Examples
     --------
@@ -69,8 +80,10 @@ def seats(
     rows = table.groupby(["area", "stage", "year"], sort=False, as_index=False)[
         ["students", "classes", "seats_needed"]
     ].sum()
+    own = _seats_known(capacity, rows, "area" in projection, stages)
+    rows = _with_empty_areas(rows, own)
     rows["size"] = rows["seats_needed"] / rows["classes"].where(rows["classes"] > 0)
-    rows = rows.merge(_capacity(capacity, rows, "area" in projection), on=["area", "stage", "year"], how="left")
+    rows = rows.merge(_capacity(own, rows), on=["area", "stage", "year"], how="left")
     rows["balance"] = rows["seats"] - rows["students"]
     rows["shortage"] = (-rows["balance"]).clip(lower=0)
     rows["surplus"] = rows["balance"].clip(lower=0)
@@ -87,7 +100,7 @@ def _classes(
     """Return children, classes and seats per school or area, grade and year."""
     grade = projection["grade"].astype("str")
     stage = grade.map(dict(stages))
-    size = grade.map(dict(class_sizes)).fillna(stage.map(dict(class_sizes))).astype("float64")
+    size = pd.to_numeric(grade.map(dict(class_sizes)).fillna(stage.map(dict(class_sizes))), errors="coerce")
     lacking = sorted(set(grade[stage.isna() | ~(size > 0)]))
     if lacking:
         hint = "name them in class_sizes (by grade or stage, more than 0) and in stages"
@@ -97,7 +110,7 @@ def _classes(
     classes = np.ceil(students / size - 1e-9).clip(lower=0)
     return pd.DataFrame(
         {
-            "area": projection["area"].astype("str") if "area" in projection else "",
+            "area": names(projection, "area", "projection"),
             "stage": stage,
             "year": whole_years(projection, "projection"),
             "students": students,
@@ -107,23 +120,46 @@ def _classes(
     )
 
 
-def _capacity(capacity: pd.DataFrame, rows: pd.DataFrame, by_area: bool) -> pd.DataFrame:
-    """Return capacity by area, stage and year of the projection."""
+def _seats_known(
+    capacity: pd.DataFrame, rows: pd.DataFrame, by_area: bool, stages: Mapping[str, str]
+) -> pd.DataFrame:
+    """Return the capacity of the stages projected, checked: ``area, stage, seats, since``."""
     if capacity.empty:
-        return rows[["area", "stage", "year"]].assign(seats=np.nan)
+        return pd.DataFrame({"area": [], "stage": [], "seats": [], "since": []})
     columns(capacity, ["stage", "seats", *(["area"] if by_area else [])], "capacity")
     own = pd.DataFrame(
         {
-            "area": capacity["area"].astype("str") if by_area else "",
-            "stage": capacity["stage"].astype("str"),
+            "area": names(capacity, "area", "capacity") if by_area else "",
+            "stage": names(capacity, "stage", "capacity"),
             "seats": counts(capacity, "seats", "capacity"),
         }
     )
+    known = set(stages.values())
+    strange = capacity[~own["stage"].isin(known)]
+    if len(strange):
+        hint = f"use one of {', '.join(dict.fromkeys(stages.values()))}"
+        raise DataError(listing("capacity of unknown stages", row_keys(strange), hint))
     own["since"] = whole_years(capacity, "capacity") if "year" in capacity else rows["year"].min()
-    twice = own[own.duplicated(["area", "stage", "since"])]
-    if len(twice):
-        faults = [f"area {row.area}, stage {row.stage}, year {row.since}" for row in twice.itertuples()]
-        raise DataError(listing("capacity given twice", faults, "keep one row, or sum up the schools first"))
+    told = own.rename(columns={"since": "year"}) if "year" in capacity else own.drop(columns="since")
+    refuse_twice(told, ("area", "stage", "year"), "capacity", "keep one row, or sum up the schools first")
+    return own[own["stage"].isin(rows["stage"])]
+
+
+def _with_empty_areas(rows: pd.DataFrame, own: pd.DataFrame) -> pd.DataFrame:
+    """Add areas that have seats for a projected stage but no children in it."""
+    there = pd.MultiIndex.from_frame(rows[["area", "stage"]])
+    empty = own[["area", "stage"]].drop_duplicates()
+    empty = empty[~pd.MultiIndex.from_frame(empty).isin(there)]
+    if empty.empty:
+        return rows
+    grid = empty.merge(rows[["year"]].drop_duplicates(), how="cross")
+    return pd.concat([rows, grid.assign(students=0.0, classes=0.0, seats_needed=0.0)], ignore_index=True)
+
+
+def _capacity(own: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+    """Return seats by area, stage and year of the projection: the last ones given."""
+    if own.empty:
+        return rows[["area", "stage", "year"]].assign(seats=np.nan)
     wanted = rows[["area", "stage", "year"]].sort_values("year")
     own = own.astype({"since": wanted["year"].dtype}).sort_values("since")
     found = pd.merge_asof(wanted, own, left_on="year", right_on="since", by=["area", "stage"])
@@ -162,16 +198,28 @@ def staff_posts(
     columns(projection, ["grade", "year", value], "projection")
     table = pd.DataFrame(
         {
-            "area": projection["area"].astype("str") if "area" in projection else "",
-            "stage": projection["grade"].astype("str").map(dict(stages)),
+            "area": names(projection, "area", "projection"),
+            "stage": _stage(projection, stages),
             "year": whole_years(projection, "projection"),
             "students": counts(projection, value, "projection"),
         }
     )
+    wrong = [f"{stage}: {ratio}" for stage, ratio in pupils_per_post.items() if not ratio > 0]
+    if wrong:
+        raise DataError(listing("pupils per post must be more than 0", wrong, "correct the ratio"))
     table = table[table["stage"].isin(list(pupils_per_post))]
     rows = table.groupby(["area", "stage", "year"], sort=False, as_index=False)["students"].sum()
     rows["posts"] = np.ceil(rows["students"] / rows["stage"].map(dict(pupils_per_post)) - 1e-9)
     return rows
+
+
+def _stage(projection: pd.DataFrame, stages: Mapping[str, str]) -> pd.Series:
+    """Return the stage of every row; raise on grades without one."""
+    grade = names(projection, "grade", "projection")
+    lacking = sorted(set(grade) - set(stages))
+    if lacking:
+        raise DataError(listing("grades without a stage", lacking, "name them in stages"))
+    return grade.map(dict(stages))
 
 
 def new_seats(
@@ -202,7 +250,8 @@ def new_seats(
     Raises
     ------
     DataError
-        An unknown kind, a date that is no ISO date, seats that are no count.
+        An unknown kind, a date that is no ISO date, seats that are no count, a project given twice, a renewal without a
+        stage.
 
     Examples
     --------
@@ -231,8 +280,8 @@ def new_seats(
         for year in years
         if year >= start
     ]
-    names = ["project_id", "kind", "area", "stage", "year", "grades_open", "seats"]
-    return pd.DataFrame(rows, columns=names).astype({"seats": "float64"})
+    told = ["project_id", "kind", "area", "stage", "year", "grades_open", "seats"]
+    return pd.DataFrame(rows, columns=told).astype({"seats": "float64"})
 
 
 def _shares(row: object, whole: float, stages: Mapping[str, str]) -> list[tuple[str, int, float]]:
@@ -264,5 +313,11 @@ def _refuse_projects(projects: pd.DataFrame, opened: pd.Series) -> None:
         f"project {row['project_id']}: kind {row['kind']!r}, expected one of {', '.join(known)}"
         for _, row in projects[~projects["kind"].isin(known)].iterrows()
     ]
+    stage = projects["stage"].fillna("") if "stage" in projects else pd.Series("", index=projects.index)
+    homeless = projects["kind"].eq("renewal") & stage.eq("")
+    faults += [
+        f"project {row['project_id']}: a renewal without a stage" for _, row in projects[homeless].iterrows()
+    ]
+    refuse_twice(projects[["project_id"]], ("project_id",), "projects", "keep one row for each project")
     if faults:
         raise DataError(listing("projects that cannot be counted", faults, "correct projects.csv"))

@@ -1,8 +1,6 @@
 """Chinese type on any machine: the font by file, the style, and a missing glyph as an error.
 
-Noto Sans SC comes inside the pinned ``zhplot`` wheel; the package itself is never imported, as importing it would
-change Matplotlib's global state. Without this room a machine without Chinese fonts draws empty boxes, and every
-other check passes on them.
+Without this room a machine without Chinese fonts draws empty boxes, and every other check passes on them.
 """
 
 import logging

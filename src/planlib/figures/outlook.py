@@ -1,6 +1,7 @@
 """What is likely to come, and how earlier forecasts turned out."""
 
 import math
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -27,6 +28,8 @@ from planlib.words import (
     word,
 )
 
+# in grey a broken line is not mistaken for the median
+_TARGET: dict[str, Any] = {"color": VERMILION, "linewidth": 1.8, "linestyle": (0, (7, 2, 1.5, 2))}
 _BAND_80, _BAND_95 = "#7FB2D9", "#CFE2F2"
 _SIGN = {"likely": "●", "at_risk": "▼", "unlikely": "✕"}
 _INTERVALS = ["lower_80", "upper_80", "lower_95", "upper_95"]
@@ -167,7 +170,7 @@ def _fan_panel(
     axes.plot(ahead["year"], ahead["median"], color=BLUE, linewidth=1.8)
     axes.plot(ahead["year"], ahead["naive"], color=INK, linewidth=1.2, linestyle=(0, (1, 2)))
     axes.plot([start, end], [row["baseline"], row["target"]], color=GREY, linewidth=1.2, linestyle=(0, (5, 3)))
-    axes.axhline(row["target"], color=VERMILION, linewidth=1.6)
+    axes.axhline(row["target"], **_TARGET)
     axes.plot(seen["year"], seen["value"], "o", color=INK, markersize=4.5, zorder=5, clip_on=False)
     _fan_limits(axes, seen, ahead, row)
     first = int(min([start, *seen["year"]]))
@@ -228,7 +231,7 @@ def _fan_legend(page: Sheet, has_naive: bool, language: str) -> None:
             linestyle=(0, (1, 2)),
             label=say("fan_naive_model" if has_naive else "fan_naive", language),
         ),
-        Line2D([], [], color=VERMILION, linewidth=1.6, label=say("fan_target", language)),
+        Line2D([], [], label=say("fan_target", language), **_TARGET),
         Line2D([], [], color=GREY, linestyle=(0, (5, 3)), label=say("fan_path", language)),
     ]
     page.legend(handles)
@@ -337,19 +340,19 @@ def _review_row(table: Axes, bars: Axes, y: int, row: pd.Series, language: str) 
     mark = _HIT[row["hit"]]
     marks.draw(bars, scaled["actual"], y, mark)
     table.axhline(y - 0.5, color="#ECECEC", linewidth=0.6, zorder=0)
-    name, unit, digits = name_of(row, language), unit_name(row["unit"], language), int(row["precision"])
-    size = 9.0 if language == "zh" else 8.4
-    table.text(0.16, y, wrap(name, 2.95 * 72 / size), va="center", fontsize=size, linespacing=1.1)
-    forecast = say(
-        "forecast_cell",
-        language,
-        median=number(row["median"], language, digits),
-        interval=_interval(row, language),
-    )
-    table.text(6.1, y, forecast, va="center", fontsize=8.5)
+    digits, size = int(row["precision"]), 9.0 if language == "zh" else 8.4
     table.text(
-        7.95, y, with_unit(number(row["actual"], language, digits), unit, language), va="center", fontsize=8.5
+        0.16,
+        y,
+        wrap(named_with_unit(row, language), 2.95 * 72 / size),
+        va="center",
+        fontsize=size,
+        linespacing=1.1,
     )
+    median, actual = (number(row[column], language, digits) for column in ("median", "actual"))
+    forecast = say("forecast_cell", language, median=median, interval=_interval(row, language))
+    table.text(6.1, y, forecast, va="center", fontsize=8.5)
+    table.text(7.95, y, actual, va="center", fontsize=8.5)
     marks.draw(table, 8.82, y, mark, 7)
     table.text(8.94, y, say(f"hit_{row['hit']}", language), va="center", fontsize=8.5)
 

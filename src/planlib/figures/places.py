@@ -1,6 +1,7 @@
 """Pupils and places: what is counted, what is projected, where it is short."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from planlib.figures import marks
-from planlib.figures.lettering import INK, axis_numbers, style, wrap
+from planlib.figures.lettering import INK, QUIET, axis_numbers, style, wrap
 from planlib.figures.marks import BLUE, GREY, LINES, STAGE, VERMILION
 from planlib.figures.picture import Picture, Sheet, no_data, sheet
 from planlib.words import (
@@ -335,14 +336,14 @@ def enrolment_chart(
     simulated: bool = False,
     note: str = "",
 ) -> Picture:
-    """Draw pupils by stage: what was counted, and the projection with its low and high variant.
+    """Draw pupils by stage: what was counted, the projection with its band and its variants, and no change.
 
     Parameters
     ----------
     history : DataFrame
         ``stage, year, students``.
     projection : DataFrame
-        ``stage, year, students, lower, upper``.
+        ``stage, year, students, lower, upper``, optionally ``low, high`` (the variants) and ``naive``.
     language, simulated, note
         As in :func:`planlib.figures.progress_bullets`.
 
@@ -373,7 +374,7 @@ def enrolment_chart(
     title = _enrolment_title(stages, changes, language)
     with style():
         page = sheet(9.7, 2.6, title, language, "", note, simulated, legend=0.32)
-        _enrolment_legend(page, language)
+        _enrolment_legend(page, projection.columns, language)
         page.constrain(wspace=0.05)
         for axes, stage in zip(_one_row(page, len(stages)), stages, strict=False):
             seen, ahead = (f[f["stage"].eq(stage)].sort_values("year") for f in (history, projection))
@@ -406,26 +407,45 @@ def _enrolment_title(stages: list[str], changes: list[tuple[pd.Series, pd.Series
 
 def _enrolment_panel(axes: Axes, seen: pd.DataFrame, ahead: pd.DataFrame, language: str) -> None:
     last = seen.iloc[-1]
-    start = pd.DataFrame(
-        [{"year": last["year"], **dict.fromkeys(["students", "lower", "upper"], last["students"])}]
-    )
-    fan = pd.concat([start, ahead[["year", "students", "lower", "upper"]]], ignore_index=True).astype(float)
+    lines = [c for c in ("students", "lower", "upper", *_VARIANTS) if c in ahead]
+    start = pd.DataFrame([{"year": last["year"], **dict.fromkeys(lines, last["students"])}])
+    fan = pd.concat([start, ahead[["year", *lines]]], ignore_index=True).astype(float)
+    for variant in set(lines) & set(_VARIANTS):
+        axes.plot(fan["year"], fan[variant], **_VARIANTS[variant])
     axes.fill_between(fan["year"], fan["lower"], fan["upper"], color="#CFE2F2", linewidth=0)
     axes.plot(fan["year"], fan["students"], color=BLUE, linestyle=LINES[1], linewidth=1.8)
     axes.plot(seen["year"], seen["students"], color=INK, marker="o", markersize=4, linewidth=1.5)
     # Above a falling line to the right of its start and below it to the left of its end no line runs; rising, mirrored.
     lift = 7 if fan["students"].iloc[-1] < last["students"] else -7
-    for row, place, side in ((last, lift, "left"), (fan.iloc[-1], -lift, "right")):
-        marks.near(axes, row["year"], row["students"], number(round(row["students"]), language), place, side)
-    _people_axis(axes, [*seen["year"], *ahead["year"]], max(finite([*seen["students"], *fan["upper"]])), language)
+    band = fan[[c for c in lines if c != "naive"]].iloc[-1]
+    ends = (
+        (last, last["students"], lift, "left"),
+        (fan.iloc[-1], band.min() if lift > 0 else band.max(), -lift, "right"),
+    )
+    for row, height, place, side in ends:
+        marks.near(axes, row["year"], height, number(round(row["students"]), language), place, side)
+    _people_axis(
+        axes, [*seen["year"], *ahead["year"]], max(finite([*seen["students"], *fan[lines].max()])), language
+    )
 
 
-def _enrolment_legend(page: Sheet, language: str) -> None:
+_CORNER = {"color": QUIET, "linewidth": 0.9, "linestyle": (0, (4, 2))}
+_VARIANTS: dict[str, dict[str, Any]] = {
+    "naive": {"color": INK, "linewidth": 1.2, "linestyle": (0, (1, 2))},
+    "low": _CORNER,
+    "high": _CORNER,
+}
+
+
+def _enrolment_legend(page: Sheet, has: Collection[str], language: str) -> None:
     handles = [
         Line2D([], [], color=INK, marker="o", markersize=4, label=say("enrolment_seen", language)),
         Line2D([], [], color=BLUE, linestyle=LINES[1], label=say("enrolment_ahead", language)),
         Patch(facecolor="#CFE2F2", label=say("low_high", language)),
     ]
+    for variant, code in (("low", "enrolment_corner"), ("naive", "enrolment_naive")):
+        if variant in has:
+            handles.append(Line2D([], [], label=say(code, language), **_VARIANTS[variant]))
     page.legend(handles)
 
 

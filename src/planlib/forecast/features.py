@@ -23,6 +23,7 @@ LEAST_CHANGE = 0.05
 """A constant series is taken to move by this share of what is usual at its level."""
 _STEEP = 6.0
 _MOST = 10.0
+_CALMEST = 0.001
 _WITH_LEVEL = frozenset({"rate", "count", "cumulative"})
 
 
@@ -125,7 +126,8 @@ def _weights(windows: Windows) -> dict[str, Floats]:
     change, moves, movement = windows.change, windows.steps, windows.movement
     weights = {"": np.ones_like(change), "falling": (change < 0).astype(float)}
     if windows.kind in _WITH_LEVEL:
-        weights["volatile"] = np.minimum(_over(movement, windows.values.mean(axis=1)), 1.0)
+        share = np.clip(_over(movement, windows.values.mean(axis=1)), _CALMEST, 1.0)
+        weights["restless"] = 1.0 - np.log(share) / np.log(_CALMEST)
     if windows.kind == "percent":
         weights["high"] = windows.last / 100.0
         weights["top"] = weights["high"] ** 4
@@ -136,6 +138,7 @@ def _weights(windows: Windows) -> dict[str, Floats]:
         weights["clear"] = clear / (1.0 + clear)
         weights["steady"] = (np.sign(moves) == np.sign(change)[:, None]).mean(axis=1)
         weights["smooth"] = _over(movement, movement + windows.turns)
+        weights["sure"] = weights["clear"] * weights["smooth"]
     return weights
 
 
@@ -143,9 +146,10 @@ def centre_features(windows: Windows, size: Floats) -> tuple[tuple[str, ...], Fl
     """Return what moves the median, in scales: 0 for a series that never moved, which is forecast not to move.
 
     The mean yearly change, its usual size, the last value's distance from the mean and the last change, each times
-    numbers in [0, 1] that say how far it is to be believed: falling; volatile (movement over level, of rates and
-    counts); high and top (p and p to the fourth, of percentages: shares above one half tend to rise, below to
-    fall); clear (t / (1 + t)); steady (share of steps in the direction of the change); smooth (steps hardly differ).
+    numbers in [0, 1] that say how far it is to be believed: falling; restless (movement over level, of rates and
+    counts, from 0.1 to 100 % on a log scale); high and top (p and p to the fourth, of percentages: shares above one
+    half tend to rise, below to fall); clear (t / (1 + t)); steady (share of steps in the direction of the change);
+    smooth (steps hardly differ); sure (clear times smooth).
 
     Parameters
     ----------

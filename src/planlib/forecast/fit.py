@@ -45,7 +45,7 @@ class Settings:
 
     rows: int = 30_000
     seed: int = 20200901
-    ridge: float = 1e-2
+    ridge: float = 5e-2
     spread_share: float = 0.8
     shares: tuple[float, ...] = SHARES
     horizons: tuple[int, ...] = HORIZONS
@@ -86,7 +86,7 @@ def examples(pool: pd.DataFrame, kind: str, length: int, horizons: Sequence[int]
     Parameters
     ----------
     pool : pandas.DataFrame
-        ``series_id, group, kind, year, value``, no missing values, one row per series and year.
+        ``series_id, group, kind, year, value``, no missing values, one row per series and year; optional ``votes``.
     kind : str
     length : int
         Values per window.
@@ -95,8 +95,8 @@ def examples(pool: pd.DataFrame, kind: str, length: int, horizons: Sequence[int]
     Returns
     -------
     Cases
-        ``weight`` is one over the root of the number of windows of the series: between a vote for each series and
-        a vote for each window.
+        ``weight`` is ``votes`` (1 by default) over the root of the number of windows of the series: between a vote
+        for each series and a vote for each window.
     """
     rows = pool[pool["kind"] == kind].sort_values(["series_id", "year"], kind="stable")
     code = pd.factorize(rows["series_id"])[0].astype(np.int64)
@@ -112,7 +112,8 @@ def examples(pool: pd.DataFrame, kind: str, length: int, horizons: Sequence[int]
     ends, future = ends[useful], future[useful]
     at = ends[:, None] + np.arange(1 - length, 1)
     group = pd.factorize(rows["group"], sort=True)[0].astype(np.int64)[ends]
-    weight = 1.0 / np.sqrt(np.bincount(code[ends], minlength=1)[code[ends]])
+    votes = rows["votes"].to_numpy(float)[ends] if "votes" in rows.columns else 1.0
+    weight = votes / np.sqrt(np.bincount(code[ends], minlength=1)[code[ends]])
     return Cases(Windows(value[at], year[at].astype(float), kind), future, group, weight)
 
 

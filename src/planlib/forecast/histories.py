@@ -13,7 +13,7 @@ from planlib.forecast.features import KINDS, WINDOW, Floats, Windows
 _HINT = "mend the observations (one value per series and year, numbers only), then call again"
 _BOUNDS = {"percent": (0.0, 100.0), "real": (-np.inf, np.inf)}
 _FROM_ZERO = (0.0, np.inf)
-_SMALLEST_COUNT = 300.0
+_SMALLEST_COUNT = 100.0
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def _two_values(
 
 
 def _guess(value: Floats, start: NDArray[np.int64]) -> NDArray[np.int8]:
-    """Guess kinds: real with a negative value; count if whole numbers reach 300, more than any rate; else rate."""
+    """Guess kinds: real with a negative value; count if whole numbers reach 100 (rates seldom are whole); else rate."""
     least, most = np.minimum.reduceat(value, start), np.maximum.reduceat(value, start)
     whole = np.logical_and.reduceat(value == np.floor(value), start)
     counts = np.where(whole & (most >= _SMALLEST_COUNT), KINDS.index("count"), KINDS.index("rate"))

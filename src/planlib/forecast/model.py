@@ -287,7 +287,7 @@ def forecast(
     observations : pandas.DataFrame
         Long: ``series_id, year, value``; optional ``kind``, ``lower_bound``, ``upper_bound``. Missing values count
         as gaps. Kinds: percent, positive, real, cumulative; positive means count where the values are whole numbers
-        that reach 300, else rate (both may be said outright). Without a kind: real if a value is negative, else
+        that reach 100, else rate (both may be said outright). Without a kind: real if a value is negative, else
         positive. ``denominator``: persons behind a percentage; few of them widen the interval.
     horizon : int
         Years ahead, 1 to 15.

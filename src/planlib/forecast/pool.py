@@ -25,6 +25,8 @@ BOUNDED = (
 
 COLUMNS = ["series_id", "group", "kind", "year", "value"]
 
+_VOTES_OF_RATIOS = 4.0
+
 
 def world_bank(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the World Bank's series of countries: percent where bounded, persons as count, else rate.
@@ -112,21 +114,6 @@ def running_totals(series: pd.DataFrame) -> pd.DataFrame:
     return rises.assign(series_id="total|" + named, value=total, kind="cumulative")
 
 
-def thinned(series: pd.DataFrame, seed: int = 20200901) -> pd.DataFrame:
-    """Return every second count series as a small place would have it: Poisson draws around 20 to 5 000.
-
-    Counts of nations hardly show the noise of small numbers; a district's grades and schools do.
-    """
-    random = np.random.default_rng(seed)
-    rows = series.sort_values(["series_id", "year"], kind="stable")
-    code, names = pd.factorize(rows["series_id"])
-    rows, code = rows[code % 2 == 0], code[code % 2 == 0]
-    size = np.exp(random.uniform(np.log(20), np.log(5000), len(names)))[code]
-    mean = rows["value"].groupby(code).transform("mean").to_numpy()
-    share = np.divide(rows["value"].to_numpy(), mean, out=np.zeros(len(rows)), where=mean > 0)
-    return rows.assign(series_id="thinned|" + rows["series_id"], value=random.poisson(size * share).astype(float))
-
-
 def build_pool(wdi: pd.DataFrame, ppts: pd.DataFrame) -> pd.DataFrame:
     """Return the pool of the shipped table, every kind.
 
@@ -140,11 +127,14 @@ def build_pool(wdi: pd.DataFrame, ppts: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        ``series_id, group, kind, year, value``. Bounded rates stand among the rates too, for callers who do not
-        say that a series is a percentage.
+        ``series_id, group, kind, year, value, votes``. Bounded rates stand among the rates too, for callers who do
+        not say that a series is a percentage; ratios of counts among the counts, being as slow, and with four votes
+        among the rates, where the World Bank's many would drown them (docs/benchmarks.md tells what that gains).
     """
-    bank, numbers = world_bank(wdi), counts(ppts)
+    bank, numbers, shares = world_bank(wdi), counts(ppts), ratios(ppts)
     rates = bank[bank["kind"] == "percent"].assign(kind="rate")
-    every = pd.concat([bank, numbers, ratios(ppts)], ignore_index=True)
-    small = thinned(every[every["kind"] == "count"])
-    return pd.concat([every, rates, small, signed(every), running_totals(numbers)], ignore_index=True)
+    every = pd.concat([bank, numbers, shares], ignore_index=True)
+    parts = [every, rates, shares.assign(kind="count"), signed(every), running_totals(numbers)]
+    pool = pd.concat(parts, ignore_index=True)
+    loud = (pool["kind"] == "rate") & pool["series_id"].isin(shares["series_id"].unique())
+    return pool.assign(votes=np.where(loud, _VOTES_OF_RATIOS, 1.0))

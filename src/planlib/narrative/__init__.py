@@ -1,11 +1,19 @@
 """Sentences and tables of the reports in Chinese and English: frames in, something to read out."""
 
 from planlib.columns import Column, write_date
-from planlib.narrative.annual import annual_late_table, annual_verdict, balance_moves_table, owed_table, year_moves
+from planlib.narrative.annual import (
+    annual_late_table,
+    annual_verdict,
+    balance_moves_table,
+    late_items,
+    owed_table,
+    year_moves,
+)
 from planlib.narrative.chapters import (
     amendment_table,
     balance,
     balance_table,
+    classes_table,
     commitment_table,
     count_table,
     failing_table,
@@ -13,6 +21,7 @@ from planlib.narrative.chapters import (
     indicator_table,
     ledger_table,
     money,
+    new_places_table,
     places,
     project_table,
     projects,
@@ -24,18 +33,22 @@ from planlib.narrative.closing import (
     carried_over,
     carried_table,
     check_table,
+    enrolment_review_table,
     feasible_table,
+    history_table,
     issues_table,
     methods,
     outlook,
     outlook_table,
     probability_table,
     problems_table,
+    required_table,
     review_table,
     sensitivity_table,
     verdicts,
 )
 from planlib.narrative.opening import basis, definitions_table, title, verdict
+from planlib.narrative.origins import origin
 from planlib.narrative.parts import Table, Text, frame, say
 
 __all__ = [
@@ -53,18 +66,24 @@ __all__ = [
     "carried_over",
     "carried_table",
     "check_table",
+    "classes_table",
     "commitment_table",
     "count_table",
     "definitions_table",
+    "enrolment_review_table",
     "failing_table",
     "feasible_table",
     "finance_table",
     "frame",
+    "history_table",
     "indicator_table",
     "issues_table",
+    "late_items",
     "ledger_table",
     "methods",
     "money",
+    "new_places_table",
+    "origin",
     "outlook",
     "outlook_table",
     "owed_table",
@@ -74,6 +93,7 @@ __all__ = [
     "project_table",
     "projects",
     "promises",
+    "required_table",
     "review_table",
     "say",
     "seats_table",

@@ -6,6 +6,8 @@ from planlib.columns import Column, write_date
 from planlib.district import Evaluation
 from planlib.district.evaluation import LATE, LATE_PROMISES
 from planlib.district.views import COMPULSORY
+from planlib.narrative.chapters import projects, promises
+from planlib.narrative.closing import explained_besides
 from planlib.narrative.opening import (
     amount,
     balance_sentence,
@@ -103,6 +105,18 @@ def annual_late_table(evaluation: Evaluation, language: str) -> Table:
         Column("said", "said", "long"),
     ]
     return Table(frame, columns, say("caption.annual_late", language), language)
+
+
+def late_items(evaluation: Evaluation, language: str) -> Text:
+    """Return which promises and projects are late, and what people explained of promises."""
+    lines = [*promises(evaluation, language).lines, *projects(evaluation, language).lines]
+    said = evaluation.explanations.drop_duplicates("subject", keep="last").set_index("subject")
+    for row in explained_besides(evaluation, language).to_dict("records"):
+        told = said.loc[row["subject"]]
+        day = write_date(told["deadline"], language)
+        cause = {"cause": told["cause"], "measure": told["measure"], "deadline": day}
+        lines.append(("p", say("annual.explained", language, name=row["name"], status=row["status"], **cause)))
+    return Text(lines)
 
 
 def balance_moves_table(evaluation: Evaluation, language: str) -> Table:

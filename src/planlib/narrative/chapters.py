@@ -378,13 +378,20 @@ def places(evaluation: Evaluation, language: str) -> Text:
                 year=evaluation.district.last_year,
                 now=number(row.now, language, 0),
                 end_year=end,
-                median=number(row.median, language, 0),
-                lower=number(row.lower, language, 0),
-                upper=number(row.upper, language, 0),
+                **{c: number(getattr(row, c), language, 0) for c in ("median", "lower", "upper", "low", "high")},
             )
         )
+    lines += _how_projected(evaluation, language) if lines else []
     lines.append(short_places(evaluation, language) or _enough_places(evaluation, language))
     return Text([("p", line) for line in lines])
+
+
+def _how_projected(evaluation: Evaluation, language: str) -> list[str]:
+    """Say what the band and the variants mean, how senior entrants are found, and which fallbacks were used."""
+    notes = evaluation.enrolment_paths["note"].str.split(";").explode()
+    used = [label(code, language, "enrolment_note") for code in dict.fromkeys(notes) if code]
+    lines = [say("section.enrolment_interval", language, year=evaluation.district.last_year)]
+    return [*lines, say("section.enrolment_notes", language, notes=join(used, language))] if used else lines
 
 
 def _enough_places(evaluation: Evaluation, language: str) -> str:
@@ -427,18 +434,72 @@ def short_places(evaluation: Evaluation, language: str) -> str:
 
 
 def seats_table(evaluation: Evaluation, language: str) -> Table:
-    """Return places needed and available by area and stage in the last projected year."""
+    """Return places needed and available by area and stage in the last projected year, and what is left in each year."""
     seats = evaluation.seats_by_area
-    seats = seats[seats["year"] == evaluation.seats_year]
+    end = seats[seats["year"] == evaluation.seats_year]
+    years = sorted(seats["year"].unique())
+    left = seats.assign(year=seats["year"].astype("str")).pivot_table("balance", ["area", "stage"], "year")
     columns = [
         Column("area", "area"),
         Column("stage", "stage", "label:stage"),
-        Column("year", "year", "year"),
         Column("students", "students_expected", "number", 0),
         Column("seats", "available", "number", 0),
-        Column("balance", "balance", "number", 0),
+        *(Column(str(year), str(year), "number", 0) for year in years),
     ]
-    return Table(seats, columns, say("caption.seats", language), language, [say("note.seats", language)])
+    headers = {str(year): say("word.left_in", language, year=year) for year in years}
+    headers |= {
+        key: f"{say(f'table.{key}', language)} {evaluation.seats_year}"
+        for key in ("students_expected", "available")
+    }
+    frame = end.join(left, on=["area", "stage"])
+    return Table(frame, columns, say("caption.seats", language), language, [say("note.seats", language)], headers)
+
+
+def classes_table(evaluation: Evaluation, language: str) -> Table:
+    """Return classes at the national and at the province's size, and posts of all staff, by stage and year."""
+    columns = [
+        Column("stage", "stage", "label:stage"),
+        Column("year", "year", "year"),
+        Column("students", "students_expected", "number", 0),
+        Column("classes", "classes", "number", 0),
+        Column("stricter_classes", "stricter_classes", "number", 0),
+        Column("posts", "posts", "number", 0),
+    ]
+    district = evaluation.district
+    sizes = {
+        "sizes": _rule(district.class_sizes, language),
+        "stricter": _rule(district.stricter_class_sizes, language),
+        "posts": _rule(district.pupils_per_post, language),
+    }
+    notes = [say("note.classes", language, **sizes)]
+    return Table(evaluation.classes, columns, say("caption.classes", language), language, notes)
+
+
+def _rule(values: Mapping[str, float], language: str) -> str:
+    """Write numbers by stage, or by grade where the stage has several: primary 45, junior 50."""
+    stages = codes("stage")
+    words = [
+        f"{label(key, language, 'stage' if key in stages else 'grade')} {value:g}" for key, value in values.items()
+    ]
+    return join(words, language)
+
+
+def new_places_table(evaluation: Evaluation, language: str) -> Table:
+    """Return how many places the plan's new schools and its promises of places add, and when."""
+    rows = evaluation.new_places
+    kinds = [None if pd.isna(kind) else label(kind, language, "project_kind") for kind in rows["kind"]]
+    frame = rows.assign(what=pd.Series(kinds, index=rows.index).fillna(rows[f"name_{language}"]))
+    years = [column for column in rows if isinstance(column, int)]
+    frame = frame.rename(columns={year: str(year) for year in years})
+    columns = [
+        Column("what", "kind"),
+        Column("planned", "projects", "number", 0),
+        Column("seats", "planned_places", "number", 0),
+        *(Column(str(year), str(year), "number", 0) for year in years),
+    ]
+    headers = {str(year): say("word.school_year", language, year=year, next=(year + 1) % 100) for year in years}
+    notes = [say("note.new_places", language)]
+    return Table(frame, columns, say("caption.new_places", language), language, notes, headers)
 
 
 def money(evaluation: Evaluation, language: str) -> Text:

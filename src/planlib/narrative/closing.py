@@ -16,19 +16,24 @@ from planlib.words import resource_name as resource_short
 
 
 def problems_table(evaluation: Evaluation, language: str) -> Table:
-    """Return the late series with cause, measure and deadline as the offices wrote them, or that they owe them."""
-    late = evaluation.late
+    """Return what is late with cause, measure and deadline as the offices wrote them, or that they owe them.
+
+    All late series stand here, and whatever else somebody explained: a promise, a series that is late no longer.
+    """
+    late = in_words(evaluation, evaluation.late, language)
+    late = late.assign(subject=late["series_id"], status=[label(s, language, "status") for s in late["status"]])
+    others = explained_besides(evaluation, language)
+    frame = pd.concat([late, others], ignore_index=True) if len(others) else late
     said = evaluation.explanations.drop_duplicates("subject", keep="last").set_index("subject")
-    frame = in_words(evaluation, late, language)
     for key in ("cause", "cause_kind", "measure", "deadline"):
-        written = late["series_id"].map(said[key]).astype("object")
-        blank = late["attribute"].map({"binding": say("word.owed", language)}).fillna("—")
+        written = frame["subject"].map(said[key]).astype("object")
+        blank = frame["attribute"].map({"binding": say("word.owed", language)}).astype("object").fillna("—")
         frame[key] = written.where(written.notna(), blank)
     frame["cause_kind"] = [_cause_kind(kind, language) for kind in frame["cause_kind"]]
     columns = [
         Column("name", "name"),
         Column("attribute", "attribute", "label:attribute"),
-        Column("status", "status", "label:status"),
+        Column("status", "status"),
         Column("lead", "lead"),
         Column("cause", "cause", "long"),
         Column("cause_kind", "cause_kind"),
@@ -36,6 +41,24 @@ def problems_table(evaluation: Evaluation, language: str) -> Table:
         Column("deadline", "deadline", "iso"),
     ]
     return Table(frame, columns, say("caption.problems", language), language)
+
+
+def explained_besides(evaluation: Evaluation, language: str) -> pd.DataFrame:
+    """Return what people explained besides the late series: ``subject, name, attribute, status, lead``, as printed."""
+    subjects = evaluation.explanations["subject"]
+    card = evaluation.scorecard[~evaluation.scorecard["series_id"].isin(evaluation.late["series_id"])]
+    parts = []
+    for key, table, group in (
+        ("series_id", card, "status"),
+        ("commitment_id", evaluation.commitments, "commitment_status"),
+    ):
+        rows = table[table[key].isin(subjects)]
+        names, states = rows[f"name_{language}"].tolist(), [label(s, language, group) for s in rows["status"]]
+        told = {"subject": rows[key].tolist(), "name": names, "status": states}
+        kind = rows["attribute"].tolist() if "attribute" in rows else [None] * len(rows)
+        parts.append(pd.DataFrame(told).assign(attribute=pd.Series(kind, dtype="object")))
+    both = pd.concat(parts, ignore_index=True)
+    return both.assign(lead=[lead(evaluation, subject, language) for subject in both["subject"]])
 
 
 def outlook(evaluation: Evaluation, language: str) -> Text:
@@ -64,6 +87,46 @@ def outlook_table(evaluation: Evaluation, language: str) -> Table:
         Column("lead", "lead"),
     ]
     return Table(frame, columns, say("caption.outlook", language), language)
+
+
+def required_table(evaluation: Evaluation, language: str) -> Table:
+    """Return the yearly change every open target still needs, the recent one, and how many comparable series got so far."""
+    rows = evaluation.required
+    records = [row for _, row in rows.iterrows()]
+    frame = in_words(evaluation, rows, language)
+    for column in ("required_change", "recent_change"):
+        frame[f"{column}_shown"] = [_yearly(row[column], row, language) for row in records]
+    met = rows["is_met"].fillna(False).to_numpy()
+    frame.loc[met, "required_change_shown"] = say("word.met_already", language)
+    columns = [
+        Column("number", "number", "year"),
+        Column("name", "name"),
+        Column("value_shown", "value", value="value"),
+        Column("target_shown", "target", value="target"),
+        Column("years_left", "years_left", "number"),
+        Column("required_change_shown", "required_change", value="required_change"),
+        Column("recent_change_shown", "recent_change", value="recent_change"),
+        Column("percentile", "percentile", "percent", 0),
+        Column("rarity", "rarity", "percent", 0),
+    ]
+    notes = [say("note.required", language)]
+    return Table(frame, columns, say("caption.required", language), language, notes)
+
+
+def history_table(evaluation: Evaluation, language: str) -> Table:
+    """Return the annual values of every series that is forecast, a column a year."""
+    values = evaluation.history.assign(year=evaluation.history["year"].astype("str"))
+    wide = values.pivot_table(index="series_id", columns="year", values="value").reset_index()
+    years = [column for column in wide if column != "series_id"]
+    rows = evaluation.plan.series.merge(wide, on="series_id")
+    shown = _fine(rows, tuple(years), language)
+    columns = [
+        Column("number", "number", "year"),
+        Column(f"name_{language}", "name"),
+        Column("unit", "unit", "label:unit"),
+        *(_figure(year, year) for year in years),
+    ]
+    return Table(shown, columns, say("caption.history", language), language, (), {year: year for year in years})
 
 
 def advice(evaluation: Evaluation, language: str) -> Text:
@@ -218,11 +281,12 @@ def carried_table(evaluation: Evaluation, language: str) -> Table:
             "status": [label(row["status"], language, "commitment_status") for row in rows],
         }
     )
-    said = evaluation.explanations.drop_duplicates("subject", keep="last").set_index("subject")["cause_kind"]
+    said = evaluation.explanations.drop_duplicates("subject", keep="last").set_index("subject")
     both = pd.concat([late, promises], ignore_index=True)
+    kinds, measures = (both["subject"].map(said[key]).astype("object") for key in ("cause_kind", "measure"))
     frame = both.assign(
-        cause_kind=[_cause_kind(kind, language) for kind in both["subject"].map(said).fillna("—")],
-        disposition=say("word.to_fill", language),
+        cause_kind=[_cause_kind(kind, language) for kind in kinds.fillna("—")],
+        disposition=measures.fillna(say("word.to_fill", language)),
         lead=[lead(evaluation, subject, language) for subject in both["subject"]],
     )
     columns = [
@@ -285,6 +349,23 @@ def review_table(evaluation: Evaluation, language: str) -> Table:
     return Table(frame, columns, say("caption.review", language), language)
 
 
+def enrolment_review_table(evaluation: Evaluation, language: str) -> Table:
+    """Return the pupils the mid-term projected for the last year of the plan against those who came."""
+    rows = evaluation.enrolment_review
+    inside = [say("word.yes" if is_in else "word.no", language) for is_in in rows["is_inside_80"]]
+    columns = [
+        Column("stage", "stage", "label:stage"),
+        Column("year", "year", "year"),
+        Column("students", "median", "number", 0),
+        Column("lower", "lower_80", "number", 0),
+        Column("upper", "upper_80", "number", 0),
+        Column("naive", "naive", "number", 0),
+        Column("actual", "actual", "number", 0),
+        Column("inside", "inside"),
+    ]
+    return Table(rows.assign(inside=inside), columns, say("caption.enrolment_review", language), language)
+
+
 def feasible_table(evaluation: Evaluation, language: str) -> Table:
     """Return a cautious, a likely and an ambitious level at the end of the next plan, for every series forecast."""
     frame = _fine(evaluation.feasible, ("value", *FEASIBLE), language)
@@ -306,6 +387,8 @@ def probability_table(evaluation: Evaluation, language: str) -> Table:
     columns = [
         Column("number", "number", "year"),
         Column(f"name_{language}", "name"),
+        Column("status", "status", "label:status"),
+        Column("outlook", "outlook", "label:outlook"),
         Column("pace", "pace", "number", 2),
         Column("cagr_ratio", "cagr", "number", 2),
         Column("probability", "probability", "percent", 0),

@@ -112,7 +112,7 @@ def title(evaluation: Evaluation, language: str) -> Text:
 
 def verdict(evaluation: Evaluation, language: str) -> Text:
     """Return the first page's verdict: how many of the indicators in each class, what is late, who answers by when."""
-    lines = [("h3", say("verdict.heading", language)), ("p", classes_sentence(evaluation, language))]
+    lines = [("h2", say("verdict.heading", language)), ("p", classes_sentence(evaluation, language))]
     late = evaluation.late[evaluation.late["attribute"] == "binding"]
     if late.empty:
         lines.append(("p", _none_late(evaluation, language)))

@@ -22,7 +22,7 @@ class Text:
     Attributes
     ----------
     lines : sequence of (tag, text)
-        Tags: ``h1``, ``h3``, ``p``, ``li``, ``subtitle``, ``note``.
+        Tags: ``h1``, ``h2``, ``p``, ``li``, ``subtitle``, ``note``.
     frame : str
         ``""`` or the class of a box around them.
     """

@@ -31,7 +31,7 @@ def phrase(text: str, language: str) -> str:
     Examples
     --------
     >>> phrase("text → number, × 10000 (万元 → yuan); dropped 5 cells", "zh")
-    '文本转为数，× 10000（万元换算为yuan）；删去 5 格'
+    '文本转为数，× 10000（万元换算为元）；删去 5 格'
     >>> phrase("at most teachers (10)", "zh")
     '不多于专任教师数（10）'
     """
@@ -77,6 +77,8 @@ def _filled(place: str, text: str, is_phrase: bool) -> str:
         return _translated(text)
     if place in ("stage", "type"):
         return _named(text, "stage" if place == "stage" else "school_type")
+    if place == "unit":
+        return str(load_definitions("fields")["units"].get(text, {"zh": text})["zh"])
     return _NAME.sub(lambda name: _column(name[0]), text) if place in _NAMES | _LISTS else text
 
 

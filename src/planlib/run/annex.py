@@ -289,14 +289,14 @@ def _day(value: Any) -> dt.date | None:
 
 
 def display_width(text: str) -> int:
-    """Return how many Latin letters wide a text shows: a Chinese character is two.
+    """Return how many Latin letters wide a text shows: a Chinese character or a shape is two.
 
     Examples
     --------
     >>> display_width("学校 A")
     6
     """
-    return sum(2 if ord(character) > 0x2E7F else 1 for character in text)
+    return sum(2 if ord(character) > 0x2E7F or 0x2500 <= ord(character) < 0x2800 else 1 for character in text)
 
 
 def sheet_name(text: str, taken: set[str]) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from planlib import freshness, params
 from planlib.errors import UsageError
 
-FORMATS = ("html", "xlsx")
+FORMATS = ("html", "docx", "pdf", "xlsx")
 
 
 def chosen_formats(name: str, asked: str | None = None) -> tuple[str, ...]:
@@ -30,7 +30,7 @@ def chosen_formats(name: str, asked: str | None = None) -> tuple[str, ...]:
     Examples
     --------
     >>> chosen_formats("midterm"), chosen_formats("balance"), chosen_formats("balance", "xlsx")
-    (('html', 'xlsx'), ('html',), ('html', 'xlsx'))
+    (('html', 'docx', 'pdf', 'xlsx'), ('html',), ('html', 'xlsx'))
     """
     if asked is None:
         return FORMATS if name in params.REPORTS else ("html",)
@@ -39,7 +39,7 @@ def chosen_formats(name: str, asked: str | None = None) -> tuple[str, ...]:
         unknown = ", ".join(word for word in wanted if word not in FORMATS) or "none"
         raise UsageError(
             f"formats: found {unknown}; expected one or more of {', '.join(FORMATS)}, with commas between them.\n"
-            "To do: for example --formats html,xlsx"
+            "To do: for example --formats html,docx"
         )
     return tuple(known for known in FORMATS if known in {"html", *wanted})
 
@@ -70,7 +70,7 @@ def write_formats(
     ReportError
         If a writer fails.
     """
-    from planlib.run import page
+    from planlib.run import annex, document, page
 
     language, is_simulated = manifest["parameters"]["language"], manifest["is_simulated"]
     body = page.body(notebook, language)
@@ -78,12 +78,13 @@ def write_formats(
     if "html" in files:
         is_brief = bool(notebook.metadata.get("is_brief"))
         files["html"].write_text(page.render(body, language, is_simulated, is_brief), encoding="utf-8")
+    made, title = dt.date.fromisoformat(manifest["parameters"]["cutoff"]), page.title_of(body)
+    facts = _facts(manifest, language)
+    if {"docx", "pdf"} & set(files):
+        told = document.Facts(language, title, facts.get("notice", ""), made)
+        document.write_documents(body, files.get("docx"), files.get("pdf"), told)
     if "xlsx" in files:
-        from planlib.run.annex import write_annex
-
-        made = dt.date.fromisoformat(manifest["parameters"]["cutoff"])
-        facts = {"title": page.title_of(body), **_facts(manifest, language)}
-        write_annex(notebook, files["xlsx"], language, facts, made)
+        annex.write_annex(notebook, files["xlsx"], language, {"title": title, **facts}, made)
     return list(files.values())
 
 

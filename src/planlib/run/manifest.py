@@ -48,7 +48,7 @@ def begin(request: Request, inputs: dict[str, Any], run_id: str, started: dt.dat
         "packages": packages(),
         "python": sys.version.split()[0],
         "platform": platform.platform(),
-        **_git(paths.root()),
+        **git(paths.root()),
     }
 
 
@@ -88,7 +88,7 @@ def packages() -> dict[str, str]:
     return found
 
 
-def _git(folder: Path) -> dict[str, Any]:
+def git(folder: Path) -> dict[str, Any]:
     """Return the commit and whether the tree differs from it; nulls outside a checkout or without git."""
 
     def ask(*words: str) -> str | None:

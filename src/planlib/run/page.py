@@ -90,13 +90,15 @@ def render(body: str, language: str, is_simulated: bool, is_brief: bool = False)
 
 
 def _split_at_first_chapter(body: str) -> tuple[str, str]:
-    """Split before the first h2: title and verdict come before the table of contents, as on a first page."""
-    at = body.find("<h2")
-    if at < 0:
-        return body, ""
-    # nbconvert wraps each cell in a div: cut before the wrapper of the cell that holds the heading
-    start = body.rfind('<div class="cell', 0, at)
-    return (body[:start], body[start:]) if start >= 0 else (body[:at], body[at:])
+    """Split before the first chapter: title and verdict come before the table of contents, as on a first page.
+
+    Chapters are headings of Markdown cells; nbconvert wraps each cell in a div.
+    """
+    starts = [match.start() for match in re.finditer('<div class="cell', body)]
+    for start, end in zip(starts, [*starts[1:], len(body)], strict=True):
+        if "<h2" in body[start:end] and "text_cell" in body[start : body.find(">", start)]:
+            return body[:start], body[start:]
+    return body, ""
 
 
 def body(notebook: Any, language: str) -> str:

@@ -1,0 +1,458 @@
+"""One report's HTML body → a Word document and a PDF, by pandoc and typst, without the network or a font of the system."""
+
+import base64
+import copy
+import datetime as dt
+import importlib.util
+import io
+import os
+import re
+import subprocess
+import tempfile
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from planlib import paths
+from planlib.errors import ReportError, listing
+from planlib.registry import label
+from planlib.run.annex import display_width
+
+_FOLDER = paths.PACKAGE / "run"
+_PICTURE = "data:image/png;base64,"
+# What pandoc, or whoever opens the document, might load: of it only our own pictures stay.
+_LOADING = ("img", "iframe", "object", "embed", "script", "style", "link", "svg", "audio", "video", "input")
+# For a picture on a page, in mm: the text block of GB/T 9704-2012, less a heading and a line of text.
+_ROOM = (156.0, 205.0)
+_LEAVES = {"h1", "h2", "h3", "h4", "p", "ul", "ol", "table", "img", "pre", "blockquote"}
+_KEPT = {"subtitle", "note"}
+_LANG = {"zh": "zh-CN", "en": "en-GB"}
+_PIXELS_PER_MM = 96 / 25.4
+_LONGEST_TITLE_LINE = 20
+# Half-width characters of table type that a page across takes; a table that needs more lies on its side.
+_UPRIGHT, _ON_ITS_SIDE, _MOST_OF_A_COLUMN, _LEAST_OF_A_COLUMN = 98, 152, 20, 6
+# The time in every zip: its earliest.
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+def arranged(body: str, folder: Path) -> str:
+    """Return the body as pandoc shall read it: what nbconvert wrapped laid bare, pictures and columns measured.
+
+    Parameters
+    ----------
+    body : str
+        Of `planlib.run.page.body`.
+    folder : Path
+        Where the pictures are written, as files of their own; nothing else may be read from a disk or fetched.
+
+    Returns
+    -------
+    str
+        Blocks in a row. Divs tell by their class what a block is: ``title``, ``subtitle``, ``note``, ``verdict``,
+        ``lead`` (what stays with the figure after it), ``figure``, ``contents``, and ``wide`` around what stands on
+        a page of its own across.
+    """
+    from lxml import html
+
+    whole = html.fragment_fromstring(body, create_parent="main")
+    for number, element in enumerate([*whole.iter(*_LOADING)]):
+        if element.tag == "img" and (element.get("src") or "").startswith(_PICTURE):
+            _put_apart(element, folder / f"{number}.png")
+        else:
+            element.drop_tree()
+    blocks = list(_blocks(whole, "", html))
+    for _, block in blocks:
+        _legible(block, html)
+    tables = [table for _, block in blocks for table in block.iter("table")]
+    wide = {table for table in tables if _measure(table, html)}
+    for (_, before), (at, (kind, block)), (follows, _) in zip(
+        blocks, [*enumerate(blocks)][1:], blocks[2:], strict=False
+    ):
+        if before.tag == "h2" and follows == "figure" and not kind and block.tag == "p":
+            blocks[at] = ("lead", block)
+    first = next((at for at, (kind, block) in enumerate(blocks) if block.tag == "h2" and not kind), None)
+    if first is not None:
+        blocks.insert(first, ("contents", html.Element("p")))
+    return "\n".join(_boxed(blocks, _across(blocks, wide), html))
+
+
+def _blocks(element: Any, kind: str, html: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the leaves of the tree with what they are, in reading order."""
+    for child in element:
+        if child.tag in _LEAVES:
+            css = child.get("class") or ""
+            own = "title" if child.tag == "h1" else css if css in _KEPT else kind
+            child.tail = None
+            if child.tag == "h1":
+                child.tag = "p"
+                _break_title(child, html)
+            elif child.tag == "img":
+                own, child = "figure", _alone(child, html)
+            yield own, child
+        elif isinstance(child.tag, str):
+            inside = "verdict" if "verdict" in (child.get("class") or "").split() else kind
+            yield from _blocks(child, inside, html)
+
+
+def _break_title(title: Any, html: Any) -> None:
+    """Break a long Chinese title where a name or a quotation ends, nearest its middle: no word is cut."""
+    text = title.text_content()
+    ends = [match.end() for match in re.finditer(r"[\u201d\u300b\uff09]", text)]
+    if len(text) > _LONGEST_TITLE_LINE and ends:
+        at = min(ends, key=lambda end: abs(end - len(text) / 2))
+        title.text = text[:at]
+        line = html.Element("br")
+        line.tail = text[at:]
+        title[:] = [line]
+
+
+def _alone(image: Any, html: Any) -> Any:
+    paragraph = html.Element("p")
+    paragraph.append(image)
+    return paragraph
+
+
+def _legible(block: Any, html: Any) -> None:
+    """Say in pandoc's words what the page says by its style sheet: numbers flush right, lists of paragraphs, marks."""
+    for cell in block.iter("td", "th"):
+        side = "right" if cell.get("class") == "number" else "left"
+        cell.set("style", f"text-align:{side}")
+    for item in (item for item in block.iter("li") if item.find("p") is None):
+        paragraph = html.Element("p")
+        paragraph.text, item.text = item.text, None
+        paragraph.extend(list(item))
+        item.append(paragraph)
+    for mark in block.iter("span"):
+        if mark.get("class") == "mark":  # pandoc would take it for a highlighter
+            mark.attrib.pop("aria-hidden", None)
+            mark.set("class", "shape")
+            mark.set("data-colour", (mark.attrib.pop("style", "")).partition("#")[2])
+
+
+def _put_apart(image: Any, file: Path) -> None:
+    """Write a picture as a file, and set its size: its own, unless the page is smaller."""
+    content = base64.b64decode(image.get("src").removeprefix(_PICTURE))
+    file.write_bytes(content)
+    across, down = (int.from_bytes(content[at : at + 4], "big") for at in (16, 20))  # of the PNG's header
+    natural = float(image.get("width") or across) / _PIXELS_PER_MM
+    (width, height), alt = _ROOM, image.get("alt", "")
+    image.attrib.clear()
+    image.attrib.update(
+        {
+            "src": file.name,
+            "alt": alt,
+            "style": f"width:{min(natural, width, height * across / max(down, 1)):.1f}mm",
+        }
+    )
+
+
+def _measure(table: Any, html: Any) -> bool:
+    """Give a table's columns their shares of the page and tell whether the table must lie on its side."""
+    rows = [row for row in ([*row.iter("th", "td")] for row in table.iter("tr")) if row]
+    count = max(map(len, rows))
+    columns = [[row[at] for row in rows if len(row) == count] for at in range(count)]
+    widths = [max(map(_width, column)) for column in columns]
+    firm = [column[-1].get("class") in {"nowrap", "number"} for column in columns]
+    mosts = [_MOST_OF_A_COLUMN * (1.8 if is_firm else 1.0) for is_firm in firm]
+    needs = [max(min(width, most) + 2, _LEAST_OF_A_COLUMN) for width, most in zip(widths, mosts, strict=True)]
+    is_wide = sum(needs) > _UPRIGHT
+    group = html.Element("colgroup")
+    for share in _shares(widths, needs, firm, _ON_ITS_SIDE if is_wide else _UPRIGHT):
+        group.append(html.Element("col", style=f"width:{100 * share:.2f}%"))
+    caption = table.find("caption")
+    table.insert(0 if caption is None else 1, group)
+    return is_wide
+
+
+def _width(cell: Any) -> int:
+    """Return how wide a cell must be: a header may break between its words."""
+    text = cell.text_content()
+    return max(map(display_width, text.split() or [""])) if cell.tag == "th" else display_width(text)
+
+
+def _shares(widths: list[int], needs: list[float], firm: list[bool], room: float) -> list[float]:
+    """Share a page among columns: dates, numbers and words in one piece get what they need, texts the rest.
+
+    A column of long texts gets more than its least: by the root of what it holds.
+    """
+    held = sum(need for need, is_firm in zip(needs, firm, strict=True) if is_firm)
+    if held > 0.7 * room or all(firm):
+        return [need / sum(needs) for need in needs]
+    wants = [
+        0.0 if is_firm else need + max(0.0, width - _MOST_OF_A_COLUMN) ** 0.5
+        for width, need, is_firm in zip(widths, needs, firm, strict=True)
+    ]
+    rest = (room - held) / sum(wants)
+    return [
+        (need if is_firm else want * rest) / room for need, want, is_firm in zip(needs, wants, firm, strict=True)
+    ]
+
+
+def _across(blocks: list[tuple[str, Any]], wide: set[Any]) -> list[bool]:
+    """Tell of each block whether it stands across: headings and words before a wide table, and notes after it, too."""
+    across = [any(table in wide for table in block.iter("table")) for _, block in blocks]
+    for at in reversed(range(len(blocks) - 1)):
+        _, block = blocks[at]
+        follows_heading = at > 0 and blocks[at - 1][1].tag == "h2"
+        leads = block.tag in {"h2", "h3"} or (block.tag == "p" and follows_heading)
+        across[at] = across[at] or (leads and across[at + 1])
+    for at in range(1, len(blocks)):
+        across[at] = across[at] or (blocks[at][0] == "note" and across[at - 1])
+    return across
+
+
+def _boxed(blocks: list[tuple[str, Any]], across: list[bool], html: Any) -> Iterator[str]:
+    """Write the blocks in divs that say what they are."""
+    sides = zip(blocks, across, strict=True)
+    for is_across, side in groupby(sides, key=lambda found: found[1]):
+        yield '<div class="wide">' if is_across else ""
+        for kind, group in groupby((block for block, _ in side), key=lambda block: block[0]):
+            yield f'<div class="{kind}">' if kind else ""
+            yield from (html.tostring(block, encoding="unicode") for _, block in group)
+            yield "</div>" if kind else ""
+        yield "</div>" if is_across else ""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a document says of itself.
+
+    Attributes
+    ----------
+    language : {"zh", "en"}
+    title : str
+        For the file's properties.
+    notice : str
+        Over every page; empty for none.
+    made : date
+        The file's date.
+    """
+
+    language: str
+    title: str
+    notice: str
+    made: dt.date
+
+
+def write_documents(body: str, docx: Path | None, pdf: Path | None, facts: Facts) -> None:
+    """Write a report's body as a Word document, as a PDF, or both.
+
+    Parameters
+    ----------
+    body : str
+        Of `planlib.run.page.body`.
+    docx, pdf : Path or None
+    facts : Facts
+
+    Raises
+    ------
+    ReportError
+        If a character has no glyph in the fonts of the PDF, or pandoc or typst fails.
+    """
+    with tempfile.TemporaryDirectory(prefix="planlib-") as place:
+        folder = Path(place)
+        text = arranged(body, folder)
+        if docx:
+            _write_docx(text, folder, docx, facts)
+        if pdf:
+            _write_pdf(text, folder, pdf, facts)
+
+
+def _write_docx(text: str, folder: Path, target: Path, facts: Facts) -> None:
+    """Write the Word document: the reference's styles, page and page numbers, the notice over every page."""
+    reference = _FOLDER / f"reference-{facts.language}.docx"
+    options = ("--reference-doc", str(reference), "-M", f"lang={_LANG[facts.language]}")
+    target.write_bytes(_finished(_pandoc(text, folder, "docx", facts.made, *options), facts))
+
+
+def _pandoc(text: str, folder: Path, form: str, made: dt.date, *options: str) -> bytes:
+    """Convert HTML, whose pictures lie in the folder."""
+    import pypandoc
+
+    command = [
+        pypandoc.get_pandoc_path(), "-f", "html", "-t", form, "-o", "-",
+        "--shift-heading-level-by=-1", "--lua-filter", str(_FOLDER / "document.lua"), *options,
+    ]  # fmt: skip
+    moment = dt.datetime.combine(made, dt.time(), dt.UTC)
+    environment = {**os.environ, "SOURCE_DATE_EPOCH": str(int(moment.timestamp()))}
+    done = subprocess.run(
+        command, input=text.encode(), capture_output=True, env=environment, cwd=folder, check=False
+    )
+    if done.returncode:
+        said = done.stderr.decode("utf-8", "replace").strip().splitlines()
+        raise ReportError(
+            f"pandoc could not write {form} (exit {done.returncode}): {said[-1] if said else 'no word'}"
+        )
+    return done.stdout
+
+
+def _finished(written: bytes, facts: Facts) -> bytes:
+    """Complete what pandoc leaves open: sections, tables that keep together, the notice, the properties."""
+    from docx import Document
+
+    document = Document(io.BytesIO(written))
+    _sections(document)
+    _keep_together(document)
+    _notice(document, facts.notice)
+    moment = dt.datetime.combine(facts.made, dt.time())
+    about = document.core_properties
+    about.title, about.author, about.created, about.modified = facts.title, "planlib", moment, moment
+    stream = io.BytesIO()
+    document.save(stream)
+    return normalised(stream.getvalue())
+
+
+def _sections(document: Any) -> None:
+    """Give every section the page of the reference, on its side where asked; the first brings head and foot."""
+    from docx.oxml.ns import qn
+
+    body = document.element.body
+    last = body.sectPr
+    for at, section in enumerate(found := [*body.iter(qn("w:sectPr"))]):
+        is_across = section is not last and section.find(qn("w:pgSz")).get(qn("w:orient")) == "landscape"
+        if section is not last:
+            for child in list(section):
+                section.remove(child)
+            section.extend(copy.deepcopy(child) for child in last)
+        if is_across:
+            _turn(section)
+        if at:
+            for child in section.findall(qn("w:headerReference")) + section.findall(qn("w:footerReference")):
+                if len(found) > 1:
+                    section.remove(child)
+
+
+def _turn(section: Any) -> None:
+    from docx.oxml.ns import qn
+
+    size, margins, grid = (section.find(qn(f"w:{name}")) for name in ("pgSz", "pgMar", "docGrid"))
+    width, height = size.get(qn("w:w")), size.get(qn("w:h"))
+    size.set(qn("w:w"), height), size.set(qn("w:h"), width), size.set(qn("w:orient"), "landscape")
+    sides = [margins.get(qn(f"w:{side}")) for side in ("top", "right", "bottom", "left")]
+    for side, value in zip(("right", "bottom", "left", "top"), sides, strict=True):
+        margins.set(qn(f"w:{side}"), value)
+    if grid is not None:
+        section.remove(grid)
+
+
+def _keep_together(document: Any) -> None:
+    """Let no row break over two pages, and keep a heading and its words with the picture or table after them."""
+    from docx.oxml import OxmlElement
+    from docx.oxml.ns import qn
+    from docx.text.paragraph import Paragraph
+
+    for row in document.element.body.iter(qn("w:tr")):
+        row.get_or_add_trPr().append(OxmlElement("w:cantSplit"))
+    headed = False
+    for element in document.element.body:
+        if element.tag == qn("w:p"):
+            paragraph = Paragraph(element, document)
+            if headed and not element.xpath(".//w:drawing"):
+                paragraph.paragraph_format.keep_with_next = True
+            headed = str(paragraph.style and paragraph.style.name).startswith("Heading")
+
+
+def _notice(document: Any, notice: str) -> None:
+    section = document.sections[0]
+    for header in (section.header, section.even_page_header):
+        for run in header.paragraphs[0].runs:
+            run.text = notice
+
+
+def normalised(
+    content: bytes,
+    parts: Mapping[str, bytes] | None = None,
+    swaps: Mapping[str, tuple[str, str]] | None = None,
+) -> bytes:
+    """Return a zipped document with its parts in order and without times, so that equal contents are equal bytes.
+
+    Parameters
+    ----------
+    content : bytes
+    parts : mapping, optional
+        Parts to put in place of its own.
+    swaps : mapping, optional
+        Part → text and what to write for it.
+
+    Examples
+    --------
+    >>> stream = io.BytesIO()
+    >>> with zipfile.ZipFile(stream, "w") as archive:
+    ...     archive.writestr("a", "1")
+    >>> normalised(stream.getvalue()) == normalised(stream.getvalue())
+    True
+    """
+    stream = io.BytesIO()
+    with (
+        zipfile.ZipFile(io.BytesIO(content)) as source,
+        zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as target,
+    ):
+        # a reader wants the list of contents first
+        for name in sorted(source.namelist(), key=lambda name: (name != "[Content_Types].xml", name)):
+            data = (parts or {}).get(name) or source.read(name)
+            if name in (swaps or {}):
+                old, new = (swaps or {})[name]
+                data = data.decode().replace(old, new).encode()
+            target.writestr(zipfile.ZipInfo(name, _EPOCH), data, zipfile.ZIP_DEFLATED)
+    return stream.getvalue()
+
+
+def _write_pdf(text: str, folder: Path, target: Path, facts: Facts) -> None:
+    """Write the PDF, its fonts embedded."""
+    import typst
+
+    converted = _pandoc(text, folder, "typst", facts.made).decode()
+    told = {
+        "title": facts.title,
+        "notice": facts.notice,
+        "language": facts.language,
+        "contents": label("contents", facts.language, "page"),
+    }
+    _check_glyphs(converted + "".join(told.values()))
+    source = folder / "report.typ"
+    source.write_text((_FOLDER / "report.typ").read_text(encoding="utf-8") + converted, encoding="utf-8")
+    moment = int(dt.datetime.combine(facts.made, dt.time(), dt.UTC).timestamp())
+    try:
+        content = typst.compile(
+            str(source), root=str(folder), font_paths=[str(file.parent) for file in _font_files()],
+            ignore_system_fonts=True, sys_inputs=told, timestamp=moment,
+        )  # fmt: skip
+    except (RuntimeError, typst.TypstError) as error:
+        raise ReportError(f"typst could not write the PDF: {str(error).strip().splitlines()[0]}") from None
+    target.write_bytes(content)
+
+
+def _check_glyphs(text: str) -> None:
+    """Refuse a text with a character that would print as an empty box."""
+    faults = [f"{character!r} (U+{ord(character):04X})" for character in _without_glyph(text)]
+    if faults:
+        hint = "mend the text in the data; such characters often come from a file read in the wrong encoding"
+        raise ReportError(listing("characters that no font of the PDF can print", faults, hint))
+
+
+def _font_files() -> list[Path]:
+    """Return Noto Sans SC, and DejaVu Sans for the few signs that it lacks: the two fonts of every figure."""
+    spec = importlib.util.find_spec("matplotlib")
+    folders = (Path(folder) for folder in (spec.submodule_search_locations or [])) if spec else ()
+    second = (folder / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf" for folder in folders)
+    return [paths.font_file(), *(file for file in second if file.is_file())]
+
+
+def _without_glyph(text: str) -> list[str]:
+    return [c for c in dict.fromkeys(text) if ord(c) not in _covered() and c not in "\n\t\r"]
+
+
+@cache
+def _covered() -> frozenset[int]:
+    """Code points for which a font has a glyph, read without Matplotlib: the runner draws nothing."""
+    from fontTools.ttLib import TTFont
+
+    points: set[int] = set()
+    for file in _font_files():
+        with TTFont(file, lazy=True) as font:
+            points.update(font.getBestCmap())
+    return frozenset(points)

@@ -1,0 +1,199 @@
+"""What is owed goes out as a sheet, comes back filled in, and is owed no longer; nothing is written over."""
+
+import pytest
+import xlsxwriter
+import yaml
+
+from planlib import cli, narrative, params
+from planlib.answers import fill, write_missing
+from planlib.answers.sheet import HIDDEN, SHOWN
+from planlib.clean.read import read_workbook
+from planlib.district import Evaluation, open_district
+from planlib.errors import DataError
+from planlib.registry import load_definitions
+
+FILLS = [key for key in load_definitions("answers")["columns"] if key not in SHOWN]
+TOLD = {
+    "cause": "=1+1 老校扩建",
+    "measure": "+ 每月调度",
+    "deadline": "2023/12/31",
+    "cause_kind": "客观",
+    "author": "@甲",
+}
+RECORD = {"number": 1, "date": "2022-12-20", "evidence": "-文件〔2022〕1号"}
+
+
+@pytest.fixture
+def sent(cleaned_project, tmp_path):
+    """The sheet of the mid-term of 2023 as it is sent round."""
+    path = tmp_path / "sent.xlsx"
+    write_missing("midterm", params.resolve("midterm", {}), path)
+    return path
+
+
+def filled(path, answers, formula=None, change_facts=None):
+    """Write the sheet again with cells filled in: id → column → value."""
+    back = path.with_name("back.xlsx")
+    plain = {"strings_to_formulas": False}
+    with xlsxwriter.Workbook(str(back), plain) as book:
+        for sheet in read_workbook(path.read_bytes()):
+            page = book.add_worksheet(sheet.name)
+            for number, row in enumerate(sheet.rows):
+                told = answers.get(row[0], {}) if sheet.name != HIDDEN else {}
+                cells = list(row) + [""] * (len(SHOWN) + 1 + len(FILLS) - len(row))
+                for key, value in told.items():
+                    cells[1 + len(SHOWN) + FILLS.index(key)] = value
+                if change_facts and sheet.name == HIDDEN and row[0] in change_facts:
+                    cells[1] = change_facts[row[0]]
+                for column, value in enumerate(cells):
+                    page.write(number, column, value)
+            if formula and sheet.name != HIDDEN:
+                page.write_formula(formula, "=1+1", None, 2)
+    return back
+
+
+def owed():
+    place = open_district("shangcheng", "2022-12-31")
+    return Evaluation(place, "midterm", 2023)
+
+
+def folder(root):
+    return root / "data" / "raw" / "shangcheng"
+
+
+def test_the_sheet_has_a_row_for_each_thing_owed(sent):
+    rows = owed().owed
+    sheets = {sheet.name: sheet for sheet in read_workbook(sent.read_bytes())}
+    page = next(sheet for name, sheet in sheets.items() if name != HIDDEN)
+    ids = [row[0] for row in page.rows[4:]]
+    assert ids == [f"{row.kind}:{row.subject_id}" for row in rows.itertuples()]
+    assert sheets[HIDDEN].is_hidden
+    offices = [row[1] for row in page.rows[4:]]
+    assert offices == rows["lead"].tolist()
+    assert len(list(dict.fromkeys(offices))) == sum(a != b for a, b in zip(offices, ["", *offices], strict=False))
+
+
+def test_what_is_filled_in_is_owed_no_longer_and_stands_in_the_report(cleaned_project, sent):
+    before = owed().owed
+    answers = {
+        "explanation:modern_schools": TOLD,
+        "explanation:friendship_schools": TOLD,
+        "record:law_education": RECORD,
+    }
+    kept = (folder(cleaned_project) / "explanations.yml").read_text(encoding="utf-8")
+    said = fill("shangcheng", filled(sent, answers))
+    assert said == ["milestones.csv: 1 added", "explanations.yml: 2 added"]
+    assert (folder(cleaned_project) / "explanations.yml").read_text(encoding="utf-8").startswith(kept.rstrip())
+    report = owed()
+    gone = {f"{row.kind}:{row.subject_id}" for row in before.itertuples()}
+    gone -= {f"{row.kind}:{row.subject_id}" for row in report.owed.itertuples()}
+    assert set(answers) <= gone
+    # text that looks like a formula is text
+    entries = yaml.safe_load((folder(cleaned_project) / "explanations.yml").read_text(encoding="utf-8"))
+    assert entries[-1]["cause"] == TOLD["cause"]
+    assert entries[-1]["deadline"] == "2023-12-31"
+    for subject in ("现代化学校", "新结对国（境）外友好学校"):
+        rows = narrative.problems_table(report, "zh").frame
+        assert rows.loc[rows["name"] == subject, "cause"].tolist() == [TOLD["cause"]]
+    promises = narrative.commitment_table(report, "zh", only_late=False).frame
+    assert RECORD["evidence"] in promises["evidence"].tolist()
+    assert fill("shangcheng", filled(sent, answers)) == []  # a second time changes nothing
+
+
+def test_every_fault_is_named_with_its_cell_and_nothing_is_written(cleaned_project, sent):
+    contents = {path: path.read_bytes() for path in folder(cleaned_project).glob("*.*")}
+    answers = {
+        "explanation:modern_schools": {**TOLD, "deadline": "soon", "cause_kind": "谁知道"},
+        "explanation:friendship_schools": {"cause": "only this"},
+        "record:law_education": {**RECORD, "number": "many", "date": "2024-01-01"},
+        "record:emergency_plans": {**RECORD, "cause": "not asked for"},
+    }
+    with pytest.raises(DataError) as caught:
+        fill("shangcheng", filled(sent, answers))
+    said = str(caught.value)
+    for words in (
+        "'soon' is no date",
+        "'谁知道'; expected one of",
+        "filled in only in part; expected 措施 (Measure), 完成时限 (Deadline) too",
+        "'many' is no number",
+        "2024-01-01 is after 2022-12-31",
+        "is not asked for here",
+    ):
+        assert words in said
+    assert "待补报!" in said
+    assert {path: path.read_bytes() for path in contents} == contents
+
+
+def test_a_formula_is_refused_and_never_computed(sent):
+    with pytest.raises(DataError, match="待补报!G5: a formula"):
+        fill("shangcheng", filled(sent, {}, formula="G5"))
+
+
+def test_a_differing_entry_is_never_written_over(cleaned_project, sent):
+    fill("shangcheng", filled(sent, {"explanation:modern_schools": TOLD, "record:law_education": RECORD}))
+    other = {
+        "explanation:modern_schools": {**TOLD, "cause": "another"},
+        "record:law_education": {**RECORD, "number": 2},
+    }
+    with pytest.raises(DataError) as caught:
+        fill("shangcheng", filled(sent, other))
+    assert "says something else of modern_schools already (cause)" in str(caught.value)
+    assert "there is achieved 1 for law_education, 2022-12-20 already" in str(caught.value)
+
+
+def test_a_sheet_of_another_district_or_no_sheet_of_ours_is_refused(sent, tmp_path, capsys):
+    with pytest.raises(DataError, match="is about 'xihu', expected 'shangcheng'"):
+        fill("shangcheng", filled(sent, {}, change_facts={"district": "xihu"}))
+    with xlsxwriter.Workbook(str(tmp_path / "other.xlsx")) as book:
+        book.add_worksheet().write(0, 0, "x")
+    assert cli.main(["fill", "shangcheng", str(tmp_path / "other.xlsx")]) == 1
+    assert "is no sheet of what is owed" in capsys.readouterr().err
+    assert cli.main(["fill", "shangcheng", str(tmp_path / "absent.xlsx")]) == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_offices_values_and_evidence_come_back_too(cleaned_project, tmp_path):
+    base = folder(cleaned_project)
+    responsibility = base / "responsibility.yml"
+    text = responsibility.read_text(encoding="utf-8")
+    line = next(part for part in text.splitlines() if part.startswith("  modern_schools:"))
+    responsibility.write_text(text.replace(line + "\n", ""), encoding="utf-8")
+    lines = (base / "observations.csv").read_text(encoding="utf-8").splitlines(keepends=True)
+    kept = [part for part in lines if not part.startswith("understanding_brands")]
+    (base / "observations.csv").write_text("".join(kept), encoding="utf-8")
+    milestones = (base / "milestones.csv").read_text(encoding="utf-8")
+    bare = milestones.replace("brand_results,2022-12-31,3,模拟台账〔2022〕第2号,", "brand_results,2022-12-31,3,,")
+    (base / "milestones.csv").write_text(bare, encoding="utf-8")
+    rows = owed().owed
+    ids = {f"{row.kind}:{row.subject_id}" for row in rows.itertuples()}
+    assert {"lead:modern_schools", "evidence:brand_results"} <= ids
+    path = tmp_path / "sent.xlsx"
+    write_missing("midterm", params.resolve("midterm", {"language": "en"}), path)
+    answers = {"lead:modern_schools": {"lead": "Supervision"}, "evidence:brand_results": {"evidence": "档案1"}}
+    said = fill("shangcheng", filled(path, answers))
+    assert said == ["milestones.csv: 1 added", "responsibility.yml: 1 added"]
+    after = owed()
+    assert after.lead("modern_schools") == "教育督导科"
+    assert "# lead is 牵头" in responsibility.read_text(encoding="utf-8")  # remarks stay
+    assert (base / "milestones.csv").read_text(encoding="utf-8") == bare.replace("12-31,3,,", "12-31,3,档案1,")
+    assert not {f"{row.kind}:{row.subject_id}" for row in after.owed.itertuples()} & set(answers)
+
+
+def test_an_unknown_office_is_refused(cleaned_project, tmp_path):
+    responsibility = folder(cleaned_project) / "responsibility.yml"
+    text = responsibility.read_text(encoding="utf-8")
+    line = next(part for part in text.splitlines() if part.startswith("  modern_schools:"))
+    responsibility.write_text(text.replace(line + "\n", ""), encoding="utf-8")
+    path = tmp_path / "sent.xlsx"
+    write_missing("midterm", params.resolve("midterm", {}), path)
+    with pytest.raises(DataError, match="unknown office '督导科'; did you mean '教育督导科'"):
+        fill("shangcheng", filled(path, {"lead:modern_schools": {"lead": "督导科"}}))
+
+
+def test_the_command_writes_the_sheet_and_says_who_owes(cleaned_project, tmp_path, capsys):
+    target = tmp_path / "owed.xlsx"
+    assert cli.main(["report", "annual", "--year", "2022", "--missing", str(target)]) == 0
+    said = capsys.readouterr().out
+    assert "owed by" in said
+    assert target.is_file()
+    assert cli.main(["report", "balance", "--missing", str(target)]) == 2

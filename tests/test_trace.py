@@ -1,0 +1,171 @@
+"""Every number leads back to its cells: of a frame, of a table of the district, of a published report."""
+
+import json
+
+import nbformat
+import pandas as pd
+import pytest
+
+from planlib import cli, narrative
+from planlib.columns import TABLE_MIME
+from planlib.district import Evaluation, open_district
+from planlib.errors import UsageError
+from planlib.run.published import find_cell
+
+
+@pytest.fixture(scope="module")
+def report():
+    return Evaluation(open_district("shangcheng", "2022-12-31"), "midterm", 2023)
+
+
+@pytest.fixture(scope="module")
+def tables(report):
+    return [
+        narrative.indicator_table(report, "zh"),
+        narrative.commitment_table(report, "zh", only_late=False),
+        narrative.balance_table(report, "zh"),
+        narrative.failing_table(report, "zh"),
+        narrative.seats_table(report, "zh"),
+        narrative.finance_table(report, "zh"),
+        narrative.ledger_table(report, "zh"),
+        narrative.project_table(report, "zh"),
+        narrative.probability_table(report, "zh"),
+    ]
+
+
+@pytest.fixture
+def folder(tables, tmp_path):
+    """A report's folder with the tables as the run leaves them."""
+    cells = []
+    for table in tables:
+        data = {TABLE_MIME: table._repr_mimebundle_()[TABLE_MIME]}
+        output = nbformat.v4.new_output("execute_result", data=data, metadata={}, execution_count=1)
+        cells.append(nbformat.v4.new_code_cell("x", outputs=[output]))
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "a.ipynb")
+    made = {"district": "shangcheng", "cutoff": "2022-12-31", "year": 2023, "language": "zh"}
+    (tmp_path / "run.json").write_text(json.dumps({"parameters": made, "report": "midterm"}), encoding="utf-8")
+    return tmp_path
+
+
+def test_a_share_rests_on_the_cells_that_the_plan_s_measure_reads(report):
+    card = report.scorecard.set_index("series_id", drop=False)
+    found = report.district.origin(card.loc["public_kindergarten_coverage"], "value")
+    assert [code for code, _ in found.how] == ["series", "measure", "observed"]
+    assert set(found.cells["column"]) == {"students"}
+    kindergartens = report.district.schools.query("stage == 'preschool' and year == 2022")
+    assert found.cells["value"].sum() == kindergartens["students"].sum()
+    assert found.cells["raw"].str.len().gt(0).all()
+
+
+def test_a_reported_value_leads_to_its_line_and_a_printed_one_to_the_plan(report):
+    row = {"series_id": "disabled_entry_preschool"}
+    cells = report.district.origin(row, "value").cells
+    assert cells[["file", "cell", "raw"]].to_numpy().tolist() == [["observations.csv", "line 6", "94.2"]]
+    assert report.district.origin(row, "baseline").cells["raw"].tolist() == [">92"]
+
+
+def test_a_forecast_says_that_it_is_one_and_names_its_observations(report):
+    found = report.district.origin({"series_id": "myopia_rate"}, "probability")
+    text = str(narrative.origin(found, "en"))
+    assert "This is a forecast, not an observation: extrapolated by the learnt table" in text
+    assert "from the 5 observations of 2018–2022" in text
+    assert "这是预测，不是观测" in str(narrative.origin(found, "zh"))
+
+
+def test_shared_plant_shows_the_stage_s_share(report):
+    rows = report.district.schools.query("school_type == 'nine_year' and year == 2022")
+    school = rows["school_id"].iloc[0]
+    parts = {}
+    for stage in ("primary", "junior"):
+        row = {"school_id": school, "stage": stage, "year": 2022, "resource": "teaching_area_m2"}
+        cells = report.district.origin(row, "value").cells
+        assert cells["column"].tolist() == ["teaching_area_m2", "gym_area_m2", "students"]
+        parts[stage] = float(cells["step"].iloc[0].split("× ")[-1].split(",")[0])
+        area, gym = (float(v) for v in cells["value"].iloc[:2])
+        counted = report.district.stage_resources.set_index(["school_id", "stage", "year"])
+        expected = counted.loc[(school, stage, 2022), "teaching_area_m2"]
+        assert (area - gym) * parts[stage] == pytest.approx(expected, rel=1e-3)
+    assert sum(parts.values()) == pytest.approx(1, abs=1e-3)
+
+
+def test_a_correction_is_a_step(report):
+    found = report.district.origin({"school_id": "S0124", "year": 2021}, "equipment_value_yuan")
+    assert "read as 352.26 (correction 2" in found.cells["step"].iloc[0]
+    assert "更正第 2 条" in str(narrative.origin(found, "zh"))
+
+
+def test_every_figure_of_every_table_has_an_origin(report, tables):
+    for table in tables:
+        data = table._repr_mimebundle_()[TABLE_MIME]
+        numeric = [i for i, c in enumerate(data["columns"]) if c["form"] in ("number", "percent", "figure", "iso")]
+        for at in range(0, len(data["rows"]), max(len(data["rows"]) // 2, 1)):
+            names = [c["name"] for c in data["columns"]]
+            row = {k: v[at] for k, v in data["keys"].items()} | dict(zip(names, data["rows"][at], strict=True))
+            for i in numeric:
+                name = names[i]
+                if data["rows"][at][i] is None or name.startswith(("cap_", "threshold")):
+                    continue
+                found = report.district.origin(row, name)
+                assert found.how, (table.caption, name)
+                assert len(found.cells), (table.caption, name, row)
+                assert str(narrative.origin(found, "zh"))
+
+
+def test_a_row_that_nothing_identifies_is_refused_with_what_would(report):
+    with pytest.raises(UsageError, match="keep one of these columns in the frame: file, line; commitment_id"):
+        report.district.origin({"status": "late"}, "count")
+
+
+def test_a_published_figure_is_found_by_table_row_and_column(folder, capsys):
+    cell = find_cell(folder, "table 3, row 综合差异系数, 小学段 2022")
+    assert (cell.row["resource"], cell.column, cell.shown) == ("composite", "primary_2022", "0.307")
+    assert cli.main(["trace", str(folder), "table 3, row 综合差异系数, 小学段 2022"]) == 0
+    said = capsys.readouterr().out
+    assert "小学段 2022: 0.307" in said
+    assert "76 所学校七项资源差异系数的均值" in said
+    assert "returns/2022学年_小学.xlsx | 教师 | F5" in said
+
+
+def test_all_cells_of_a_figure_can_be_written_to_a_file(folder, tmp_path, capsys):
+    out = tmp_path / "cells.csv"
+    assert (
+        cli.main(["trace", str(folder), "校际差异系数", "row composite", "primary_2020", "--csv", str(out)]) == 0
+    )
+    assert "未显示" in capsys.readouterr().out
+    assert len(pd.read_csv(out)) == 630
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("table 99, row x, y", "No tables are called 'table 99'. There are:\n  table 1: 主要指标进展情况"),
+        ("table 3, row 综合差异系数, 2022", "2 cells of table 3"),
+        ("table 3, row 小卖部, 2022", "No cells of table 3"),
+    ],
+)
+def test_an_address_that_names_nothing_or_two_cells_lists_what_there_is(folder, address, said):
+    with pytest.raises(UsageError) as refused:
+        find_cell(folder, address)
+    assert said in str(refused.value)
+    assert "To do: name one" in str(refused.value)
+
+
+def test_a_folder_without_a_run_is_no_report(tmp_path):
+    with pytest.raises(UsageError, match="is no folder of a published report"):
+        find_cell(tmp_path, "table 1, row x, y")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["observations", "myopia_rate", "2023-09-01", "value"], "observations.csv | 第 36 行 | 54.1"),
+        (["finance", "education_expenditure_yuan", "2016", "value"], "finance.csv | 第 2 行 | 2036000000"),
+        (["projects", "P001", "seats"], "projects.csv | 第 2 行 | 2100"),
+        (["births", "东片", "2010", "births"], "births.csv | 第 2 行 | 1805"),
+        (["enrolment", "S0001", "K1", "2018", "students"], "enrolment.csv | 第 3 行 | 112"),
+        (["milestones", "after_school_services", "2021-12-31", "achieved"], "milestones.csv | 第 2 行 | 100"),
+    ],
+)
+def test_every_processed_table_is_traced_to_file_and_line(words, said, capsys):
+    assert cli.main(["trace", "shangcheng", *words]) == 0
+    assert said in capsys.readouterr().out
