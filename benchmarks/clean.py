@@ -59,7 +59,7 @@ def large_workbook(path: Path, rows: int = ROWS) -> None:
     row = re.search(r'<row r="5".*?</row>', xml, re.S)[0]
     known = shared.count("<si>")
     rng, lines, more = random.Random(0), [], []
-    head, *cells = re.split(r"(?=<c )", row.removesuffix("</row>"))
+    cells = re.split(r"(?=<c )", row.removesuffix("</row>"))[1:]
     for number in range(rows):
         place = 5 + number
         made = [f'<row r="{place}">']
@@ -162,8 +162,8 @@ def main() -> None:
         "clean",
         "Cleaning",
         [
-            f"`python benchmarks/clean.py`: {_write.machine()} Processor time of `planlib clean` with all its processes over "
-            "that of python-calamine reading the same files into lists and doing nothing else. `clean` moreover "
+            f"`python benchmarks/clean.py`: {_write.machine()} Processor time of `planlib clean` with all its "
+            "processes over that of python-calamine reading the same files into lists and doing nothing else. `clean` moreover "
             "recognises, converts, checks, and writes the tables with the birthplace of every value.",
             _write.table(["files", "clean / bare read"], rows),
             f"The {SCHOOLS:,} workbooks a second time, as a share of the first run:",

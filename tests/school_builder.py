@@ -410,7 +410,7 @@ def school(school_type: str = "primary", school_id: str = "3133000001", **change
     """Return the truth of a school as the forms can say it."""
     one: dict[Any, Any] = {
         "school_id": school_id,
-        "school_name": f"测试{TYPE_WORDS[school_type]}",
+        "school_name": f"测试{TYPE_WORDS[school_type]}{school_id[-2:]}",
         "school_type": school_type,
         "ownership": "public",
         "opened_year": 1998,

@@ -227,7 +227,7 @@ def test_faults_of_a_school_book_say_where_and_what_to_do(tmp_path, monkeypatch)
         return str(refused.value)
 
     assert "workbooks of national forms without a school (1)" in fault(school(school_id=""))
-    assert "sheet 基础基522, cell F8, school 3133000001, 2020: found '很多'; expected a whole number" in fault(
+    assert "sheet 基础基522, cell F7, school 3133000001, 2020: found '很多'; expected a whole number" in fault(
         school(), dirt=lambda value: "很多" if value == 20000 else value
     )
 

@@ -95,11 +95,8 @@ def read_sheets(content: bytes) -> list[Sheet]:
 
 
 def _text_sheet(content: bytes) -> Sheet:
-    """Return a CSV file as a sheet whose rows stand at the lines on which they begin."""
-    texts, lines, encoding = read_csv(content)
-    rows: list[list[Any]] = [[] for _ in range(lines[-1] if lines else 0)]
-    for line, row in zip(lines, texts, strict=True):
-        rows[line - 1] = row
+    """Return a CSV file as the sheet that a spreadsheet shows of it: one row for each record."""
+    rows, _, encoding = read_csv(content)
     width = max(map(len, rows), default=0)
     return Sheet("CSV", [row + [""] * (width - len(row)) for row in rows], encoding=encoding)
 

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,9 @@ from planlib.clean.national import load_national
 # Sums of measured figures are compared up to what printing them to two decimals may change.
 _TOTAL_TOLERANCE = 1e-6
 _ONE_ROW = "one row for each school and year"
+_KEPT_ONCE = "the same figures: kept once"
+_PLACE = ["file", "sheet", "row", "school_id", "year"]
+_SCHOOL = ["file", "school_id", "year"]
 
 
 def with_years(cells: pd.DataFrame, sheets: pd.DataFrame) -> tuple[pd.DataFrame, list[Issue]]:
@@ -103,6 +107,7 @@ def with_stages(cells: pd.DataFrame, form: Form) -> tuple[pd.DataFrame, list[Iss
     type_of = types.drop_duplicates(["file", "school_id"]).set_index(["file", "school_id"])["text"]
     keys = pd.MultiIndex.from_frame(values[["file", "school_id"]])
     values["school_type"] = type_of.reindex(keys).fillna("").to_numpy()
+    values = _typed_elsewhere(values, types)
     issues = list(_untyped(values))
     by_stage = values["column"].isin([name for name, c in form.columns.items() if c.level == "stage"])
     single = {t: stages[0] for t, stages in form.stages_of_type.items() if len(stages) == 1}
@@ -119,6 +124,16 @@ def with_stages(cells: pd.DataFrame, form: Form) -> tuple[pd.DataFrame, list[Iss
         for row in values[foreign & (values["number"].fillna(0) != 0)].to_dict("records")
     ]
     return values[~foreign & typed & ((values["stage"] != "") == by_stage)], issues
+
+
+def _typed_elsewhere(values: pd.DataFrame, types: pd.DataFrame) -> pd.DataFrame:
+    """Give the schools of a file that names no type the one another file of that year names."""
+    without = values["school_type"] == ""
+    if not without.any():
+        return values
+    year_types = types.drop_duplicates(["year", "school_id"]).set_index(["year", "school_id"])["text"]
+    found = year_types.reindex(pd.MultiIndex.from_frame(values[["year", "school_id"]])).fillna("").to_numpy()
+    return values.assign(school_type=values["school_type"].mask(without, pd.Series(found, values.index)))
 
 
 def _has_stage(values: pd.DataFrame, form: Form) -> pd.Series:
@@ -263,7 +278,7 @@ def duplicates(values: pd.DataFrame) -> tuple[pd.DataFrame, list[Issue]]:
         (again["sheet"] == first["sheet"]) & (again["row"] != first["row"])
     )
     differs = (again["text"] != first["text"]) | (again["number"].fillna(-1) != first["number"].fillna(-1))
-    issues = list(_twice(again[twice], first[twice], differs[twice]))
+    issues = list(_twice(again[twice], first[twice], differs[twice], values))
     said = again[twice].set_index(["file", "school_id"]).index
     rest = again[~twice & ~pd.MultiIndex.from_frame(again[["file", "school_id"]]).isin(said)]
     issues += list(_contradictions(rest[differs.loc[rest.index]], first.loc[rest[differs.loc[rest.index]].index]))
@@ -278,23 +293,33 @@ def _without_blank_rows(values: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
     return values[~((values["part"] == 2) & values["is_blank"] & ~said)]
 
 
-def _twice(again: pd.DataFrame, first: pd.DataFrame, differs: pd.Series) -> Iterator[Issue]:
+def _twice(again: pd.DataFrame, first: pd.DataFrame, differs: pd.Series, values: pd.DataFrame) -> Iterator[Issue]:
     """Yield one issue for each school that stands twice, by the place of its code."""
-    place = ["file", "sheet", "row", "school_id", "year"]
-    wrong = again[differs].drop_duplicates(place).set_index(place)
-    rows = again[again["column"] == "school_id"]
-    for index, row in rows.drop_duplicates(place).iterrows():
+    rows = again[again["column"] == "school_id"].drop_duplicates(_PLACE)
+    wrong = again[differs].drop_duplicates(_PLACE).set_index(_PLACE, drop=False)
+    # In a school's workbook the code stands on one sheet and the figures on others.
+    homeless = wrong[~wrong.index.isin(pd.MultiIndex.from_frame(rows[_PLACE]))].drop_duplicates(_SCHOOL)
+    homeless = homeless.set_index(_SCHOOL, drop=False)
+    repeats = {len(keys): _only_repeats(again, values, keys) for keys in (_PLACE, _SCHOOL)}
+    for index, row in rows.iterrows():
         other = first.loc[index]
         found = f"{row['school_id']} also in {_at_cell(other)}"
-        at = tuple(row[name] for name in place)
-        if at in wrong.index:
-            bad = wrong.loc[[at]].iloc[0]
-            said = f"; {bad['column']} {bad['raw']} differs"
+        at, own = tuple(row[_PLACE]), tuple(row[_SCHOOL])
+        bad = wrong.loc[[at]] if at in wrong.index else homeless.loc[[own]] if own in homeless.index else None
+        if bad is not None:
+            said = f"; {bad['column'].iloc[0]} {bad['raw'].iloc[0]} differs"
             yield _issue("error", "duplicate school", row.to_dict(), found=found + said, expected=_ONE_ROW)
-        elif row["part"] != 2 or row["file"] != other["file"]:  # else the rows of a school's stages
-            yield _issue(
-                "note", "duplicate school", row.to_dict(), found=found, done="the same figures: kept once"
-            )
+        elif row["file"] != other["file"] and own in repeats[len(_SCHOOL)]:
+            repeats[len(_SCHOOL)].remove(own)  # once for a file, however many sheets it has
+            yield _issue("note", "duplicate school", row.to_dict(), found=found, done=_KEPT_ONCE)
+        elif row["file"] == other["file"] and row["part"] != 2 and at in repeats[len(_PLACE)]:
+            yield _issue("note", "duplicate school", row.to_dict(), found=found, done=_KEPT_ONCE)
+
+
+def _only_repeats(again: pd.DataFrame, values: pd.DataFrame, keys: list[str]) -> set[tuple[Any, ...]]:
+    """Return the rows or files that say nothing new of a school; the others complete what is said elsewhere."""
+    own = again.groupby(keys).size()
+    return set(own.index[own == values.groupby(keys).size().reindex(own.index)])
 
 
 def _at_cell(row: pd.Series) -> str:

@@ -64,7 +64,9 @@ def make_schools(
 
 def _typed(table: pd.DataFrame) -> pd.DataFrame:
     """Columns in the order and the types of the processed table."""
-    fields = definition("forms/collection")["fields"]
+    # Columns that no type of school is asked for are not in the simulated returns.
+    every = definition("forms/collection")["fields"].items()
+    fields = {name: rule for name, rule in every if rule.get("school_types") != []}
     first = ["school_id", "stage", "year", "school_name", "school_type", "ownership", "area", "education_group"]
     order = [*first, *[name for name in fields if name not in first], "as_of"]
     kinds = {"count": "Int64", "year": "Int64", "quantity": "Float64", "boolean": "boolean"}
