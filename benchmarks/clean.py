@@ -163,8 +163,8 @@ def main() -> None:
         "Cleaning",
         [
             f"`python benchmarks/clean.py`: {_write.machine()} Processor time of `planlib clean` with all its "
-            "processes over that of python-calamine reading the same files into lists and doing nothing else. `clean` moreover "
-            "recognises, converts, checks, and writes the tables with the birthplace of every value.",
+            "processes over that of python-calamine reading the same files into lists and doing nothing else. "
+            "`clean` moreover recognises, converts, checks, and writes the tables with the birthplace of every value.",
             _write.table(["files", "clean / bare read"], rows),
             f"The {SCHOOLS:,} workbooks a second time, as a share of the first run:",
             _write.table(["run", "share of the first"], shares),

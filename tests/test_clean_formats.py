@@ -40,7 +40,7 @@ def table(name="schools"):
 def text_of(rows, encoding="utf-8", delimiter=","):
     buffer = io.StringIO()
     csv.writer(buffer, delimiter=delimiter).writerows([["" if v is None else v for v in row] for row in rows])
-    return buffer.getvalue().encode(encoding)
+    return buffer.getvalue().encode(encoding, "replace")
 
 
 def traditional(text):

@@ -11,7 +11,7 @@ import pandas as pd
 
 from planlib import schema
 from planlib.registry import label, load_definitions
-from planlib.words import date_text, is_missing, number, percent, resource_name
+from planlib.words import date_text, is_missing, number, percent, resource_name, visible
 
 SCHEMA_VERSION = 1
 TABLE_MIME = "application/vnd.planlib.table+json"
@@ -193,7 +193,7 @@ def typed(frame: pd.DataFrame, columns: Sequence[Column], headers: Sequence[str]
         "columns": [
             {
                 "name": name,
-                "header": head,
+                "header": visible(head),
                 "form": "figure" if c.value else c.form,
                 "decimals": c.decimals,
                 "unit": _unit(name, language),
@@ -201,7 +201,7 @@ def typed(frame: pd.DataFrame, columns: Sequence[Column], headers: Sequence[str]
             for name, c, head in zip(sources, columns, headers, strict=True)
         ],
         "rows": [list(row) for row in zip(*cells, strict=True)],
-        "shown": {c.value: [str(text) for text in frame[c.name]] for c in columns if c.value},
+        "shown": {c.value: [visible(str(text)) for text in frame[c.name]] for c in columns if c.value},
         "keys": {key: [plain(value) for value in frame[key]] for key in keys},
     }
 
@@ -219,13 +219,15 @@ def plain(value: Any) -> Any:
     if isinstance(value, float) and np.isfinite(value):
         # what is left of a sum of opposites is no number: it differs between processors
         return float(f"{value:.10g}") if abs(value) > 1e-12 else 0.0
-    if isinstance(value, str | bool | int):
+    if isinstance(value, str):
+        return visible(value)
+    if isinstance(value, bool | int):
         return value
     if isinstance(value, dt.date):
         return value.isoformat()
     if isinstance(value, list | tuple | dict | set):
-        return str(value)
-    return None if is_missing(value) else str(value)
+        return visible(str(value))
+    return None if is_missing(value) else visible(str(value))
 
 
 def _unit(name: str, language: str) -> str:

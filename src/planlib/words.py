@@ -4,12 +4,15 @@ import math
 from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
+from unicodedata import category
 
 import pandas as pd
 
 from planlib.errors import DataError, UsageError, listing
 from planlib.registry import LANGUAGES, label, load_definitions
 
+# Control, format, surrogate, private-use characters; separators of lines and paragraphs.
+_HIDDEN = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
 # A coefficient has no unit to print; its label names what it is.
 _UNPRINTED = {"coefficient"}
 
@@ -117,6 +120,22 @@ def say(code: str, language: str, **values: object) -> str:
     '3 of 24'
     """
     return word("figures", code, language).format(**values)
+
+
+def visible(text: str) -> str:
+    r"""Return a text in which nothing is hidden: signs that show nothing are written out by their code.
+
+    A name from data may hold a right-to-left override, which shows what follows back to front, a null, or a
+    character of private use; each would let a page say something else than its data. The one rule for every output.
+
+    Examples
+    --------
+    >>> visible("No. 1\u202eloohcs"), visible("line\n")
+    ('No. 1[U+202E]loohcs', 'line\n')
+    """
+    if text.isprintable():
+        return text
+    return "".join(f"[U+{ord(c):04X}]" if category(c) in _HIDDEN and c not in "\n\t" else c for c in text)
 
 
 def is_missing(value: object) -> bool:

@@ -13,10 +13,11 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from planlib.columns import FIGURE_MIME, SCHEMA_VERSION, guess, typed
 from planlib.figures.lettering import INK, QUIET, check_glyphs, style, wrap
-from planlib.words import say
+from planlib.words import say, visible
 
 CSS_PIXELS_PER_INCH = 96
 _TITLE, _SMALL = 12.5, 8.5
@@ -142,13 +143,20 @@ class Sheet:
             If a character has no glyph.
         """
         return Picture(
-            self.figure, self.title, alt, data.reset_index(drop=True), self.language, render(self.figure)
+            self.figure,
+            visible(self.title),
+            visible(alt),
+            data.reset_index(drop=True),
+            self.language,
+            render(self.figure),
         )
 
 
 def render(figure: Figure) -> bytes:
     """Return the PNG of a figure: Agg, no clock and no version in the file, so equal data give equal bytes."""
     canvas = FigureCanvasAgg(figure)
+    for text in figure.findobj(Text):
+        text.set_text(visible(text.get_text()))
     _settle(figure)
     check_glyphs(figure)
     stream = io.BytesIO()

@@ -12,7 +12,7 @@ from planlib.columns import SCHEMA_VERSION, TABLE_MIME, Column, guess, show, typ
 from planlib.errors import RegistryError
 from planlib.figures.marks import OUTLOOK, PROMISE, STATUS, Mark
 from planlib.registry import load_definitions
-from planlib.words import is_missing
+from planlib.words import is_missing, visible
 
 
 @dataclass(frozen=True)
@@ -37,12 +37,12 @@ class Text:
                 parts.append("<ul>" if tag == "li" else "</ul>")
                 in_list = tag == "li"
             element, css = ("p", f' class="{tag}"') if tag in {"subtitle", "note"} else (tag, "")
-            parts.append(f"<{element}{css}>{html.escape(text)}</{element}>")
+            parts.append(f"<{element}{css}>{_html(text)}</{element}>")
         body = "\n".join([*parts, "</ul>"] if in_list else parts)
         return f'<div class="{self.frame}">\n{body}\n</div>' if self.frame else body
 
     def __repr__(self) -> str:
-        return "\n".join(f"- {text}" if tag == "li" else text for tag, text in self.lines)
+        return "\n".join(visible(f"- {text}" if tag == "li" else text) for tag, text in self.lines)
 
     def __str__(self) -> str:
         return repr(self)
@@ -83,19 +83,19 @@ class Table:
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         """Give Jupyter the values behind the table; the HTML and the text come from their own methods."""
-        about = {"schema_version": SCHEMA_VERSION, "caption": self.caption, "notes": list(self.notes)}
+        about = {"schema_version": SCHEMA_VERSION, "caption": visible(self.caption)}
+        about["notes"] = [visible(note) for note in self.notes]
         return {TABLE_MIME: about | typed(self.frame, self.columns, self.headers(), self.language)}
 
     def _repr_html_(self) -> str:
         head = "".join(
-            f'<th scope="col"{_css(c)}>{html.escape(h)}</th>'
-            for c, h in zip(self.columns, self.headers(), strict=True)
+            f'<th scope="col"{_css(c)}>{_html(h)}</th>' for c, h in zip(self.columns, self.headers(), strict=True)
         )
         marks = [[_mark(value, c) for value in self.frame[c.name]] for c in self.columns]
         rows = "\n".join(
             "<tr>"
             + "".join(
-                f"<td{_css(c)}>{mark}{html.escape(text)}</td>"
+                f"<td{_css(c)}>{mark}{_html(text)}</td>"
                 for c, text, mark in zip(self.columns, row, looks, strict=True)
             )
             + "</tr>"
@@ -103,15 +103,19 @@ class Table:
         )
         if self.frame.empty:
             rows = f'<tr><td colspan="{len(self.columns)}">{html.escape(say("no_rows", self.language))}</td></tr>'
-        notes = "".join(f'<p class="note">{html.escape(note)}</p>' for note in self.notes)
+        notes = "".join(f'<p class="note">{_html(note)}</p>' for note in self.notes)
         return (
-            f'<div class="table-wrap"><table>\n<caption>{html.escape(self.caption)}</caption>\n'
+            f'<div class="table-wrap"><table>\n<caption>{_html(self.caption)}</caption>\n'
             f"<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody></table>{notes}</div>"
         )
 
     def __repr__(self) -> str:
         lines = [self.caption, " | ".join(self.headers()), *(" | ".join(row) for row in self.cells())]
-        return "\n".join([*lines, *self.notes])
+        return visible("\n".join([*lines, *self.notes]))
+
+
+def _html(text: str) -> str:
+    return html.escape(visible(text))
 
 
 # The figures' marks as type: a status has the same shape and colour in a table as in a figure.
@@ -128,7 +132,9 @@ def _mark(value: Any, column: Column) -> str:
     mark = marks[value]
     shape = _SHAPES.get(mark.shape, "▼▼") if isinstance(mark.shape, str) else "▼▼"
     shape = shape if mark.is_filled else _HOLLOW[shape]
-    return f'<span class="mark" style="color:{mark.colour}" aria-hidden="true">{shape}</span>'
+    # a hollow shape is its rim
+    colour = mark.colour if mark.is_filled or mark.edge == "white" else mark.edge
+    return f'<span class="mark" style="color:{colour}" aria-hidden="true">{shape}</span>'
 
 
 def _css(column: Column) -> str:

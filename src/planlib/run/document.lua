@@ -22,9 +22,9 @@ function Span(span)
   local shape = pandoc.utils.stringify(span)
   if FORMAT == "docx" then
     return pandoc.RawInline("openxml",
-      '<w:r><w:rPr><w:color w:val="' .. colour .. '"/></w:rPr><w:t>' .. shape .. "</w:t></w:r>")
+      '<w:r><w:rPr><w:color w:val="' .. colour .. '"/></w:rPr><w:t xml:space="preserve">' .. shape .. " </w:t></w:r>")
   end
-  return pandoc.RawInline("typst", '#text(fill: rgb("#' .. colour .. '"))[' .. shape .. "]")
+  return pandoc.RawInline("typst", '#text(fill: rgb("#' .. colour .. '"))[' .. shape .. " ]")
 end
 
 function Div(div)

@@ -28,18 +28,20 @@ _PICTURE = "data:image/png;base64,"
 _LOADING = ("img", "iframe", "object", "embed", "script", "style", "link", "svg", "audio", "video", "input")
 # For a picture on a page, in mm: the text block of GB/T 9704-2012, less a heading and a line of text.
 _ROOM = (156.0, 205.0)
+_BRIEF_ROOM = (156.0, 118.0)
 _LEAVES = {"h1", "h2", "h3", "h4", "p", "ul", "ol", "table", "img", "pre", "blockquote"}
 _KEPT = {"subtitle", "note"}
 _LANG = {"zh": "zh-CN", "en": "en-GB"}
 _PIXELS_PER_MM = 96 / 25.4
 _LONGEST_TITLE_LINE = 20
 # Half-width characters of table type that a page across takes; a table that needs more lies on its side.
-_UPRIGHT, _ON_ITS_SIDE, _MOST_OF_A_COLUMN, _LEAST_OF_A_COLUMN = 98, 152, 20, 6
+_UPRIGHT, _MOST_UPRIGHT, _ON_ITS_SIDE = 98, 114, 152
+_MOST_OF_A_COLUMN, _LEAST_OF_A_COLUMN = 20, 6
 # The time in every zip: its earliest.
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
-def arranged(body: str, folder: Path) -> str:
+def arranged(body: str, folder: Path, is_brief: bool = False) -> str:
     """Return the body as pandoc shall read it: what nbconvert wrapped laid bare, pictures and columns measured.
 
     Parameters
@@ -48,6 +50,8 @@ def arranged(body: str, folder: Path) -> str:
         Of `planlib.run.page.body`.
     folder : Path
         Where the pictures are written, as files of their own; nothing else may be read from a disk or fetched.
+    is_brief : bool
+        Let no table take a page of its own across.
 
     Returns
     -------
@@ -61,14 +65,14 @@ def arranged(body: str, folder: Path) -> str:
     whole = html.fragment_fromstring(body, create_parent="main")
     for number, element in enumerate([*whole.iter(*_LOADING)]):
         if element.tag == "img" and (element.get("src") or "").startswith(_PICTURE):
-            _put_apart(element, folder / f"{number}.png")
+            _put_apart(element, folder / f"{number}.png", _BRIEF_ROOM if is_brief else _ROOM)
         else:
             element.drop_tree()
     blocks = list(_blocks(whole, "", html))
     for _, block in blocks:
         _legible(block, html)
     tables = [table for _, block in blocks for table in block.iter("table")]
-    wide = {table for table in tables if _measure(table, html)}
+    wide = {table for table in tables if _measure(table, html, may_turn=not is_brief)}
     for (_, before), (at, (kind, block)), (follows, _) in zip(
         blocks, [*enumerate(blocks)][1:], blocks[2:], strict=False
     ):
@@ -133,24 +137,24 @@ def _legible(block: Any, html: Any) -> None:
             mark.set("data-colour", (mark.attrib.pop("style", "")).partition("#")[2])
 
 
-def _put_apart(image: Any, file: Path) -> None:
+def _put_apart(image: Any, file: Path, room: tuple[float, float]) -> None:
     """Write a picture as a file, and set its size: its own, unless the page is smaller."""
     content = base64.b64decode(image.get("src").removeprefix(_PICTURE))
     file.write_bytes(content)
     across, down = (int.from_bytes(content[at : at + 4], "big") for at in (16, 20))  # of the PNG's header
     natural = float(image.get("width") or across) / _PIXELS_PER_MM
-    (width, height), alt = _ROOM, image.get("alt", "")
+    (width, height), alt = room, image.get("alt", "")
     image.attrib.clear()
     image.attrib.update(
         {
             "src": file.name,
             "alt": alt,
-            "style": f"width:{min(natural, width, height * across / max(down, 1)):.1f}mm",
+            "width": f"{min(natural, width, height * across / max(down, 1)):.1f}mm",
         }
     )
 
 
-def _measure(table: Any, html: Any) -> bool:
+def _measure(table: Any, html: Any, may_turn: bool) -> bool:
     """Give a table's columns their shares of the page and tell whether the table must lie on its side."""
     rows = [row for row in ([*row.iter("th", "td")] for row in table.iter("tr")) if row]
     count = max(map(len, rows))
@@ -159,7 +163,7 @@ def _measure(table: Any, html: Any) -> bool:
     firm = [column[-1].get("class") in {"nowrap", "number"} for column in columns]
     mosts = [_MOST_OF_A_COLUMN * (1.8 if is_firm else 1.0) for is_firm in firm]
     needs = [max(min(width, most) + 2, _LEAST_OF_A_COLUMN) for width, most in zip(widths, mosts, strict=True)]
-    is_wide = sum(needs) > _UPRIGHT
+    is_wide = may_turn and sum(needs) > _MOST_UPRIGHT
     group = html.Element("colgroup")
     for share in _shares(widths, needs, firm, _ON_ITS_SIDE if is_wide else _UPRIGHT):
         group.append(html.Element("col", style=f"width:{100 * share:.2f}%"))
@@ -230,12 +234,15 @@ class Facts:
         Over every page; empty for none.
     made : date
         The file's date.
+    is_brief : bool
+        Set closely, for a report of two pages.
     """
 
     language: str
     title: str
     notice: str
     made: dt.date
+    is_brief: bool = False
 
 
 def write_documents(body: str, docx: Path | None, pdf: Path | None, facts: Facts) -> None:
@@ -255,7 +262,7 @@ def write_documents(body: str, docx: Path | None, pdf: Path | None, facts: Facts
     """
     with tempfile.TemporaryDirectory(prefix="planlib-") as place:
         folder = Path(place)
-        text = arranged(body, folder)
+        text = arranged(body, folder, facts.is_brief)
         if docx:
             _write_docx(text, folder, docx, facts)
         if pdf:
@@ -411,6 +418,7 @@ def _write_pdf(text: str, folder: Path, target: Path, facts: Facts) -> None:
         "notice": facts.notice,
         "language": facts.language,
         "contents": label("contents", facts.language, "page"),
+        "brief": "yes" if facts.is_brief else "no",
     }
     _check_glyphs(converted + "".join(told.values()))
     source = folder / "report.typ"

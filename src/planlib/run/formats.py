@@ -75,13 +75,13 @@ def write_formats(
     language, is_simulated = manifest["parameters"]["language"], manifest["is_simulated"]
     body = page.body(notebook, language)
     files = {form: folder / f"{stem}.{form}" for form in formats}
+    is_brief = bool(notebook.metadata.get("is_brief"))
     if "html" in files:
-        is_brief = bool(notebook.metadata.get("is_brief"))
         files["html"].write_text(page.render(body, language, is_simulated, is_brief), encoding="utf-8")
     made, title = dt.date.fromisoformat(manifest["parameters"]["cutoff"]), page.title_of(body)
     facts = _facts(manifest, language)
     if {"docx", "pdf"} & set(files):
-        told = document.Facts(language, title, facts.get("notice", ""), made)
+        told = document.Facts(language, title, facts.get("notice", ""), made, is_brief)
         document.write_documents(body, files.get("docx"), files.get("pdf"), told)
     if "xlsx" in files:
         annex.write_annex(notebook, files["xlsx"], language, {"title": title, **facts}, made)
@@ -107,14 +107,17 @@ def _facts(manifest: Mapping[str, Any], language: str) -> dict[str, str]:
 def _sources(district: str, language: str) -> list[str]:
     """Return a line for each producer of the district's files, with how many and whether they are simulated."""
     from planlib.registry import label
+    from planlib.words import visible
 
     counts = Counter(
         (str(entry.get("producer", "")), str(entry.get("licence", "")), bool(entry.get("synthetic")))
         for entry in freshness.sources(district)
     )
     return [
-        label("fact_source_simulated" if simulated else "fact_source", language, "page").format(
-            producer=producer, licence=licence, count=number
+        visible(
+            label("fact_source_simulated" if simulated else "fact_source", language, "page").format(
+                producer=producer, licence=licence, count=number
+            )
         )
         for (producer, licence, simulated), number in sorted(counts.items())
     ]
