@@ -25,7 +25,7 @@ from school_builder import school as national
 from school_builder import school_book
 
 from planlib.clean import cache, pipeline, tables
-from planlib.clean.confined import read_sheets
+from planlib.clean.confined import read_workbook
 from planlib.clean.convert import is_blank
 from planlib.clean.correct import Corrections, load_corrections
 from planlib.clean.recognise import KINDS
@@ -272,7 +272,7 @@ def _account(content, parsed):
     """Hold the account of cells to the cells that are there."""
     if any(one.kind == "unreadable file" for one in parsed.issues):
         return
-    held = sum(not is_blank(value) for sheet in read_sheets(content) for row in sheet.rows for value in row)
+    held = sum(not is_blank(value) for sheet in read_workbook(content) for row in sheet.rows for value in row)
     counted = sum(sheet[kind] for sheet in parsed.sheets for kind in KINDS)
     assert counted == held, f"{held} cells hold something, {counted} are accounted for"
 

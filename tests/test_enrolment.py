@@ -369,6 +369,14 @@ def test_changes_without_an_area_are_refused_where_there_are_several():
         enrolment.project(two, horizon=1, chains=KINDER, changes=opened)
 
 
+def test_no_given_entries_are_none():
+    none = pd.DataFrame({"area": [], "grade": [], "year": [], "students": []})
+    with_none = enrolment.project(table(), horizon=2, chains=KINDER, by=["grade"], paths=20, entry=none)
+    pd.testing.assert_frame_equal(
+        with_none, enrolment.project(table(), horizon=2, chains=KINDER, by=["grade"], paths=20)
+    )
+
+
 def test_a_district_that_is_empty_stays_empty():
     none = table().assign(students=0)
     found = enrolment.project(none, horizon=2, chains=KINDER, by=["grade"], paths=20)

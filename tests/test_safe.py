@@ -201,8 +201,8 @@ def test_the_reader_starts_again_after_each_end():
     good, bad = simple_workbook([school()]), with_parts(**far("ZZ900000"))
     for _ in range(2):
         with pytest.raises(DataError, match="Ctrl"):
-            confined.read_sheets(bad)
-        assert [sheet.name for sheet in confined.read_sheets(good)] == ["基本情况"]
+            confined.read_workbook(bad)
+        assert [sheet.name for sheet in confined.read_workbook(good)] == ["基本情况"]
 
 
 # ---- formulas: none evaluated, none handed on

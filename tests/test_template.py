@@ -12,7 +12,7 @@ from returns_builder import FORM, columns_of, workbook
 from planlib import cli, freshness, schema, template
 from planlib.clean import clean_district
 from planlib.clean.correct import load_corrections
-from planlib.clean.read import read_sheets
+from planlib.clean.read import read_workbook
 from planlib.clean.recognise import recognise
 from planlib.district import open_district
 from planlib.registry import load_definitions, load_explanations, load_plan, load_responsibility
@@ -54,7 +54,7 @@ def skeleton(tmp_path_factory):
 def fill(source: Path, target: Path, year: int | None, *schools: dict) -> None:
     """Copy a template and fill it in as a person would: the year in the titles (None: forgotten), a row for each school."""
     sheets = {}
-    for sheet in read_sheets(source.read_bytes()):
+    for sheet in read_workbook(source.read_bytes()):
         places = recognise(sheet, FORM).places
         titles = [[_with_year(value, year) for value in row] for row in sheet.rows]
         for number, one in enumerate(schools):
@@ -144,7 +144,7 @@ def test_there_is_a_workbook_for_each_type_with_every_column_of_it(skeleton):
         text = next(text for text, code in types.items() if code == school_type)
         names.remove(f"YYYY学年_{text}.xlsx")
         content = (skeleton / "templates" / f"YYYY学年_{text}.xlsx").read_bytes()
-        sheets = [recognise(sheet, FORM) for sheet in read_sheets(content)]
+        sheets = [recognise(sheet, FORM) for sheet in read_workbook(content)]
         has_stages = len(FORM.stages(school_type)) > 1
         found = {
             (place.stage, place.column.name) if has_stages and place.stage else place.column.name
@@ -164,7 +164,7 @@ def _keys(school_type):
 
 def test_a_template_has_no_trace_of_the_sample(skeleton):
     for path in (skeleton / "templates").iterdir():
-        for sheet in read_sheets(path.read_bytes()):
+        for sheet in read_workbook(path.read_bytes()):
             text = "".join(str(value) for row in sheet.rows for value in row)
             assert not any(word in text for word in ("模拟", "上城", "示例", "合计"))
             assert {value for row in sheet.rows[HEADER_ROWS[1] + 1 :] for value in row[1:]} <= {""}

@@ -82,6 +82,16 @@ def _parser() -> argparse.ArgumentParser:
     )
     report.set_defaults(run=_report)
 
+    batch = commands.add_parser("batch", help="produce many reports (批量生成报告)")
+    batch.add_argument(
+        "file", type=Path, metavar="FILE.yml", help="runs: a list of entries whose values may be lists"
+    )
+    batch.add_argument("--jobs", type=_count, default=0, help="reports at a time (default one per core)")
+    batch.add_argument("--cold", action="store_true", help="a new process for every kernel")
+    batch.add_argument("--force", action="store_true", help="make them again although nothing changed")
+    batch.add_argument("--scheduler", default="", metavar="tcp://HOST:PORT", help="let a Dask cluster make them")
+    batch.set_defaults(run=_batch)
+
     clean = commands.add_parser("clean", help="raw files to checked tables (清理原始报表)")
     clean.add_argument("district")
     clean.add_argument("--language", choices=LANGUAGES, default=DEFAULTS["language"])
@@ -147,6 +157,31 @@ def _year(text: str) -> int:
     if not (text.isascii() and text.isdigit()):
         raise argparse.ArgumentTypeError(f"found {text!r}, expected a year such as 2023")
     return int(text)
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text)):
+        raise argparse.ArgumentTypeError(f"found {text!r}, expected a number of 1 or more")
+    return int(text)
+
+
+def _batch(parsed: argparse.Namespace) -> int:
+    from planlib.run.request import read_batch
+
+    requests = read_batch(parsed.file)
+    from planlib.run.batch import run_batch
+
+    options = {key: getattr(parsed, key) for key in ("jobs", "cold", "force", "scheduler")}
+    made = run_batch(parsed.file, requests, **options)
+    failed = [run for run in made["runs"] if run["status"] == "failed"]
+    counts = ", ".join(f"{number} {status}" for status, number in sorted(made["counts"].items()))
+    print(f"{len(requests)} reports: {counts}, {made['seconds']:.0f} s\n{_shown(made['path'])}")
+    for run in failed[:10]:
+        print(f"failed {run['name']}: {' '.join(run['message'].split())}", file=sys.stderr)
+    if failed:
+        where = _shown(made["path"])
+        print(f"batch failed: {len(failed)} of {len(requests)} reports; all messages in {where}", file=sys.stderr)
+    return 1 if failed else 0
 
 
 def _report(parsed: argparse.Namespace) -> int:

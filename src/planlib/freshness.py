@@ -83,7 +83,7 @@ def report_inputs(name: str, parameters: Parameters) -> dict[str, Any]:
         "plan": store.sha256(folder / "plan.yml"),
         "written": _written(folder, NOTEBOOKS[name].phase),
         "tables": known_slices(digests.get("tables", {}), parameters.cutoff.isoformat()),
-        "code": store.sha256_of_files(_code_files(("",)), paths.PACKAGE),
+        "code": code_digest(),
         "notebook": store.sha256(paths.notebooks() / f"{NOTEBOOKS[name].file}.ipynb"),
         "environment": {
             "planlib": __version__,
@@ -91,6 +91,11 @@ def report_inputs(name: str, parameters: Parameters) -> dict[str, Any]:
             "lock": store.sha256(lock) if lock.is_file() else "",
         },
     }
+
+
+def code_digest() -> str:
+    """Return one digest of the package's source and definitions as they stand on disk now."""
+    return store.sha256_of_files(_code_files(("",)), paths.PACKAGE)
 
 
 def known_slices(tables: Mapping[str, Mapping[str, str]], cutoff: str) -> dict[str, dict[str, str]]:

@@ -1,7 +1,7 @@
 """Words and numbers as each language writes them; every Chinese or English label stands in labels.yml."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 from unicodedata import category
@@ -234,6 +234,17 @@ def unit_name(code: object, language: str) -> str:
     if is_missing(code) or not str(code) or code in _UNPRINTED:
         return ""
     return optional_word("unit", str(code), language)
+
+
+def sentences(parts: Sequence[str], language: str) -> str:
+    """Join parts to one text as the language does, with a full stop at its end.
+
+    Examples
+    --------
+    >>> sentences(["Two rise", "one falls"], "en")
+    'Two rise. one falls.'
+    """
+    return say("sentence_join", language).join(parts) + say("full_stop", language)
 
 
 def signed_percent(change: float, language: str) -> str:

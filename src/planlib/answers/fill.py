@@ -12,7 +12,7 @@ from typing import Any
 from planlib import paths
 from planlib.answers.sheet import FACTS, FIRST_ROW, HIDDEN, SCHEMA_VERSION, SHOWN
 from planlib.answers.write import Files
-from planlib.clean.confined import read_sheets
+from planlib.clean.confined import read_workbook
 from planlib.clean.read import Sheet, address
 from planlib.errors import DataError, UsageError, listing
 from planlib.registry import LANGUAGES, Plan, codes, label, load_definitions, load_plan
@@ -68,7 +68,7 @@ def fill(district: str, file: Path) -> list[str]:
         content = file.read_bytes()
     except OSError as error:
         raise UsageError(f"{file} cannot be read: {error.strerror}.\nTo do: check the name of the file.") from None
-    sheets = read_sheets(content)
+    sheets = read_workbook(content)
     facts = _facts(file, sheets, district)
     page = next(sheet for sheet in sheets if sheet.name != HIDDEN)
     formulas = _formulas(content)

@@ -40,8 +40,8 @@ serve()
 _one_at_a_time = threading.Lock()
 
 
-def read_sheets(content: bytes) -> list[read.Sheet]:
-    """Return the sheets of a file as `planlib.clean.read.read_sheets` does, whatever the file contains.
+def read_workbook(content: bytes) -> list[read.Sheet]:
+    """Return the sheets of a file as `planlib.clean.read.read_workbook` does, whatever the file contains.
 
     Parameters
     ----------
@@ -124,7 +124,7 @@ def _limit(kind: str, most: int) -> None:
 def serve() -> None:
     """Read workbooks from standard input until it ends, and answer each with its sheets or a message.
 
-    The other end of `read_sheets`.
+    The other end of `read_workbook`.
     """
     source, target = sys.stdin.buffer, sys.stdout.buffer
     _limit("RLIMIT_AS", MAX_MEMORY)
@@ -138,7 +138,7 @@ def serve() -> None:
 
 def _answer(content: bytes) -> bytes:
     try:
-        return pickle.dumps(read.read_sheets(content))
+        return pickle.dumps(read.read_workbook(content))
     except DataError as error:
         return pickle.dumps(str(error))
     except MemoryError:

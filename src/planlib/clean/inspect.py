@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from planlib import schema
-from planlib.clean.confined import read_sheets
+from planlib.clean.confined import read_workbook
 from planlib.clean.convert import is_blank, raw_text
 from planlib.clean.forms import Form, load_form
 from planlib.clean.grid import Layout
@@ -47,7 +47,7 @@ def inspect_file(path: Path, language: str = "zh") -> str:
     if not path.is_file():
         raise UsageError(f"{path} is no file. To do: name a workbook or CSV file.")
     try:
-        sheets = read_sheets(path.read_bytes())
+        sheets = read_workbook(path.read_bytes())
     except DataError as error:
         raise DataError(f"{path} cannot be read: {error}") from error
     words = load_national()

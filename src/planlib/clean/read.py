@@ -63,7 +63,7 @@ def column_letters(column: int) -> str:
     return letters
 
 
-def read_sheets(content: bytes) -> list[Sheet]:
+def read_workbook(content: bytes) -> list[Sheet]:
     """Return the sheets of a workbook, hidden ones too, or the one of a CSV file.
 
     Parameters

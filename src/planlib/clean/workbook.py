@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from planlib.clean import issues as issue_list
-from planlib.clean.confined import read_sheets
+from planlib.clean.confined import read_workbook
 from planlib.clean.convert import Reading, raw_text, read_cells
 from planlib.clean.forms import Form, split_header
 from planlib.clean.issues import Issue, foreign_encoding
@@ -81,7 +81,7 @@ def parse_workbook(content: bytes, form: Form, layouts: Layouts | None = None) -
         A file that cannot be read at all comes back without cells and with one issue.
     """
     try:
-        sheets = read_sheets(content)
+        sheets = read_workbook(content)
     except DataError as error:
         return _collected([], [Issue("error", "unreadable file", found=str(error))])
     words = load_national()

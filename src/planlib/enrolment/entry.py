@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -47,20 +48,11 @@ class Entry:
     size: Array
 
 
-def fed_from_outside(cube: Cube) -> Array:
+def _fed_from_outside(cube: Cube) -> Array:
     """Say which cells, area × grade × year, were not fed by the grade below in the same area a year before.
 
     The first grades of chains always; inside a chain, a grade with pupils where that grade was empty (junior schools of
     an area without primary schools).
-
-    Parameters
-    ----------
-    cube : Cube
-        Enrolment.
-
-    Returns
-    -------
-    array of bool
     """
     outside = np.zeros(cube.students.shape, dtype=bool)
     outside[:, 1:, 1:] = (cube.students[:, 1:, 1:] > 0) & (cube.students[:, :-1, :-1] == 0)
@@ -160,16 +152,17 @@ def _refuse_gaps(wide: pd.DataFrame, cube: Cube, by_area: bool) -> None:
         raise DataError(listing("births that do not fit the enrolment", faults, hint))
 
 
-def entries(
-    cube: Cube,
-    births: pd.DataFrame | None,
-    given: pd.DataFrame | None,
-    horizon: int,
-    method: str,
-    years: int | None,
-    held: str,
-    birth_age: Mapping[str, int],
-) -> Entry:
+class Options(NamedTuple):
+    """How far and how to project: the arguments of :func:`planlib.enrolment.project` of the same names."""
+
+    horizon: int
+    method: str
+    years: int | None
+    held: str
+    birth_age: Mapping[str, int]
+
+
+def entries(cube: Cube, births: pd.DataFrame | None, given: pd.DataFrame | None, how: Options) -> Entry:
     """Work out the entry grades of the years ahead: given, else by births, else held at the last number.
 
     Parameters
@@ -177,36 +170,35 @@ def entries(
     cube : Cube
         Enrolment.
     births, given : DataFrame or None
-        See :func:`planlib.enrolment.project.project`.
-    horizon, method, years, held, birth_age
-        As there.
+        See :func:`planlib.enrolment.project`.
+    how : Options
 
     Returns
     -------
     Entry
     """
     is_open = _open_now(cube)
-    shape = (*is_open.shape, horizon)
-    last = np.where(is_open, _level(cube.students, held), 0.0)
-    recent = np.where(cube.students > 0, cube.students, np.nan)[:, :, -(years or 0) :]
+    shape = (*is_open.shape, how.horizon)
+    last = np.where(is_open, _level(cube.students, how.held), 0.0)
+    recent = np.where(cube.students > 0, cube.students, np.nan)[:, :, -(how.years or 0) :]
     lowest, highest = extreme(recent, np.inf), -extreme(-recent, np.inf)
     corner = [np.minimum(last, lowest), np.where(is_open, np.maximum(last, highest), 0.0)]
-    paths = tuple(np.repeat(level[:, :, None], horizon, axis=2) for level in (last, *corner))
+    paths = tuple(np.repeat(level[:, :, None], how.horizon, axis=2) for level in (last, *corner))
     notes = {
         "entry_held": np.broadcast_to(is_open[:, :, None], shape).copy(),
         "births_held": np.zeros(shape, bool),
     }
-    missed = np.where(fed_from_outside(cube)[:, :, 1:], _missed(cube.students, held), np.nan)
+    missed = np.where(_fed_from_outside(cube)[:, :, 1:], _missed(cube.students, how.held), np.nan)
     if births is not None:
-        table, known = births_table(births, cube, cube.last_year + horizon)
-        for grade, pair in birth_pairs(cube, table, birth_age).items():
-            ahead = cube.last_year + 1 + np.arange(horizon)
-            future = np.stack([_cohorts(table, int(year), birth_age[grade]) for year in ahead], axis=1)
-            held_on = np.broadcast_to(ahead - birth_age[grade] > known, future.shape)
-            found = _by_births(pair, future, held_on, without_sharing(method), years)
+        table, known = births_table(births, cube, cube.last_year + how.horizon)
+        for grade, pair in birth_pairs(cube, table, how.birth_age).items():
+            ahead = cube.last_year + 1 + np.arange(how.horizon)
+            future = np.stack([_cohorts(table, int(year), how.birth_age[grade]) for year in ahead], axis=1)
+            held_on = np.broadcast_to(ahead - how.birth_age[grade] > known, future.shape)
+            found = _by_births(pair, future, held_on, without_sharing(how.method), how.years)
             _put(found, cube.grades.index(grade), paths, notes, missed)
     is_given = np.zeros(shape, dtype=bool)
-    if given is not None:
+    if given is not None and len(given):
         _give(cube, is_open, given, paths, is_given, notes)
     middle, low, high = paths
     return Entry(is_open, middle, low, high, is_given, notes, missed, cube.students[:, :, :-1])

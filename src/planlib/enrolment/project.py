@@ -19,7 +19,7 @@ from planlib.enrolment.cube import (
     row_keys,
     whole_years,
 )
-from planlib.enrolment.entry import BIRTH_AGE, Entry, entries
+from planlib.enrolment.entry import BIRTH_AGE, Entry, Options, entries
 from planlib.enrolment.noise import Noise, Shocks, common_shocks, errors, learn
 from planlib.enrolment.ratios import Pairs, estimate, extreme, pairs, smooth, window
 from planlib.errors import DataError, listing
@@ -161,7 +161,7 @@ def project(
     """
     _check_call(horizon, by, levels, paths)
     cube = read_cube(enrolment, chains, _areas_of(changes))
-    plan = _prepare(cube, births, entry, horizon, method, years, held, changes, birth_age)
+    plan = _prepare(cube, births, entry, changes, Options(horizon, method, years, held, birth_age))
     group, keys = _groups(cube, by, stages)
     table = _paths(plan, group, keys, cube.last_year)
     if paths:
@@ -195,17 +195,13 @@ def _prepare(
     cube: Cube,
     births: pd.DataFrame | None,
     entry: pd.DataFrame | None,
-    horizon: int,
-    method: str,
-    years: int | None,
-    held: str,
     changes: pd.DataFrame | None,
-    birth_age: Mapping[str, int],
+    how: Options,
 ) -> _Plan:
     """Estimate everything once; paths only multiply."""
     pair = pairs(cube)
-    ratio, notes = _ratios(pair, method, years)
-    seen = window(pair, years).ratio
+    ratio, notes = _ratios(pair, how.method, how.years)
+    seen = window(pair, how.years).ratio
     lowest, highest = extreme(seen), -extreme(-seen)
     ends = _ends(cube)
     sides = (ratio, *(np.where(np.isfinite(side), side, ratio) for side in (lowest, highest)))
@@ -216,8 +212,8 @@ def _prepare(
         ratio=middle,
         low=low,
         high=high,
-        entry=entries(cube, births, entry, horizon, method, years, held, birth_age),
-        change=_changes(cube, changes, horizon),
+        entry=entries(cube, births, entry, how),
+        change=_changes(cube, changes, how.horizon),
         notes={"grade_ends": shifted(ends), **notes},
     )
 

@@ -1,7 +1,8 @@
 """Figures a person can hand in: Chinese type everywhere, the finding as title, status by shape and word.
 
 Frames in, :class:`Picture` out: the image, its alternative text and the data behind it. No figure touches
-``matplotlib.pyplot`` or leaves a setting changed, so they are safe in notebooks and in threads.
+``matplotlib.pyplot`` or leaves a setting changed, so they are safe in notebooks and in threads. Every figure takes the
+language, whether the data are simulated, and a note for its foot, and raises DataError where a column is missing.
 """
 
 # Before any other room: it keeps Matplotlib's first font scan from writing to stderr.

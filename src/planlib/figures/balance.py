@@ -22,6 +22,7 @@ from planlib.words import (
     resource_name,
     resource_unit,
     say,
+    sentences,
     word,
 )
 
@@ -60,18 +61,9 @@ def balance_by_year(
     targets : mapping, optional
         Stage → the plan's target of the composite.
     language, simulated, note
-        As in :func:`planlib.figures.progress_bullets`.
+        As in :func:`planlib.figures.progress_bullets`, as are what is returned and raised.
     names : mapping, optional
         Resource → name, for resources that ``standards.yml`` does not know.
-
-    Returns
-    -------
-    Picture
-
-    Raises
-    ------
-    DataError
-        If a column is missing.
 
     Examples
     --------
@@ -206,7 +198,7 @@ def _balance_alt(title: str, rows: pd.DataFrame, stages: list[str], language: st
                     last_year=int(last["year"]),
                 )
             )
-    return say("sentence_join", language).join(parts) + say("full_stop", language)
+    return sentences(parts, language)
 
 
 def school_strip(
@@ -232,15 +224,6 @@ def school_strip(
         ``stage, resource, threshold, floor``.
     language, names, simulated, note
         As in :func:`balance_by_year`.
-
-    Returns
-    -------
-    Picture
-
-    Raises
-    ------
-    DataError
-        If a column is missing.
 
     Examples
     --------
@@ -354,4 +337,4 @@ def _strip_alt(title: str, rows: pd.DataFrame, language: str, names: Mapping[str
         label = f"{capital(word('stage', str(stage), language))} {resource_name(str(resource), language, names)}"
         below = int(mine["class"].eq("below").sum())
         parts.append(say("strip_alt", language, name=label, under=len(mine), below=below))
-    return say("sentence_join", language).join(parts) + say("full_stop", language)
+    return sentences(parts, language)

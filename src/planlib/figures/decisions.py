@@ -21,6 +21,7 @@ from planlib.words import (
     resource_name,
     resource_unit,
     say,
+    sentences,
     word,
 )
 
@@ -38,16 +39,7 @@ def contributions_chart(
     contributions : DataFrame
         ``stage, resource, school_name, share, relative`` (ratio over the mean); one resource a stage.
     language, simulated, note
-        As in :func:`planlib.figures.progress_bullets`.
-
-    Returns
-    -------
-    Picture
-
-    Raises
-    ------
-    DataError
-        If a column is missing.
+        As in :func:`planlib.figures.progress_bullets`, as are what is returned and raised.
 
     Examples
     --------
@@ -127,7 +119,7 @@ def _contributions_alt(title: str, panels: dict[str, pd.DataFrame], language: st
         items = [f"{r.school_name} {percent(r.share, language, 1)}" for r in top.itertuples()]
         name = capital(word("stage", stage, language))
         parts.append(say("alt_row", language, name=name, items=listed(items, language, 3)))
-    return say("sentence_join", language).join(parts) + say("full_stop", language)
+    return sentences(parts, language)
 
 
 def before_after_chart(
@@ -141,16 +133,7 @@ def before_after_chart(
         One row a school: ``stage, resource, school, ratio_before, ratio_after`` (per pupil or per hundred),
         ``change`` (units), ``cv_before, cv_after`` (the same on all rows of a stage).
     language, simulated, note
-        As in :func:`planlib.figures.progress_bullets`.
-
-    Returns
-    -------
-    Picture
-
-    Raises
-    ------
-    DataError
-        If a column is missing.
+        As in :func:`planlib.figures.progress_bullets`, as are what is returned and raised.
 
     Examples
     --------
@@ -246,4 +229,4 @@ def _moves_alt(title: str, rows: pd.DataFrame, stages: list[str], language: str)
         mine = rows[rows["stage"].eq(stage)]
         told = {"gives": int((mine["change"] < 0).sum()), "takes": int((mine["change"] > 0).sum())}
         parts.append(say("moves_alt", language, stage=capital(word("stage", stage, language)), **told))
-    return say("sentence_join", language).join(parts) + say("full_stop", language)
+    return sentences(parts, language)

@@ -10,7 +10,17 @@ from planlib.figures import marks
 from planlib.figures.lettering import axis_numbers, style, wrap
 from planlib.figures.marks import BLUE, GREEN, LINES, ORANGE, PURPLE, VERMILION
 from planlib.figures.picture import Picture, no_data, sheet
-from planlib.words import check_language, listed, named_with_unit, need, number, optional_word, say, unit_name
+from planlib.words import (
+    check_language,
+    listed,
+    named_with_unit,
+    need,
+    number,
+    optional_word,
+    say,
+    sentences,
+    unit_name,
+)
 
 _MONEY: list[list[str]] = [
     ["education_expenditure_yuan"],
@@ -39,18 +49,9 @@ def finance_chart(
     finance : DataFrame
         ``item, year, value, unit``, as in ``finance.csv``.
     language, simulated, note
-        As in :func:`planlib.figures.progress_bullets`.
+        As in :func:`planlib.figures.progress_bullets`, as are what is returned and raised.
     never_falls : sequence of str, optional
         Items that may only rise (两个只增不减 and the like); the finding is about these. By default all items.
-
-    Returns
-    -------
-    Picture
-
-    Raises
-    ------
-    DataError
-        If a column is missing.
 
     Examples
     --------
@@ -177,4 +178,4 @@ def _finance_alt(title: str, rows: pd.DataFrame, language: str) -> str:
                 last=_amount(last["value"], last["unit"], language),
             )
         )
-    return say("sentence_join", language).join(parts) + say("full_stop", language)
+    return sentences(parts, language)

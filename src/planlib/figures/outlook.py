@@ -23,6 +23,7 @@ from planlib.words import (
     need,
     number,
     say,
+    sentences,
     unit_name,
     with_unit,
     word,
@@ -72,18 +73,9 @@ def fan_chart(
     baseline_year, target_year : int
         Where the required path begins and ends.
     language, simulated, note
-        As in :func:`planlib.figures.progress_bullets`.
+        As in :func:`planlib.figures.progress_bullets`, as are what is returned and raised.
     columns : int
         Panels in a row.
-
-    Returns
-    -------
-    Picture
-
-    Raises
-    ------
-    DataError
-        If a column is missing.
 
     Examples
     --------
@@ -259,7 +251,7 @@ def _fan_alt(title: str, ends: pd.DataFrame, language: str) -> str:
                 target=with_unit(target, unit, language),
             )
         )
-    return say("sentence_join", language).join(parts) + say("full_stop", language)
+    return sentences(parts, language)
 
 
 def forecast_review(
@@ -275,16 +267,7 @@ def forecast_review(
     comparison : DataFrame
         ``name_zh, name_en, unit, precision, median, lower_80, upper_80, lower_95, upper_95, actual``.
     language, simulated, note
-        As in :func:`planlib.figures.progress_bullets`.
-
-    Returns
-    -------
-    Picture
-
-    Raises
-    ------
-    DataError
-        If a column is missing.
+        As in :func:`planlib.figures.progress_bullets`, as are what is returned and raised.
 
     Examples
     --------
@@ -378,4 +361,4 @@ def _review_alt(title: str, rows: pd.DataFrame, language: str) -> str:
                 interval=_interval(row, language),
             )
         )
-    return say("sentence_join", language).join(parts) + say("full_stop", language)
+    return sentences(parts, language)

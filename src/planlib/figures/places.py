@@ -23,6 +23,7 @@ from planlib.words import (
     need,
     number,
     say,
+    sentences,
     signed_percent,
     word,
 )
@@ -43,18 +44,9 @@ def seats_chart(
     seats : DataFrame
         ``stage, year, students, seats``, optionally ``lower, upper`` (low and high projection); areas are added up.
     language, simulated, note
-        As in :func:`planlib.figures.progress_bullets`.
+        As in :func:`planlib.figures.progress_bullets`, as are what is returned and raised.
     known_until : int, optional
         Last year of observations; later years are marked as projected.
-
-    Returns
-    -------
-    Picture
-
-    Raises
-    ------
-    DataError
-        If a column is missing.
 
     Examples
     --------
@@ -196,7 +188,7 @@ def _seats_alt(title: str, rows: pd.DataFrame, stages: list[str], language: str)
                 seats=number(round(last["seats"]), language),
             )
         )
-    return say("sentence_join", language).join(parts) + say("full_stop", language)
+    return sentences(parts, language)
 
 
 def seats_by_area(
@@ -213,16 +205,7 @@ def seats_by_area(
     year : int
         The year drawn.
     language, simulated, note
-        As in :func:`planlib.figures.progress_bullets`.
-
-    Returns
-    -------
-    Picture
-
-    Raises
-    ------
-    DataError
-        If a column is missing.
+        As in :func:`planlib.figures.progress_bullets`, as are what is returned and raised.
 
     Examples
     --------
@@ -325,7 +308,7 @@ def _area_alt(title: str, rows: pd.DataFrame, language: str) -> str:
         parts.append(
             say("area_alt", language, area=row["area"], stage=stage, short=number(round(-row["gap"]), language))
         )
-    return say("sentence_join", language).join(parts) + say("full_stop", language)
+    return sentences(parts, language)
 
 
 def enrolment_chart(
@@ -345,16 +328,7 @@ def enrolment_chart(
     projection : DataFrame
         ``stage, year, students, lower, upper``, optionally ``low, high`` (the variants) and ``naive``.
     language, simulated, note
-        As in :func:`planlib.figures.progress_bullets`.
-
-    Returns
-    -------
-    Picture
-
-    Raises
-    ------
-    DataError
-        If a column is missing.
+        As in :func:`planlib.figures.progress_bullets`, as are what is returned and raised.
 
     Examples
     --------
@@ -457,4 +431,4 @@ def _enrolment_alt(
         low, high = (number(round(after[c]), language) for c in ("lower", "upper"))
         interval = say("interval", language, low=low, high=high)
         parts.append(say("enrolment_alt", language, stage=word("stage", stage, language), interval=interval))
-    return say("sentence_join", language).join(parts) + say("full_stop", language)
+    return sentences(parts, language)

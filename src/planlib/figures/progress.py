@@ -22,6 +22,7 @@ from planlib.words import (
     number,
     percent,
     say,
+    sentences,
     word,
 )
 
@@ -137,7 +138,7 @@ def _progress_alt(title: str, rows: pd.DataFrame, language: str) -> str:
             for _, r in late.iterrows()
         ]
         parts.append(say("alt_late", language, names=listed(named, language, 99)))
-    return say("sentence_join", language).join(parts) + say("full_stop", language)
+    return sentences(parts, language)
 
 
 def _bullet_axes(page: Sheet, rows: pd.DataFrame, language: str) -> tuple[Axes, Axes]:
@@ -263,16 +264,7 @@ def status_overview(
     status_counts : DataFrame
         As :func:`planlib.evaluate.status_counts` gives it: ``status, binding, anticipatory``.
     language, simulated, note
-        As in :func:`progress_bullets`.
-
-    Returns
-    -------
-    Picture
-
-    Raises
-    ------
-    DataError
-        If a column is missing.
+        As in :func:`progress_bullets`, as are what is returned and raised.
 
     Examples
     --------
@@ -299,10 +291,8 @@ def status_overview(
         labels = [_count_label(str(code), counts, language) for code in counts.index]
         draw_stacked(axes, counts, STATUS, labels, with_shapes=True)
         words = [f"{word('status', c, language)} {counts.loc['all', c]}" for c in order]
-        alt = say("sentence_join", language).join(
-            [title, say("alt_counts", language, counts=listed(words, language, 99))]
-        )
-        return page.picture(alt + say("full_stop", language), counts.T.reset_index())
+        alt = sentences([title, say("alt_counts", language, counts=listed(words, language, 99))], language)
+        return page.picture(alt, counts.T.reset_index())
 
 
 def _overview_title(counts: pd.DataFrame, language: str) -> str:
@@ -401,16 +391,7 @@ def promises_by_box(
     frame : DataFrame
         The plan's frame: ``frame_id, kind, number, name_zh, name_en``; rows of kind ``box`` give order and names.
     language, simulated, note
-        As in :func:`progress_bullets`.
-
-    Returns
-    -------
-    Picture
-
-    Raises
-    ------
-    DataError
-        If a column is missing.
+        As in :func:`progress_bullets`, as are what is returned and raised.
 
     Examples
     --------
@@ -498,4 +479,4 @@ def _promise_alt(title: str, counts: pd.DataFrame, labels: list[str], language: 
         rows.append(
             say("alt_row", language, name=label.replace("\n", ""), items=listed(words, language, 99) or "0")
         )
-    return say("sentence_join", language).join([title, *rows]) + say("full_stop", language)
+    return sentences([title, *rows], language)

@@ -19,6 +19,7 @@ from planlib.words import (
     optional_word,
     percent,
     say,
+    sentences,
     word,
 )
 
@@ -60,16 +61,7 @@ def project_timeline(
     first_year, last_year : int
         Of the plan.
     language, simulated, note
-        As in :func:`planlib.figures.progress_bullets`.
-
-    Returns
-    -------
-    Picture
-
-    Raises
-    ------
-    DataError
-        If a column is missing.
+        As in :func:`planlib.figures.progress_bullets`, as are what is returned and raised.
 
     Examples
     --------
@@ -165,4 +157,4 @@ def _project_alt(title: str, counts: pd.DataFrame, language: str) -> str:
         words = [f"{word('project_stage', str(c), language)} {n}" for c, n in row.items() if n]
         name = optional_word("project_kind", str(kind), language)
         parts.append(say("alt_row", language, name=name, items=listed(words, language, 9)))
-    return say("sentence_join", language).join(parts) + say("full_stop", language)
+    return sentences(parts, language)

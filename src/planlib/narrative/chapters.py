@@ -438,7 +438,8 @@ def seats_table(evaluation: Evaluation, language: str) -> Table:
     seats = evaluation.seats_by_area
     end = seats[seats["year"] == evaluation.seats_year]
     years = sorted(seats["year"].unique())
-    left = seats.assign(year=seats["year"].astype("str")).pivot_table("balance", ["area", "stage"], "year")
+    named = seats.assign(year=seats["year"].astype("str"))
+    left = named.pivot(index=["area", "stage"], columns="year", values="balance")  # noqa: PD010 - keeps unknowns
     columns = [
         Column("area", "area"),
         Column("stage", "stage", "label:stage"),

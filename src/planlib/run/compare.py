@@ -257,12 +257,12 @@ def _page_blocks(path: Path) -> list[tuple[str, str]]:
 
 
 def _cell_blocks(path: Path) -> list[tuple[str, str]]:
-    from planlib.clean.confined import read_sheets
+    from planlib.clean.confined import read_workbook
     from planlib.clean.read import address
 
     return [
         (f"sheet {sheet.name}, {address(r, c)}", str(value))
-        for sheet in read_sheets(path.read_bytes())
+        for sheet in read_workbook(path.read_bytes())
         for r, row in enumerate(sheet.rows)
         for c, value in enumerate(row)
         if value not in (None, "")

@@ -61,6 +61,9 @@ def execute(
     """
     import papermill
 
+    from planlib.run.kernels import use_warm_kernels
+
+    use_warm_kernels()
     home = target.with_suffix(".kernel")
     home.mkdir()
     engine = _engine(progress, limits, home)

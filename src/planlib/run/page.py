@@ -38,6 +38,8 @@ def strip(notebook: Any, target: Path) -> None:
     for cell in notebook.cells:
         for key in ("papermill", "execution"):
             cell.metadata.pop(key, None)
+        if "injected-parameters" in cell.metadata.get("tags", []):
+            cell["id"] = "injected-parameters"  # papermill throws one anew for every run
     nbformat.write(notebook, target)
 
 

@@ -3,9 +3,7 @@
 import contextlib
 import datetime as dt
 import shutil
-import signal
 import sys
-import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -17,10 +15,7 @@ from planlib.errors import Interrupted, KernelError, PlanlibError, ReportError, 
 from planlib.run import manifest
 from planlib.run.formats import chosen_formats
 from planlib.run.request import Limits, Request, check_notebook
-
-
-class Stopped(KeyboardInterrupt):
-    """SIGTERM, Ctrl-C or the limit of the whole run; only a KeyboardInterrupt passes through an event loop at once."""
+from planlib.run.stop import explained, stoppable
 
 
 @dataclass(frozen=True)
@@ -80,7 +75,7 @@ def run_request(request: Request, *, force: bool = False, report_progress: bool 
     check_notebook(request.name)
     paths.font_file()
     try:
-        with _stoppable(request):
+        with stoppable(request.stem, request.limits.run_seconds):
             return _find(request, force) or _make(request, force, report_progress)
     except OSError as error:
         raise ReportError(
@@ -154,58 +149,6 @@ def _refuse_unknown_year(request: Request) -> None:
 
 
 @contextlib.contextmanager
-def _stoppable(request: Request) -> Iterator[None]:
-    """Turn SIGTERM, Ctrl-C and the end of the run's time into one exception, so that everything is cleared away.
-
-    Only the main thread receives signals; elsewhere (and on Windows for the time limit) the cells' own limits hold.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGALRM") if hasattr(signal, name)]
-    # nohup and a shell's background jobs ignore Ctrl-C, and so shall we
-    before = {n: signal.getsignal(n) for n in numbers if signal.getsignal(n) is not signal.SIG_IGN}
-
-    def stop(number: int, _frame: Any) -> None:
-        for other in before:  # a second one must not break off the clearing
-            signal.signal(other, signal.SIG_IGN)
-        raise Stopped(number)
-
-    try:
-        for number in before:
-            signal.signal(number, stop)
-        if hasattr(signal, "setitimer"):
-            signal.setitimer(signal.ITIMER_REAL, request.limits.run_seconds)
-        yield
-    except Stopped as stopped:
-        raise _explained(stopped, request) from None
-    finally:
-        if hasattr(signal, "setitimer"):
-            signal.setitimer(signal.ITIMER_REAL, 0)
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _explained(error: BaseException, request: Request) -> BaseException:
-    """Return our own error for a stop; any other error as it is."""
-    if not isinstance(error, Stopped):
-        return error
-    at, number = getattr(error, "at", None), error.args[0]
-    where = f'{at["notebook"]}, cell {at["cell"]} "{at["heading"]}"' if at else request.stem
-    named: PlanlibError
-    if number in (signal.SIGTERM, signal.SIGINT):
-        by = "SIGTERM" if number == signal.SIGTERM else "Ctrl-C"
-        named = Interrupted(f"{where}: stopped by {by}; nothing was published.\nTo do: run it again.", number)
-    else:
-        named = KernelError(
-            f"{where}: the whole run took longer than {request.limits.run_seconds} s and was stopped.\n"
-            "To do: run the notebook by hand in JupyterLab to see where it hangs, or raise run_seconds."
-        )
-    named.at = at
-    return named
-
-
-@contextlib.contextmanager
 def _only_one(request: Request) -> Iterator[None]:
     """Let one run of this report work at a time; clear away what runs that were killed left in staging.
 
@@ -243,7 +186,7 @@ class _Run:
             manifest.finish(self.manifest, self.staging, "ok", None)
             return self._publish()
         except BaseException as error:
-            raised = _explained(error, self.request)
+            raised = explained(error, self.request.stem, self.request.limits.run_seconds)
             self._set_aside(raised)
             raise raised from None
         finally:

@@ -1,0 +1,326 @@
+"""Warm processes: forked from one that has imported the scientific stack once (Linux).
+
+A kernel spends most of its start importing, and so does whoever drives it. A server imports everything, has no
+thread, and forks a child for every request that comes over its socket: a kernel, or a report's whole run. A child
+lives as long as the connection it was asked for over, so nobody who is killed leaves one behind.
+"""
+
+import contextlib
+import gc
+import importlib
+import json
+import os
+import select
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from planlib import freshness
+from planlib.errors import KernelError
+from planlib.run.execute import ENVIRONMENT
+
+SOCKET = "PLANLIB_WARM"
+PRELOAD = (
+    "planlib.district", "planlib.figures", "planlib.narrative", "planlib.clean", "planlib.run.report",
+    "planlib.run.page", "planlib.run.annex", "planlib.run.batch", "papermill", "nbconvert", "ipykernel.kernelapp",
+    "ipykernel.ipkernel", "matplotlib_inline.backend_inline", "matplotlib.pyplot", "IPython.core.completer",
+)  # fmt: skip
+START_SECONDS = 120
+CHANGED = "the code has changed"
+
+
+class StaleError(Exception):
+    """The code on disk is no longer the one the server has imported, or it has threads: it must not fork."""
+
+
+class Server:
+    """The process that forks; it ends with this object's process, or with `close`."""
+
+    def __init__(self) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="planlib-warm-")
+        self.path = str(Path(self._folder.name) / "s")
+        environment = {
+            **os.environ,
+            **ENVIRONMENT,
+            "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+            "JE_ARROW_MALLOC_CONF": "background_thread:false",  # pyarrow's allocator, the only thread there would be
+        }
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "planlib.run.kernels", self.path],
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C is for whoever started it
+        )
+
+    def fork(self, role: str, request: dict[str, Any]) -> "Forked":
+        """Fork a child; wait for the server's imports if they are still going on."""
+        deadline = time.monotonic() + START_SECONDS
+        while not Path(self.path).exists():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise KernelError("The process that forks warm kernels did not start.\nTo do: use --cold.")
+            time.sleep(0.01)
+        return Forked(self.path, {"role": role, **request})
+
+    def close(self) -> None:
+        """End the server and every child it still has."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        try:
+            self._process.wait(20)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._folder.cleanup()
+
+
+class Forked:
+    """A child of the server, with the part of Popen's face that Jupyter uses."""
+
+    stdin = stdout = stderr = None
+
+    def __init__(self, path: str, request: dict[str, Any]) -> None:
+        self.returncode: int | None = None
+        self.result: Any = None
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.connect(path)
+        self._socket.sendall(json.dumps(request).encode() + b"\n")
+        self._lines = self._socket.makefile("r", encoding="utf-8")
+        reply = json.loads(self._lines.readline() or "{}")
+        if "pid" not in reply:
+            self._close()
+            raise StaleError(reply.get("refused", "the server is gone"))
+        self.pid = reply["pid"]
+
+    def poll(self) -> int | None:
+        """Return the exit code if the child has ended, else None."""
+        while self.returncode is None and select.select([self._socket], [], [], 0)[0]:
+            self._read()
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for the end of the child and return its exit code."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while self.poll() is None:
+            left = None if deadline is None else deadline - time.monotonic()
+            if left is not None and left <= 0:
+                raise subprocess.TimeoutExpired("forked", timeout or 0)
+            select.select([self._socket], [], [], left)
+        assert self.returncode is not None
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal to the child and its group: the server does, who knows whether the number is still its own."""
+        with contextlib.suppress(OSError):
+            self._socket.sendall(f"{int(number)}\n".encode())
+
+    def kill(self) -> None:
+        """Kill the child."""
+        self.send_signal(signal.SIGKILL)
+
+    def terminate(self) -> None:
+        """Ask the child to end."""
+        self.send_signal(signal.SIGTERM)
+
+    def _read(self) -> None:
+        message = json.loads(self._lines.readline() or '{"exit": -9}')
+        self.result = message.get("result", self.result)
+        if "exit" in message:
+            self.returncode = message["exit"]
+            self._close()
+
+    def _close(self) -> None:
+        self._lines.close()
+        self._socket.close()
+
+
+def use_warm_kernels() -> None:
+    """Let this process start its kernels through the server, where it was itself forked by one."""
+    path = os.environ.get(SOCKET)
+    if not path:
+        return
+    from importlib.metadata import EntryPoint
+
+    from jupyter_client.provisioning import KernelProvisionerFactory
+
+    factory = KernelProvisionerFactory.instance()
+    factory.provisioners["planlib-warm"] = EntryPoint("planlib-warm", f"{__name__}:provisioner", "")
+    factory.default_provisioner_name = "planlib-warm"
+
+
+def provisioner(**options: Any) -> Any:
+    """Return Jupyter's local provisioner, but with kernels that are forked."""
+    from jupyter_client.provisioning import LocalProvisioner
+
+    class WarmProvisioner(LocalProvisioner):
+        async def launch_kernel(self, cmd: list[str], **more: Any) -> Any:
+            request = {
+                "role": "kernel",
+                "words": cmd[3:],
+                "cwd": str(more.get("cwd") or Path.cwd()),
+                "env": more["env"],
+            }
+            process = Forked(os.environ[SOCKET], request)
+            self.process, self.pid, self.cwd = process, process.pid, more.get("cwd")  # type: ignore[assignment]
+            return self.connection_info
+
+    return WarmProvisioner(**options)
+
+
+def threads() -> int:
+    """Return how many threads this process has; after a fork only one of them would live on."""
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    return int(status.partition("Threads:")[2].split()[0])
+
+
+def serve(path: str) -> None:
+    """Import everything, then fork on request until standard input closes."""
+    digest = freshness.code_digest()
+    for module in PRELOAD:
+        importlib.import_module(module)
+    sys.modules["planlib.figures"].missing_glyphs("-")  # reads both fonts, which every figure needs
+    gc.collect()
+    gc.freeze()  # the children's collections do not touch, and so not copy, what is shared
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(f"{path}.new")
+    listener.listen(64)
+    Path(f"{path}.new").rename(path)  # whoever sees the name may connect
+    _Loop(listener, digest).run()
+
+
+class _Loop:
+    """The server's only loop: new requests, words from those who asked, ends of children."""
+
+    def __init__(self, listener: socket.socket, digest: str) -> None:
+        self.listener, self.digest = listener, digest
+        self.selector = selectors.DefaultSelector()
+        self.children: dict[socket.socket, tuple[int, int, str]] = {}
+
+    def run(self) -> None:
+        self.selector.register(self.listener, selectors.EVENT_READ, self.accept)
+        self.selector.register(0, selectors.EVENT_READ, None)
+        while True:
+            for key, _ in self.selector.select():
+                if key.data is None:
+                    return self.end()
+                key.data(key.fileobj)
+
+    def end(self) -> None:
+        """Stop every child; give reports the time to clear their staging away."""
+        deadline = time.monotonic() + 10
+        for pid, _, role in self.children.values():
+            _signal(pid, signal.SIGTERM if role == "report" else signal.SIGKILL)
+        while self.children and time.monotonic() < deadline:
+            for key, _ in self.selector.select(0.1):
+                if key.fileobj not in (0, self.listener):
+                    key.data(key.fileobj)
+        for pid, _, _ in self.children.values():
+            _signal(pid, signal.SIGKILL)
+
+    def accept(self, listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        request = json.loads(connection.makefile("r", encoding="utf-8").readline() or "{}")
+        refused = self.refusal(request.get("role", ""))
+        if refused or not request:
+            with contextlib.suppress(OSError):
+                connection.sendall(json.dumps({"refused": refused}).encode() + b"\n")
+            connection.close()
+            return
+        pid = os.fork()
+        if pid == 0:
+            self.become(request, connection)
+        self.adopt(pid, connection, request["role"])
+
+    def refusal(self, role: str) -> str:
+        """Say why not to fork; the kernel of a report that runs already has the same code as the report."""
+        if role == "report" and freshness.code_digest() != self.digest:
+            return CHANGED
+        return "a thread runs in the server" if threads() > 1 else ""
+
+    def adopt(self, pid: int, connection: socket.socket, role: str) -> None:
+        ended = os.pidfd_open(pid)
+        self.children[connection] = (pid, ended, role)
+        self.selector.register(connection, selectors.EVENT_READ, self.listen)
+        self.selector.register(ended, selectors.EVENT_READ, lambda _: self.bury(connection))
+        with contextlib.suppress(OSError):
+            connection.sendall(json.dumps({"pid": pid}).encode() + b"\n")
+
+    def listen(self, connection: socket.socket) -> None:
+        """Pass signals on; a closed connection means that nobody waits for the child any more."""
+        pid, _, role = self.children[connection]
+        try:
+            words = connection.recv(1024).split()
+        except OSError:
+            words = []
+        for word in words:
+            _signal(pid, int(word))
+        if not words:
+            self.selector.unregister(connection)
+            _signal(pid, signal.SIGTERM if role == "report" else signal.SIGKILL)
+
+    def bury(self, connection: socket.socket) -> None:
+        pid, ended, _ = self.children.pop(connection)
+        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        self.selector.unregister(ended)
+        os.close(ended)
+        with contextlib.suppress(KeyError):
+            self.selector.unregister(connection)
+        with contextlib.suppress(OSError):
+            connection.sendall(json.dumps({"exit": code}).encode() + b"\n")
+        connection.close()
+
+    def become(self, request: dict[str, Any], connection: socket.socket) -> None:
+        """Be the child: what belongs to the server is closed, then the work is done, and nothing returns."""
+        code = 1
+        try:
+            os.setsid()
+            self.selector.close()
+            self.listener.close()
+            for other, (_, ended, _) in self.children.items():
+                other.close()
+                os.close(ended)
+            quiet = os.open(os.devnull, os.O_RDWR)
+            for stream in (0, 1, 2):
+                os.dup2(quiet, stream)
+            os.environ.clear()
+            os.environ.update(request["env"])
+            time.tzset()
+            os.chdir(request["cwd"])
+            code = _work(request, connection)
+        except SystemExit as error:
+            code = error.code if isinstance(error.code, int) else 1
+        finally:
+            os._exit(code)
+
+
+def _work(request: dict[str, Any], connection: socket.socket) -> int:
+    if request["role"] == "kernel":
+        connection.detach()  # stays open for the server's sake alone
+        from ipykernel.kernelapp import IPKernelApp
+
+        IPKernelApp.launch_instance(argv=request["words"])
+        return 0
+    from planlib.run.batch import work
+
+    result = work(request["request"])
+    connection.sendall(json.dumps({"result": result}).encode() + b"\n")
+    return 0
+
+
+def _signal(pid: int, number: int) -> None:
+    """Signal a child that is not yet reaped, and its group once it has made one."""
+    try:
+        os.killpg(pid, number)
+    except ProcessLookupError:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1])
