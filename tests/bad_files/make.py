@@ -264,6 +264,7 @@ TABLES = {
     "enrolment/pupils_in_words.csv": f"{ENROLMENT}S0001,甲,东片,primary,1,2020,三\n",
 }
 YAML = {
+    "corrections/key_of_digits.yml": correction(WHERE).replace("who: 甲", "3: a, whom: 乙, who: 甲"),
     "corrections/tab.yml": "corrections:\n\t- what: a\n",
     "corrections/a_list.yml": "- what: a\n",
     "corrections/unknown_key.yml": correction(WHERE, whom="乙"),
