@@ -114,7 +114,9 @@ def _entry_faults(entry: Any) -> Iterator[tuple[str, str]]:
     if not isinstance(entry, dict):
         yield "no mapping", f"the keys {', '.join(_NEEDED)}"
         return
-    yield from ((f"unknown key {key}", f"one of {', '.join(sorted(_KEYS))}") for key in sorted(set(entry) - _KEYS))
+    yield from (
+        (f"unknown key {key}", f"one of {', '.join(sorted(_KEYS))}") for key in sorted(set(entry) - _KEYS, key=str)
+    )
     yield from ((f"no {key}", f"the key {key}") for key in _NEEDED if not entry.get(key))
     action, where = entry.get("action"), entry.get("where")
     if action and action not in ACTIONS:
