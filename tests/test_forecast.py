@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from planlib.errors import DataError
 from planlib.forecast import forecast, probability
+from planlib.forecast.fit import examples
 from planlib.forecast.histories import histories
 from planlib.forecast.model import at_shares
 from planlib.forecast.table import SHIPPED, dump, read_table, shipped
@@ -274,3 +275,15 @@ def test_histories_keep_the_last_values_of_long_series():
     h = histories(frame([float(i) for i in range(10)], "real"))
     _, _, windows = next(h.groups())
     assert windows.values.tolist() == [[4.0, 5.0, 6.0, 7.0, 8.0, 9.0]]
+
+
+@pytest.mark.parametrize(("values", "kind"), [([118.0, 99.0, 121.0], "count"), ([18.0, 19.0, 21.0], "rate")])
+def test_whole_numbers_that_reach_a_hundred_are_counts(values, kind):
+    pd.testing.assert_frame_equal(forecast(frame(values, "positive"), 3), forecast(frame(values, kind), 3))
+
+
+def test_a_series_with_more_votes_weighs_more_when_a_table_is_learnt():
+    both = pd.concat([frame([1.0, 2.0, 3.0, 4.0], "rate", series_id=name) for name in "ab"])
+    cases = examples(both.assign(group="g", votes=np.repeat([1.0, 4.0], 4)), "rate", 2, (1,))
+    np.testing.assert_allclose(cases.weight, np.repeat([1.0, 4.0], 2) / np.sqrt(2))
+    np.testing.assert_allclose(examples(both.assign(group="g"), "rate", 2, (1,)).weight, np.sqrt(0.5))

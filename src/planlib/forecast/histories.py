@@ -12,7 +12,7 @@ from planlib.forecast.features import KINDS, WINDOW, Floats, Windows
 
 _HINT = "mend the observations (one value per series and year, numbers only), then call again"
 _BOUNDS = {"percent": (0.0, 100.0), "real": (-np.inf, np.inf)}
-_FROM_ZERO = (0.0, np.inf)
+_ENDS = np.array([_BOUNDS.get(kind, (0.0, np.inf)) for kind in KINDS])
 _SMALLEST_COUNT = 100.0
 
 
@@ -114,11 +114,15 @@ def _guess(value: Floats, start: NDArray[np.int64]) -> NDArray[np.int8]:
 
 
 def _kinds(
-    frame: pd.DataFrame, codes: NDArray[np.int64], first: NDArray[np.int64], guess: NDArray[np.int8]
+    frame: pd.DataFrame,
+    codes: NDArray[np.int64],
+    first: NDArray[np.int64],
+    value: Floats,
+    start: NDArray[np.int64],
 ) -> tuple[NDArray[np.int8], NDArray[np.bool_], list[str]]:
     """Return kind codes, which were inferred because none was given, and faults."""
     if "kind" not in frame.columns:
-        return guess, np.ones(len(first), dtype=bool), []
+        return _guess(value, start), np.ones(len(first), dtype=bool), []
     word, words = frame["kind"].array.factorize()
     faults = _two_values(frame, "kind", word, codes, first)
     known = (*KINDS, "positive")
@@ -127,17 +131,19 @@ def _kinds(
         names = frame.loc[word == i, "series_id"].unique()
         faults += [f"series {s}: kind {words[i]!r}, expected one of positive, {', '.join(KINDS)}" for s in names]
     code = np.array([known.index(text) if text in known else 0 for text in words] + [-1])[word[first]]
-    positive = np.where(guess == KINDS.index("real"), KINDS.index("rate"), guess)
-    kind = np.where(code < 0, guess, np.where(code == len(KINDS), positive, code))
-    return kind.astype(np.int8), code < 0, faults
+    silent, positive = code < 0, code == len(KINDS)
+    if silent.any() or positive.any():
+        guess = _guess(value, start)
+        code = np.where(silent, guess, code)
+        code = np.where(positive, np.where(guess == KINDS.index("real"), KINDS.index("rate"), guess), code)
+    return code.astype(np.int8), silent, faults
 
 
 def _bounds(
     frame: pd.DataFrame, codes: NDArray[np.int64], first: NDArray[np.int64], kind: NDArray[np.int8]
 ) -> tuple[Floats, Floats, list[str]]:
     """Return the bounds of each series (those of its kind where none are given) and faults."""
-    ends = np.array([_BOUNDS.get(name, _FROM_ZERO) for name in KINDS])
-    found, faults = [ends[kind, 0], ends[kind, 1]], []
+    found, faults = [_ENDS[kind, 0], _ENDS[kind, 1]], []
     for side, column in enumerate(("lower_bound", "upper_bound")):
         if column in frame.columns:
             number, is_text = numbers(frame, column)
@@ -256,7 +262,7 @@ def _assemble(
     if order is not None:
         kept_year, kept_value, rows = kept_year[order], kept_value[order], rows[order]
     start = np.concatenate([[0], np.cumsum(count)[:-1]]).astype(np.int64)
-    kind, inferred, faults = _kinds(frame, codes, first, _guess(kept_value, start))
+    kind, inferred, faults = _kinds(frame, codes, first, kept_value, start)
     lower, upper, wrong = _bounds(frame, codes, first, kind)
     noise, odd = _noise(frame, rows, kept_value, np.repeat(kind, count))
     found = Histories(
