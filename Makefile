@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help report test test-full notebooks sample lock lint benchmarks clean-all environment
+.PHONY: help report test test-full fuzz notebooks sample lock lint benchmarks clean-all environment
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -19,6 +19,9 @@ test: environment  ## every test that fits in ten minutes
 
 test-full: environment  ## the long tests too: every kill moment, fuzzing
 	@$(BIN)/python tools/test.py --full
+
+fuzz: environment  ## read damaged files for an hour
+	@$(BIN)/python tests/fuzzing.py --minutes 60
 
 lint: environment  ## ruff and mypy only
 	@$(BIN)/python tools/test.py --only lint

@@ -654,13 +654,34 @@ def test_a_total_agrees_with_its_rows_before_or_after_corrections(folder):
             },
             "now holds '5'",
         ),
+        (
+            {
+                "where": {"file": "births.csv", "area": "西片", "year": 2020, "column": "births"},
+                "action": "override",
+                "value": 2,
+                "expect": 1,
+            },
+            "no such place: file births.csv, area 西片, year 2020, column births",
+        ),
+        (
+            {
+                "where": {"file": "births.csv", "line": 2, "column": "area"},
+                "action": "scale",
+                "value": 2,
+                "expect": "东片",
+            },
+            "holds no number; expected a number to scale",
+        ),
     ],
 )
 def test_a_correction_that_no_longer_fits_fails_loudly(folder, entry, said):
     put(folder, [school(books=10)])
     (folder / "births.csv").write_text("area,year,births\n东片,2020,5\n", encoding="utf-8")
     correct(folder, entry)
-    assert "entry 1 (test)" in fault("corrections that do not fit")
+    text = fault("corrections that do not fit")
+    assert "corrections.yml" in text
+    assert "entry 1 (test)" in text
+    assert "take the entry out of corrections.yml if the source was mended" in text
     fault(said)
 
 
@@ -686,6 +707,16 @@ def test_a_correction_that_no_longer_fits_fails_loudly(folder, entry, said):
             [10],
         ),
         ({"where": {"file": "births.csv", "line": 2}, "action": "drop", "expect": "东片"}, []),
+        ({"where": {"file": "births.csv", "area": "东片", "year": 2020}, "action": "drop", "expect": "东片"}, []),
+        (
+            {
+                "where": {"file": "births.csv", "area": "东片", "year": 2020, "column": "births"},
+                "action": "override",
+                "value": 7,
+                "expect": "5",
+            },
+            [7],
+        ),
         ({"where": {"file": "births.csv", "line": 2}, "action": "flag"}, [5]),
     ],
 )

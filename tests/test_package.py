@@ -56,6 +56,10 @@ def test_the_wheel_has_definitions_notebooks_pages_and_types(installed):
         "definitions/templates/README.md.txt",
         "run/page.html",
         "run/page.css",
+        "run/report.typ",
+        "run/document.lua",
+        "run/reference-zh.docx",
+        "definitions/document.yml",
         "py.typed",
     ):
         assert (package / name).is_file(), name

@@ -99,6 +99,9 @@ def _style(document: Any, name: str, how: dict[str, Any], fonts: dict[str, Any])
     if "line" in how:
         form.line_spacing_rule, form.line_spacing = WD_LINE_SPACING.EXACTLY, Pt(how["line"])
     properties = style.element.get_or_add_pPr()
+    if how.get("dense"):  # no extra space between figures and characters: a date in a column stays on its line
+        _append(properties, '<w:autoSpaceDE {ns} w:val="0"/>')
+        _append(properties, '<w:autoSpaceDN {ns} w:val="0"/>')
     if "line" in how or "single" in how:
         _append(properties, '<w:snapToGrid {ns} w:val="0"/>')
     if count := how.get("first_line"):  # by characters for Word, by length for others
@@ -113,7 +116,19 @@ def _style(document: Any, name: str, how: dict[str, Any], fonts: dict[str, Any])
 
 
 # The order in which the schema of WordprocessingML wants what this script adds to a paragraph's properties.
-_ORDER = ("keepNext", "keepLines", "widowControl", "pBdr", "snapToGrid", "spacing", "ind", "jc", "outlineLvl")
+_ORDER = (
+    "keepNext",
+    "keepLines",
+    "widowControl",
+    "pBdr",
+    "autoSpaceDE",
+    "autoSpaceDN",
+    "snapToGrid",
+    "spacing",
+    "ind",
+    "jc",
+    "outlineLvl",
+)
 
 
 def _append(properties: Any, xml: str) -> None:

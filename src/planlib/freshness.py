@@ -181,7 +181,7 @@ def is_hidden(relative: Path) -> bool:
 
 def _code_files(parts: tuple[str, ...]) -> list[Path]:
     """Return the package's source and definition files under the named parts (no bytecode, no notebooks)."""
-    endings = {".py", ".yml", ".yaml", ".json", ".csv", ".html", ".css", ".typ", ".docx"}
+    endings = {".py", ".yml", ".yaml", ".json", ".csv", ".html", ".css", ".typ", ".lua", ".docx"}
     found: list[Path] = []
     for part in parts:
         place = paths.PACKAGE / part

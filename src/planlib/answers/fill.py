@@ -12,7 +12,8 @@ from typing import Any
 from planlib import paths
 from planlib.answers.sheet import FACTS, FIRST_ROW, HIDDEN, SCHEMA_VERSION, SHOWN
 from planlib.answers.write import Files
-from planlib.clean.read import Sheet, address, read_workbook
+from planlib.clean.confined import read_workbook
+from planlib.clean.read import Sheet, address
 from planlib.errors import DataError, UsageError, listing
 from planlib.registry import LANGUAGES, Plan, codes, label, load_definitions, load_plan
 from planlib.registry.documents import did_you_mean

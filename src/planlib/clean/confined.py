@@ -28,6 +28,7 @@ _FAR = (
     "press Ctrl+End in each sheet, delete what stands far below or beside the table, and save it as .xlsx; "
     "if nothing stands there, copy the tables into a new workbook"
 )
+_BREAKS = f"a workbook that breaks the reader, or would fill more than 1 GiB of memory; {_FAR}"
 # A bare package in place of planlib.clean, which imports pandas: the reader is up in an instant and stays small.
 _START = """
 import sys, types
@@ -40,7 +41,7 @@ _one_at_a_time = threading.Lock()
 
 
 def read_workbook(content: bytes) -> list[read.Sheet]:
-    """Return the sheets of an Excel file as `planlib.clean.read.read_workbook` does, whatever the file contains.
+    """Return the sheets of a file as `planlib.clean.read.read_workbook` does, whatever the file contains.
 
     Parameters
     ----------
@@ -70,8 +71,8 @@ def _end_of(process: "subprocess.Popen[bytes]") -> str:
     """Say why the reader ended; only its own limits and its own faults end it."""
     _stop(process)
     if process.returncode == -getattr(signal, "SIGXCPU", 0):
-        return f"it takes too long to read; {_FAR}"
-    return f"it breaks the reader, or would fill more than 1 GiB of memory; {_FAR}"
+        return f"a workbook that takes too long to read; {_FAR}"
+    return _BREAKS
 
 
 @functools.lru_cache(maxsize=1)
@@ -141,4 +142,4 @@ def _answer(content: bytes) -> bytes:
     except DataError as error:
         return pickle.dumps(str(error))
     except MemoryError:
-        return pickle.dumps(f"it would fill more than 1 GiB of memory; {_FAR}")
+        return pickle.dumps(_BREAKS)

@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from planlib import schema
 from planlib.clean.convert import Reading, read_cell
 from planlib.clean.forms import Form, Unit
 from planlib.clean.issues import Issue
@@ -24,14 +25,15 @@ _KEYS = {"what", "where", "action", "value", "expect", "reason", "who", "date", 
 _NEEDED = ("what", "where", "action", "reason", "who")
 _PLACES = ({"file", "sheet", "cell"}, {"school_id", "year"}, {"school_id", "year", "column"})
 _PLACES_OF_CELLS = (*_PLACES, {"school_id", "year", "column", "stage"})
-_PLACES_OF_LINES = ({"file", "line"}, {"file", "line", "column"})
+_TABLE_OF_FILE = {f"{name}.csv": table for name, table in schema.TABLES.items() if table.is_collected}
 
 
 @dataclass(frozen=True)
 class Correction:
-    """One entry of corrections.yml; `number` counts from 1."""
+    """One entry of corrections.yml, at a line of it; `number` counts from 1."""
 
     number: int
+    line: int
     what: str
     where: Mapping[str, Any]
     action: str
@@ -42,14 +44,13 @@ class Correction:
 
     @property
     def is_of_line(self) -> bool:
-        """Tell whether it is about a line of a CSV file."""
-        return "line" in self.where
+        """Tell whether it is about lines of a CSV file."""
+        return self.where.get("file") in _TABLE_OF_FILE or "line" in self.where
 
     def fault(self, said: str, expected: str) -> Issue:
         """Return what is wrong with it."""
-        return Issue(
-            "error", "correction", FILE, found=f"entry {self.number} ({self.what}): {said}", expected=expected
-        )
+        found = f"entry {self.number} ({self.what}): {said}"
+        return Issue("error", "correction", FILE, cell=f"line {self.line}", found=found, expected=expected)
 
 
 @dataclass(frozen=True)
@@ -79,14 +80,16 @@ def load_corrections(path: Path, form: Form) -> Corrections:
     document.raise_faults()
     entries = document.data.get("corrections") or []
     waivers = document.data.get("not_collected") or []
-    return Corrections(tuple(_entry(n, entry) for n, entry in enumerate(entries, 1)), _not_collected(waivers))
+    lines = [document.line(("corrections", place)) for place in range(len(entries))]
+    known = (_entry(n, line, entry) for n, (line, entry) in enumerate(zip(lines, entries, strict=True), 1))
+    return Corrections(tuple(known), _not_collected(waivers))
 
 
-def _entry(number: int, entry: Mapping[str, Any]) -> Correction:
+def _entry(number: int, line: int, entry: Mapping[str, Any]) -> Correction:
     known: dict[str, Any] = {
         key: entry.get(key) for key in ("what", "where", "action", "reason", "who", "value", "expect")
     }
-    return Correction(number, **known)
+    return Correction(number, line, **known)
 
 
 def _check_file(document: Document, form: Form) -> None:
@@ -111,14 +114,28 @@ def _entry_faults(entry: Any) -> Iterator[tuple[str, str]]:
     if not isinstance(entry, dict):
         yield "no mapping", f"the keys {', '.join(_NEEDED)}"
         return
-    yield from ((f"unknown key {key}", f"one of {', '.join(sorted(_KEYS))}") for key in sorted(set(entry) - _KEYS))
+    yield from (
+        (f"unknown key {key}", f"one of {', '.join(sorted(_KEYS))}") for key in sorted(set(entry) - _KEYS, key=str)
+    )
     yield from ((f"no {key}", f"the key {key}") for key in _NEEDED if not entry.get(key))
     action, where = entry.get("action"), entry.get("where")
     if action and action not in ACTIONS:
         yield f"action {action}", f"one of {', '.join(ACTIONS)}"
-    if where and (not isinstance(where, dict) or set(where) not in (*_PLACES_OF_CELLS, *_PLACES_OF_LINES)):
-        yield f"where: {where}", "file, sheet, cell; or school_id, year, column, stage; or file, line, column"
+    if where and not _is_place(where):
+        expected = "file, sheet, cell; or school_id, year, column, stage; or file with line or key, and column"
+        yield f"where: {where}", expected
     yield from _value_faults(entry)
+
+
+def _is_place(where: Any) -> bool:
+    """Tell whether a place is one: a cell, a figure of a school, or lines of a CSV file by number or by its columns."""
+    if not isinstance(where, dict) or set(where) in _PLACES_OF_CELLS:
+        return isinstance(where, dict)
+    table = _TABLE_OF_FILE.get(str(where.get("file")))
+    if table is None:
+        return set(where) in ({"file", "line"}, {"file", "line", "column"})
+    named = set(where) - {"file", "column"}
+    return bool(named) and named <= set(table.columns) and where.get("column", table.columns[0]) in table.columns
 
 
 def _value_faults(entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -296,37 +313,75 @@ def correct_lines(rows: pd.DataFrame, file: str, corrections: Corrections) -> tu
     issues: list[Issue] = []
     for entry in corrections.entries:
         if entry.is_of_line and entry.where["file"] == file:
-            rows, issue = _apply_to_line(rows, file, entry)
+            rows, issue = _apply_to_line(rows, entry)
             issues.append(issue)
     return rows, issues
 
 
-def _apply_to_line(rows: pd.DataFrame, file: str, entry: Correction) -> tuple[pd.DataFrame, Issue]:
-    line, column = entry.where["line"], entry.where.get("column")
-    at = rows.index[rows["line"] == line]
-    if not len(at) or (column is not None and column not in rows.columns):
+def _apply_to_line(rows: pd.DataFrame, entry: Correction) -> tuple[pd.DataFrame, Issue]:
+    """Apply one correction; what it is held to is its column, else the first column of the line."""
+    column = entry.where.get("column")
+    named = {key: value for key, value in entry.where.items() if key not in ("file", "column")}
+    if set(named) | ({column} if column else set()) <= set(rows.columns):
+        is_here = pd.Series(True, index=rows.index)
+        for key, value in named.items():
+            is_here &= rows[key].map(lambda text, wanted=value: _same(text, wanted))
+        at = rows.index[is_here]
+    else:
+        at = rows.index[:0]
+    if not len(at):
         return rows, entry.fault(f"no such place: {_place(entry)}", "a line and column of the file")
-    found = str(rows.loc[at[0], column if column else rows.columns[0]])
+    if len(at) > 1:
+        lines = ", ".join(str(line) for line in rows.loc[at, "line"].head(3))
+        return rows, entry.fault(f"{_place(entry)} fits {len(at)} lines: {lines}", "one line of the file")
+    found = str(rows.loc[at[0], column or rows.columns[0]])
     if entry.expect is not None and not _same(found, entry.expect):
-        return rows, entry.fault(
-            f"{_place(entry)} now holds {found!r}", f"{entry.expect!r}; the source was mended?"
-        )
+        said = f"{_place(entry)} now holds {found!r}"
+        return rows, entry.fault(said, f"{entry.expect!r}; the source was mended?")
+    if entry.action in ("override", "scale") and column is None:
+        return rows, entry.fault("where names no column", "file, line, column")
+    if entry.action == "scale" and not _is_number(found):
+        return rows, entry.fault(f"{_place(entry)} holds no number", "a number to scale")
+    return _line_changed(rows, at, entry, found), _line_applied(rows, at, entry, found)
+
+
+def _line_changed(rows: pd.DataFrame, at: pd.Index, entry: Correction, found: str) -> pd.DataFrame:
+    column = entry.where.get("column")
+    if entry.action == "flag":
+        return rows
+    if column is None:
+        return rows.drop(index=at)
+    rows = rows.copy()
+    rows.loc[at, column] = _line_value(entry, found)
+    return rows
+
+
+def _line_applied(rows: pd.DataFrame, at: pd.Index, entry: Correction, found: str) -> Issue:
     done, level = _line_done(entry)
-    if entry.action == "drop" and column is None:
-        rows = rows.drop(index=at)
-    elif entry.action != "flag":
-        if column is None:
-            return rows, entry.fault("where names no column", "file, line, column")
-        rows = rows.copy()
-        rows.loc[at, column] = _line_value(entry, found)
+    first = rows.loc[at[0]]
+    year = compact(first.get("year", ""))
+    about = {"school": str(first.get("school_id", "")), "year": year if year.isdecimal() else ""}
     said = f"{done} (correction {entry.number}: {entry.reason}; {entry.who})"
-    return rows, Issue(
-        level, "correction", file, cell=f"line {line}", found=found, done=said, subject=column or ""
-    )
+    where = {"file": str(entry.where["file"]), "cell": f"line {first['line']}"}
+    subject = entry.where.get("column", "")
+    return Issue(level, "correction", **where, **about, found=found, done=said, subject=subject)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text.replace(",", ""))
+    except ValueError:
+        return False
+    return True
 
 
 def _line_done(entry: Correction) -> tuple[str, str]:
-    said = {"drop": "dropped", "override": f"read as {entry.value}", "scale": f"× {entry.value}", "flag": "kept"}
+    said = {
+        "drop": "dropped" if "column" in entry.where else "dropped the line",
+        "override": f"read as {entry.value}",
+        "scale": f"× {entry.value:g}" if entry.action == "scale" else "",
+        "flag": f"kept, flagged: {entry.what}",
+    }
     return said[entry.action], "warning" if entry.action == "flag" else "note"
 
 

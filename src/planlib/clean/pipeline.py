@@ -266,7 +266,8 @@ def tables_of_returns(
     issues += corrected + resolve.unreadable(cells, form) + resolve.totals(cells, form)
     values, silent, met = _values(cells, parts["sheets"], form, corrections)
     issues += resolve.with_strangers(met, parts["issues"])
-    if any(issue.level == "error" for issue in issues) or values.empty:
+    # a file without a year was refused when it was read; its values can stand in no table
+    if any(issue.level == "error" for issue in issues) or values.empty or (values["year"] == 0).any():
         nothing = {name: schema.empty(name) for name in ("schools", "lineage", "form_cells")}
         return nothing, issues, account_frame(parts["sheets"])
     rows = tables.stage_rows(values, silent)

@@ -13,7 +13,7 @@ from typing import Any
 
 import python_calamine as calamine
 
-from planlib.clean.kinds import ENCODING_NAMES, decoded, kind_of
+from planlib.clean.kinds import AS_XLSX, ENCODING_NAMES, decoded, kind_of, refuse_packed
 from planlib.errors import DataError
 
 MAX_UNPACKED_BYTES = 512 << 20
@@ -135,16 +135,17 @@ def _packed_parts(content: bytes) -> dict[str, bytes]:
     """Return the sheet files of an .xlsx and what names them, if it does not unpack to too much."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            refuse_packed(archive.namelist())
             if sum(info.file_size for info in archive.infolist()) > MAX_UNPACKED_BYTES:
                 raise DataError(
-                    "the file unpacks to more than 512 MiB; it is damaged, or formatted over whole sheets: "
+                    "a file that unpacks to more than 512 MiB; whole sheets of it are formatted, or it is damaged: "
                     "copy the tables alone into a new workbook"
                 )
             wanted = [n for n in archive.namelist() if _SHEET_FILE.fullmatch(n) or n.startswith("xl/workbook")]
             wanted += [n for n in archive.namelist() if n == "xl/_rels/workbook.xml.rels"]
             parts = {name: archive.read(name) for name in wanted if name.endswith((".xml", ".rels"))}
-    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError) as error:
-        raise DataError(f"not a readable .xlsx file ({error}); open it and save it as .xlsx") from error
+    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
+        raise DataError(f"not a readable .xlsx file, perhaps only a part of one ({error}); {AS_XLSX}") from error
     return parts
 
 
@@ -156,7 +157,7 @@ def _refuse_far(name: str, last: tuple[int, int] | None) -> None:
     """Refuse a sheet that one cell far away makes millions wide or long; empty formatted cells do not count."""
     if last and (last[0] + 1) * (last[1] + 1) > MAX_CELLS:
         raise DataError(
-            f"sheet {name} reaches to cell {address(*last)}, {MAX_CELLS:,} cells or more; "
+            f"sheet {name} reaches to cell {address(*last)}, more than {MAX_CELLS:,} cells; "
             "press Ctrl+End there, delete what stands far below or beside the table, and save again"
         )
 
@@ -180,7 +181,7 @@ def _merged(name: str, source: Any) -> tuple[tuple[int, int, int, int], ...]:
     found = [(r0, c0, min(r1, last_row), min(c1, last_column)) for r0, c0, r1, c1 in stated]
     found = [(r0, c0, r1, c1) for r0, c0, r1, c1 in found if r0 <= r1 and c0 <= c1]
     if sum((r1 - r0 + 1) * (c1 - c0 + 1) for r0, c0, r1, c1 in found) > MAX_CELLS:
-        raise DataError(f"merged cells of sheet {name} lie over each other; unmerge them and save again")
+        raise DataError(f"sheet {name} has merged cells on top of each other; unmerge them and save again")
     return tuple(found)
 
 

@@ -320,6 +320,11 @@ class District:
         return pd.read_csv(paths.processed(self.name) / "issues.csv", dtype="str", keep_default_na=False)
 
     @cached_property
+    def accounts(self) -> pd.DataFrame:
+        """What became of every cell, by file and sheet (``accounts.csv``)."""
+        return pd.read_csv(paths.processed(self.name) / "accounts.csv", keep_default_na=False)
+
+    @cached_property
     def lineage(self) -> pd.DataFrame:
         """The birthplace of every value: file, sheet, cell, raw text, step."""
         frame = schema.read_table(paths.processed(self.name) / "lineage.parquet", "lineage")

@@ -5,8 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from planlib import balance, enrolment
+from planlib import balance, enrolment, schema
+from planlib.clean.roster import coming_and_going
 from planlib.district.opened import TABLES, District
+from planlib.district.reconcile import reconciliation as reconciliation  # a view like the others
+from planlib.registry import phrase
 from planlib.standard import COMPULSORY, plant_shares
 
 _TRANSFER = ["stage", "resource", "school", "ratio_before", "ratio_after", "change", "cv_before", "cv_after"]
@@ -33,33 +36,55 @@ def schools_by_year(place: District) -> pd.DataFrame:
     return counts.rename_axis(columns=None).reset_index()
 
 
+def files(place: District) -> pd.DataFrame:
+    """Return what became of the cells of every raw file, by the years known: ``file, schools`` and a column a kind."""
+    rows = place.accounts
+    year = pd.to_numeric(rows["year"], errors="coerce")
+    rows = rows[year.isna() | (year <= place.cutoff.year)]
+    sums = rows.groupby("file", sort=False).sum(numeric_only=True).drop(columns="year", errors="ignore")
+    return sums.assign(schools=rows.groupby("file")["schools"].max()).reset_index()
+
+
 def issue_counts(place: District) -> pd.DataFrame:
-    """Return how often each thing was done: ``level, done, count``."""
-    # the same deed on other numbers is one kind: "read as 23 (correction 1 …)" counts as "read as …"
-    done = place.issues["done"].str.replace(r"\s*[:(].*", "", regex=True)
-    kinds = place.issues.assign(done=done.str.replace(r"\d[\d.,]*", "…", regex=True))
-    return kinds.groupby(["level", "done"], as_index=False).size().rename(columns={"size": "count"})
+    """Return how many issues of each kind there are in how many files and schools: ``level, issue_kind, count, …``."""
+    groups = place.issues.groupby(["level", "issue_kind"], sort=False)
+    counted = groups.agg(count=("file", "size"), files=("file", "nunique"))
+    schools = groups["school"].agg(lambda codes: codes[codes != ""].nunique())
+    return counted.assign(schools=schools).reset_index()
 
 
-def corrected(place: District) -> pd.DataFrame:
-    """Return the values that ``corrections.yml`` touched, with raw text and step."""
-    rows = place.lineage[place.lineage["step"].fillna("").str.contains("correction")]
-    return rows[["school_id", "stage", "year", "column", "file", "cell", "raw", "step"]].reset_index(drop=True)
+def school_events(place: District) -> pd.DataFrame:
+    """Return the schools that came and went between years (`planlib.clean.roster.coming_and_going`)."""
+    return coming_and_going(place.schools, place.tables["projects"])
 
 
-def reconciliation(place: District) -> pd.DataFrame:
-    """Return figures the bureau reports beside those recomputed from the returns of the same day.
+def open_questions(place: District) -> pd.DataFrame:
+    """Return what to ask whom: warnings about a school or a file, and reported figures that do not agree.
 
-    ``series_id, name_zh, name_en, as_of, status, reported, recomputed, difference``.
+    ``asked`` (the school's code and name, or the office that reported; "" for who keeps the file), ``kind`` (of
+    the issue, or ``reconciliation``) and what either has.
     """
-    said = place.tables["observations"].rename(columns={"value": "reported"})
-    found = place.observations[place.observations["origin"] == "returns"].rename(columns={"value": "recomputed"})
-    both = said[["series_id", "as_of", "status", "reported"]].merge(
-        found[["series_id", "as_of", "recomputed"]], on=["series_id", "as_of"]
+    warned = place.issues[place.issues["level"] == "warning"].rename(columns={"issue_kind": "kind"})
+    names = place.schools.drop_duplicates("school_id", keep="last").set_index("school_id")["school_name"]
+    asked = (warned["school"] + " " + warned["school"].map(names).fillna("")).str.strip()
+    # a school that is gone cannot answer for itself
+    asked = asked.where(warned["kind"] != "schools_come_and_go", "")
+    figures = reconciliation(place)
+    figures = figures[~figures["agrees"].astype(bool)].rename(columns={"kind": "reported_in"})
+    figures = figures.assign(kind="reconciliation", asked=figures["source_office"].fillna(""))
+    rows = pd.concat([warned.assign(asked=asked).astype("object"), figures.astype("object")], ignore_index=True)
+    rows = rows.where(rows.notna(), "")
+    return rows.sort_values("asked", key=lambda who: who == "", kind="stable", ignore_index=True)
+
+
+def corrected(place: District, language: str = "en") -> pd.DataFrame:
+    """Return the values that ``corrections.yml`` touched, with raw text and step in a language."""
+    rows = place.lineage[place.lineage["step"].fillna("").str.contains("correction")]
+    rows = rows.assign(
+        step=[phrase(step, language) for step in rows["step"]],
+        column=[schema.label(name, language) for name in rows["column"]],
     )
-    both["difference"] = both["reported"] - both["recomputed"]
-    names = place.plan.series[["series_id", "name_zh", "name_en"]]
-    return names.merge(both, on="series_id")
+    return rows[["school_id", "stage", "year", "column", "file", "cell", "raw", "step"]].reset_index(drop=True)
 
 
 def last_resources(place: District) -> pd.DataFrame:

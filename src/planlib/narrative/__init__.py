@@ -50,6 +50,15 @@ from planlib.narrative.closing import (
 from planlib.narrative.opening import basis, definitions_table, title, verdict
 from planlib.narrative.origins import origin
 from planlib.narrative.parts import Table, Text, frame, say
+from planlib.narrative.quality import (
+    file_table,
+    issue_count_table,
+    issue_table,
+    questions,
+    reconciliation_table,
+    roster_table,
+    rule_table,
+)
 
 __all__ = [
     "Column",
@@ -73,10 +82,13 @@ __all__ = [
     "enrolment_review_table",
     "failing_table",
     "feasible_table",
+    "file_table",
     "finance_table",
     "frame",
     "history_table",
     "indicator_table",
+    "issue_count_table",
+    "issue_table",
     "issues_table",
     "late_items",
     "ledger_table",
@@ -93,8 +105,12 @@ __all__ = [
     "project_table",
     "projects",
     "promises",
+    "questions",
+    "reconciliation_table",
     "required_table",
     "review_table",
+    "roster_table",
+    "rule_table",
     "say",
     "seats_table",
     "sensitivity_table",

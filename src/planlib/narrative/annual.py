@@ -35,7 +35,7 @@ def annual_verdict(evaluation: Evaluation, language: str) -> Text:
         balance_sentence(evaluation, language),
         _owed(evaluation, language),
     ]
-    return Text([("h3", say("verdict.heading", language)), *(("p", line) for line in lines)], "verdict")
+    return Text([("h2", say("verdict.heading", language)), *(("p", line) for line in lines)], "verdict")
 
 
 def _owed(evaluation: Evaluation, language: str) -> str:
@@ -126,7 +126,7 @@ def balance_moves_table(evaluation: Evaluation, language: str) -> Table:
     wide = district.balance.pivot_table(index=["stage", "year"], columns="resource", values="cv", dropna=False)
     parts = [_two_years(wide.reindex(columns=order), stage, language) for stage in COMPULSORY]
     frame = pd.concat(parts, ignore_index=True)
-    columns = [Column("stage", "stage", "label:stage"), Column("row", "year")]
+    columns = [Column("stage", "stage", "label:stage"), Column("row", "year", "iso")]
     columns += [Column(resource, resource, "number", 3) for resource in order]
     headers = {resource: resource_name(resource, language) for resource in order}
     caps = [

@@ -1,6 +1,6 @@
 """The end of a report: problems and explanations, outlook, advice, what carries over, technical annex."""
 
-import re
+from dataclasses import replace
 
 import pandas as pd
 
@@ -10,6 +10,7 @@ from planlib.figures.marks import OUTLOOK
 from planlib.narrative.chapters import achieved, failing_units, promised, resource_name, short_items
 from planlib.narrative.opening import amount, digits, finer, in_words, lead, name, printed
 from planlib.narrative.parts import Table, Text, join, say
+from planlib.narrative.quality import differences, issue_table
 from planlib.registry import codes, label
 from planlib.words import capital, number, resource_counted
 from planlib.words import resource_name as resource_short
@@ -444,28 +445,9 @@ def sensitivity_table(evaluation: Evaluation, language: str) -> Table:
 
 
 def issues_table(evaluation: Evaluation, language: str) -> Table:
-    """Return the warnings and notes on the data of the years this report may know."""
-    rows = evaluation.issues
-    place = (rows["sheet"].fillna("") + " " + rows["cell"].fillna("")).str.strip()
-    frame = rows.assign(place=place, done=[_done(text, language) for text in rows["done"]])
-    columns = [
-        Column("level", "level", "label:issue_level"),
-        Column("file", "file"),
-        Column("place", "place"),
-        Column("school", "school"),
-        Column("found", "found"),
-        Column("done", "done"),
-    ]
-    return Table(frame, columns, say("caption.issues", language), language)
-
-
-_CORRECTION = re.compile(r"\(correction (\d+): (.*)\)$")
-
-
-def _done(text: str, language: str) -> str:
-    """Say what cleaning did: of a written correction its number and reason, else as cleaning said it."""
-    found = _CORRECTION.search(text)
-    return say("word.corrected", language, number=found[1], reason=found[2]) if found else text
+    """Return the warnings and notes on the data of the years this report may know, and reported figures that differ."""
+    table = issue_table(evaluation.issues, language)
+    return replace(table, notes=[*table.notes, *differences(evaluation.district, language)])
 
 
 def _cause_kind(kind: object, language: str) -> str:

@@ -46,7 +46,8 @@ def heading(kind: str, language: str, part: str = "title") -> str:
     kind : str
         A kind of ``forms/messages.yml`` or the id of a rule of ``forms/checks.yml``.
     language : {"zh", "en"}
-    part : {"title", "todo"}
+    part : {"title", "applied", "todo"}
+        ``applied`` is the title of what was done and is no fault.
 
     Examples
     --------
@@ -55,11 +56,11 @@ def heading(kind: str, language: str, part: str = "title") -> str:
     """
     kinds = load_definitions("forms/messages")["kinds"]
     if kind in kinds:
-        return str(kinds[kind][part][language])
+        return str(kinds[kind].get(part, kinds[kind]["title"])[language])
     rules = {rule["id"]: rule for rule in load_definitions("forms/checks")["rules"]}
     if kind not in rules:
         return kind
-    return str((rules[kind]["say"] if part == "title" else kinds["contradiction"]["todo"])[language])
+    return str((rules[kind]["say"] if part != "todo" else kinds["contradiction"]["todo"])[language])
 
 
 @lru_cache(maxsize=4096)

@@ -10,7 +10,7 @@ from typing import Any
 
 from planlib.columns import FIGURE_MIME, TABLE_MIME, Column, header, show
 from planlib.registry import LANGUAGES, label
-from planlib.run.page import in_language
+from planlib.run.page import display_width, in_language
 from planlib.words import unit_name
 
 # What Excel allows in the name of a sheet: 31 characters, none of these, no apostrophe at an end.
@@ -286,17 +286,6 @@ def _day(value: Any) -> dt.date | None:
         return dt.date.fromisoformat(str(value)[:10])
     except ValueError:
         return None
-
-
-def display_width(text: str) -> int:
-    """Return how many Latin letters wide a text shows: a Chinese character or a shape is two.
-
-    Examples
-    --------
-    >>> display_width("学校 A")
-    6
-    """
-    return sum(2 if ord(character) > 0x2E7F or 0x2500 <= ord(character) < 0x2800 else 1 for character in text)
 
 
 def sheet_name(text: str, taken: set[str]) -> str:

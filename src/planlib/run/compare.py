@@ -257,7 +257,8 @@ def _page_blocks(path: Path) -> list[tuple[str, str]]:
 
 
 def _cell_blocks(path: Path) -> list[tuple[str, str]]:
-    from planlib.clean.read import address, read_workbook
+    from planlib.clean.confined import read_workbook
+    from planlib.clean.read import address
 
     return [
         (f"sheet {sheet.name}, {address(r, c)}", str(value))
@@ -281,10 +282,15 @@ def _paragraph_blocks(path: Path) -> list[tuple[str, str]]:
 
 
 def _pdf_blocks(path: Path) -> list[tuple[str, str]]:
-    """Return the lines of a PDF by page, where poppler is at hand; else nothing: the bytes were compared."""
+    """Return the lines of a PDF by page where poppler is at hand, else only its hash."""
     reader = shutil.which("pdftotext")
     if reader is None:
-        return []
+        return [
+            (
+                "the whole file, for pdftotext is not at hand",
+                f"bytes {hashlib.sha256(path.read_bytes()).hexdigest()}",
+            )
+        ]
     done = subprocess.run(
         [reader, "-layout", str(path), "-"], capture_output=True, text=True, timeout=120, check=True
     )

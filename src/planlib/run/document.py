@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from itertools import groupby
@@ -20,7 +21,7 @@ from typing import Any
 from planlib import paths
 from planlib.errors import ReportError, listing
 from planlib.registry import label
-from planlib.run.annex import display_width
+from planlib.run.page import display_width
 
 _FOLDER = paths.PACKAGE / "run"
 _PICTURE = "data:image/png;base64,"
@@ -33,9 +34,9 @@ _LEAVES = {"h1", "h2", "h3", "h4", "p", "ul", "ol", "table", "img", "pre", "bloc
 _KEPT = {"subtitle", "note"}
 _LANG = {"zh": "zh-CN", "en": "en-GB"}
 _PIXELS_PER_MM = 96 / 25.4
-_LONGEST_TITLE_LINE = 20
+_LONGEST_TITLE_LINE, _LONGEST_HEADER = 20, 10
 # Half-width characters of table type that a page across takes; a table that needs more lies on its side.
-_UPRIGHT, _MOST_UPRIGHT, _ON_ITS_SIDE = 98, 114, 152
+_UPRIGHT, _MOST_UPRIGHT, _ON_ITS_SIDE = 98, 114, 140
 _MOST_OF_A_COLUMN, _LEAST_OF_A_COLUMN = 20, 6
 # The time in every zip: its earliest.
 _EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -161,8 +162,13 @@ def _measure(table: Any, html: Any, may_turn: bool) -> bool:
     columns = [[row[at] for row in rows if len(row) == count] for at in range(count)]
     widths = [max(map(_width, column)) for column in columns]
     firm = [column[-1].get("class") in {"nowrap", "number"} for column in columns]
-    mosts = [_MOST_OF_A_COLUMN * (1.8 if is_firm else 1.0) for is_firm in firm]
-    needs = [max(min(width, most) + 2, _LEAST_OF_A_COLUMN) for width, most in zip(widths, mosts, strict=True)]
+    needs = [
+        max(
+            min(width, _MOST_OF_A_COLUMN * 1.8) + 3 if is_firm else min(width, _MOST_OF_A_COLUMN) + 2,
+            _LEAST_OF_A_COLUMN,
+        )
+        for width, is_firm in zip(widths, firm, strict=True)
+    ]
     is_wide = may_turn and sum(needs) > _MOST_UPRIGHT
     group = html.Element("colgroup")
     for share in _shares(widths, needs, firm, _ON_ITS_SIDE if is_wide else _UPRIGHT):
@@ -173,9 +179,13 @@ def _measure(table: Any, html: Any, may_turn: bool) -> bool:
 
 
 def _width(cell: Any) -> int:
-    """Return how wide a cell must be: a header may break between its words."""
+    """Return how wide a cell must be: a header may break between its words, a long Chinese one in its middle."""
     text = cell.text_content()
-    return max(map(display_width, text.split() or [""])) if cell.tag == "th" else display_width(text)
+    if cell.tag != "th":
+        return display_width(text)
+    word = max(text.split() or [""], key=display_width)
+    width = display_width(word)
+    return (width + 1) // 2 if width > max(_LONGEST_HEADER, len(word)) else width
 
 
 def _shares(widths: list[int], needs: list[float], firm: list[bool], room: float) -> list[float]:
@@ -263,10 +273,12 @@ def write_documents(body: str, docx: Path | None, pdf: Path | None, facts: Facts
     with tempfile.TemporaryDirectory(prefix="planlib-") as place:
         folder = Path(place)
         text = arranged(body, folder, facts.is_brief)
-        if docx:
-            _write_docx(text, folder, docx, facts)
-        if pdf:
-            _write_pdf(text, folder, pdf, facts)
+        jobs = [(_write_docx, docx), (_write_pdf, pdf)]
+        # each waits for a process of pandoc: together they take little longer than one
+        with ThreadPoolExecutor(len(jobs)) as pool:
+            asked = [pool.submit(write, text, folder, target, facts) for write, target in jobs if target]
+        for done in asked:
+            done.result()
 
 
 def _write_docx(text: str, folder: Path, target: Path, facts: Facts) -> None:
@@ -404,7 +416,8 @@ def normalised(
             if name in (swaps or {}):
                 old, new = (swaps or {})[name]
                 data = data.decode().replace(old, new).encode()
-            target.writestr(zipfile.ZipInfo(name, _EPOCH), data, zipfile.ZIP_DEFLATED)
+            how = zipfile.ZIP_STORED if name.endswith(".png") else zipfile.ZIP_DEFLATED  # a PNG shrinks no more
+            target.writestr(zipfile.ZipInfo(name, _EPOCH), data, how)
     return stream.getvalue()
 
 

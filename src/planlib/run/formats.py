@@ -70,38 +70,42 @@ def write_formats(
     ReportError
         If a writer fails.
     """
-    from planlib.run import annex, document, page
+    from planlib.registry import label
+    from planlib.run import page
 
     language, is_simulated = manifest["parameters"]["language"], manifest["is_simulated"]
     body = page.body(notebook, language)
     files = {form: folder / f"{stem}.{form}" for form in formats}
     is_brief = bool(notebook.metadata.get("is_brief"))
+    made, title = dt.date.fromisoformat(manifest["parameters"]["cutoff"]), page.title_of(body)
+    notice = label("simulated_notice", language, "page") if is_simulated else ""
     if "html" in files:
         files["html"].write_text(page.render(body, language, is_simulated, is_brief), encoding="utf-8")
-    made, title = dt.date.fromisoformat(manifest["parameters"]["cutoff"]), page.title_of(body)
-    facts = _facts(manifest, language)
     if {"docx", "pdf"} & set(files):
-        told = document.Facts(language, title, facts.get("notice", ""), made, is_brief)
+        from planlib.run import document
+
+        told = document.Facts(language, title, notice, made, is_brief)
         document.write_documents(body, files.get("docx"), files.get("pdf"), told)
     if "xlsx" in files:
-        annex.write_annex(notebook, files["xlsx"], language, {"title": title, **facts}, made)
+        from planlib.run.annex import write_annex
+
+        facts = {"title": title, "notice": notice, **_facts(manifest["parameters"], language)}
+        write_annex(notebook, files["xlsx"], language, facts, made)
     return list(files.values())
 
 
-def _facts(manifest: Mapping[str, Any], language: str) -> dict[str, str]:
+def _facts(given: Mapping[str, Any], language: str) -> dict[str, str]:
     """Return what the annex's front sheet says of the report, by its label."""
     from planlib.registry import label
     from planlib.words import date_text
 
-    given = manifest["parameters"]
     facts = {
         "district": str(given["district"]),
         "year": str(given["year"]),
         "cutoff": date_text(given["cutoff"], language),
         "sources": "\n".join(_sources(given["district"], language)),
     }
-    said = {label(f"fact_{key}", language, "page"): text for key, text in facts.items()}
-    return said | ({"notice": label("simulated_notice", language, "page")} if manifest["is_simulated"] else {})
+    return {label(f"fact_{key}", language, "page"): text for key, text in facts.items()}
 
 
 def _sources(district: str, language: str) -> list[str]:

@@ -28,7 +28,7 @@ from planlib.run.execute import ENVIRONMENT
 SOCKET = "PLANLIB_WARM"
 PRELOAD = (
     "planlib.district", "planlib.figures", "planlib.narrative", "planlib.clean", "planlib.run.report",
-    "planlib.run.page", "planlib.run.annex", "planlib.run.batch", "papermill", "nbconvert", "ipykernel.kernelapp",
+    "planlib.run.document", "planlib.run.annex", "planlib.run.batch", "papermill", "nbconvert", "ipykernel.kernelapp",
     "ipykernel.ipkernel", "matplotlib_inline.backend_inline", "matplotlib.pyplot", "IPython.core.completer",
 )  # fmt: skip
 START_SECONDS = 120

@@ -55,6 +55,17 @@ def title_of(body: str) -> str:
     return html.unescape(re.sub(r"<[^>]+>", "", found.group(1))).strip() if found else "planlib"
 
 
+def display_width(text: str) -> int:
+    """Return how many Latin letters wide a text shows: a Chinese character or a shape is two.
+
+    Examples
+    --------
+    >>> display_width("学校 A")
+    6
+    """
+    return sum(2 if ord(character) > 0x2E7F or 0x2500 <= ord(character) < 0x2800 else 1 for character in text)
+
+
 def render(body: str, language: str, is_simulated: bool, is_brief: bool = False) -> str:
     """Return the page: no code, no scripts, no address outside itself.
 

@@ -1,0 +1,176 @@
+"""Cost of clean against the bare read of the same files: writes its section of docs/benchmarks.md.
+
+    python benchmarks/clean.py
+
+One workbook of 100 000 schools, and 3 000 schools with a workbook of national forms each, written by the builders of
+the tests with a fixed seed. Each figure is processor time of a command and all its processes, so that a busy machine
+does not count; only ratios are printed.
+"""
+
+import io
+import os
+import random
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+
+import _write
+
+TESTS = Path(__file__).resolve().parents[1] / "tests"
+sys.path.insert(0, str(TESTS))
+
+from returns_builder import columns_of, district, school, simple_workbook  # noqa: E402
+from school_builder import school as national  # noqa: E402
+from school_builder import school_book  # noqa: E402
+
+ROWS, SCHOOLS, NAME = 100_000, 3_000, "bench"
+BARE = """
+import sys, python_calamine
+from pathlib import Path
+for path in sorted(Path(sys.argv[1]).glob("*.xlsx")):
+    book = python_calamine.load_workbook(str(path))
+    for name in book.sheet_names:
+        book.get_sheet_by_name(name).to_python(skip_empty_area=False)
+"""
+CLEAN = "import sys; from planlib.cli import main; sys.exit(main(['clean', sys.argv[1]]))"
+TYPES = ("primary", "junior", "nine_year", "kindergarten")
+
+
+def parts_of(content: bytes) -> dict[str, bytes]:
+    with zipfile.ZipFile(io.BytesIO(content)) as book:
+        return {name: book.read(name) for name in book.namelist()}
+
+
+def write_parts(path: Path, parts: dict[str, bytes]) -> None:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as book:
+        for name, part in parts.items():
+            book.writestr(name, part)
+
+
+def large_workbook(path: Path, rows: int = ROWS) -> None:
+    """One collection sheet of `rows` primary schools, every column of the form; figures differ from row to row."""
+    parts = parts_of(simple_workbook([school()]))
+    sheet, texts = "xl/worksheets/sheet1.xml", "xl/sharedStrings.xml"
+    xml, shared = parts[sheet].decode(), parts[texts].decode()
+    row = re.search(r'<row r="5".*?</row>', xml, re.S)[0]
+    known = shared.count("<si>")
+    rng, lines, more = random.Random(0), [], []
+    cells = re.split(r"(?=<c )", row.removesuffix("</row>"))[1:]
+    for number in range(rows):
+        place = 5 + number
+        made = [f'<row r="{place}">']
+        for cell in cells:
+            letters, value = re.match(r'<c r="([A-Z]+)5"', cell)[1], re.search(r"<v>(\d+)</v>", cell)[1]
+            if 't="s"' in cell:
+                # the code and the name are each school's own; type, ownership and area are words of all
+                text = len(more) + known if letters in "AB" else int(value)
+                if letters in "AB":
+                    more.append(f"<si><t>{'S' if letters == 'A' else '学校'}{number:06d}</t></si>")
+                made.append(f'<c r="{letters}{place}" t="s"><v>{text}</v></c>')
+            else:
+                made.append(
+                    f'<c r="{letters}{place}"><v>{int(value) + rng.randrange(3) if int(value) > 20 else value}</v></c>'
+                )
+        lines.append("".join(made) + "</row>")
+    parts[sheet] = xml.replace(row, "".join(lines)).encode()
+    parts[texts] = (
+        re.sub(r'count="\d+" uniqueCount="\d+"', "", shared).replace("</sst>", "".join(more) + "</sst>").encode()
+    )
+    write_parts(path, parts)
+
+
+def school_workbooks(folder: Path, schools: int = SCHOOLS) -> None:
+    """A workbook of national forms for each school: of the four types in turn, with its own code, name and books."""
+    rng = random.Random(0)
+    made = {kind: parts_of(school_book(national(kind, "3133000001"), 2022, new=True)) for kind in TYPES}
+    texts = "xl/sharedStrings.xml"
+    for number in range(schools):
+        parts = dict(made[TYPES[number % len(TYPES)]])
+        name = parts[texts].decode().replace("3133000001", f"31{number:08d}").replace("测试", f"第{number}")
+        parts[texts] = name.encode()
+        for sheet in [key for key in parts if "worksheets/sheet" in key]:
+            parts[sheet] = parts[sheet].replace(b"<v>20000</v>", f"<v>{20000 + rng.randrange(5000)}</v>".encode())
+        write_parts(folder / f"{number:04d}.xlsx", parts)
+
+
+def processor(words: list[str], root: Path) -> float:
+    """Return the processor seconds of a command and its processes; it must succeed."""
+    with tempfile.TemporaryFile("w+") as said:
+        process = subprocess.Popen(words, stdout=said, stderr=said, env={**os.environ, "PLANLIB_ROOT": str(root)})
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        said.seek(0)
+        assert process.returncode == 0, said.read()[:3000]
+    return usage.ru_utime + usage.ru_stime
+
+
+def made_district(root: Path) -> Path:
+    folder = district(root, NAME)
+    shutil.rmtree(folder / "returns")
+    (folder / "returns").mkdir()
+    return folder
+
+
+def measured(root: Path, folder: Path) -> tuple[float, float]:
+    """Return (bare read, clean), the least of two runs each."""
+    bare = [sys.executable, "-c", BARE, str(folder / "returns")]
+    clean = [sys.executable, "-c", CLEAN, NAME]
+    times = []
+    for _ in range(2):
+        shutil.rmtree(root / "data" / "processed", ignore_errors=True)
+        times.append((processor(bare, root), processor(clean, root)))
+    return min(t[0] for t in times), min(t[1] for t in times)
+
+
+def main() -> None:
+    clean = [sys.executable, "-c", CLEAN, NAME]
+    with tempfile.TemporaryDirectory() as place:
+        root = Path(place)
+        folder = made_district(root)
+        large_workbook(folder / "returns" / "all.xlsx")
+        bare, whole = measured(root, folder)
+        large = [f"1 workbook, {ROWS:,} schools × {len(columns_of('primary'))} columns", f"{whole / bare:.2f}"]
+        shutil.rmtree(root / "data")
+        folder = made_district(root)
+        school_workbooks(folder / "returns")
+        bare, whole = measured(root, folder)
+        again = processor(clean, root)
+        for path in folder.rglob("*"):
+            os.utime(path, (0, 0))
+        touched = processor(clean, root)
+        shutil.copy(folder / "returns" / "0000.xlsx", folder / "returns" / "0000.old")
+        parts = parts_of((folder / "returns" / "0000.xlsx").read_bytes())
+        (folder / "returns" / "0000.old").unlink()
+        parts["xl/sharedStrings.xml"] = parts["xl/sharedStrings.xml"].replace("第0".encode(), "新第0".encode())
+        write_parts(folder / "returns" / "0000.xlsx", parts)
+        changed = processor(clean, root)
+    rows = [
+        large,
+        [f"{SCHOOLS:,} school workbooks of national forms", f"{whole / bare:.2f}"],
+    ]
+    shares = [
+        ["again, nothing changed", f"{again / whole:.1%}"],
+        ["again, every modification time changed", f"{touched / whole:.1%}"],
+        ["again, one workbook changed", f"{changed / whole:.1%}"],
+    ]
+    print(bare, whole, again, touched, changed, rows, shares)
+    _write.write(
+        "clean",
+        "Cleaning",
+        [
+            f"`python benchmarks/clean.py`: {_write.machine()} Processor time of `planlib clean` with all its "
+            "processes over that of python-calamine reading the same files into lists and doing nothing else. "
+            "`clean` moreover recognises, converts, checks, and writes the tables with the birthplace of every value.",
+            _write.table(["files", "clean / bare read"], rows),
+            f"The {SCHOOLS:,} workbooks a second time, as a share of the first run:",
+            _write.table(["run", "share of the first"], shares),
+        ],
+    )
+
+
+if __name__ == "__main__":
+    main()
