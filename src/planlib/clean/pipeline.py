@@ -27,7 +27,7 @@ Progress = Callable[[int, int, str], None]
 
 RETURNS = "returns"
 _BATCH = 200_000
-_ONLY_READ = ["sha256", "unit", "section"]
+_ONLY_READ = ["unit", "section"]
 _CODED = ["file", "sheet", "column", "kind", "state"]
 _NO_RETURNS = (
     "at least one workbook of returns (.xlsx, .xls, .et or .csv); "
@@ -243,7 +243,7 @@ def _of_files(found: pd.DataFrame, corrections: Corrections) -> pd.DataFrame:
     }
     at = [key in settled for key in zip(found["file"], found["sheet"], found["cell"], strict=True)]
     level = found["level"].where(~pd.Series(at, index=found.index, dtype=bool), "note")
-    return found.assign(level=level).drop(columns="sha256")
+    return found.assign(level=level)
 
 
 def tables_of_returns(

@@ -51,7 +51,8 @@ def with_years(cells: pd.DataFrame, sheets: pd.DataFrame) -> tuple[pd.DataFrame,
             "records"
         )
     ]
-    return cells.assign(year=cells["file"].map(years).fillna(0).astype("int64")), issues
+    codes, files = pd.factorize(cells["file"])
+    return cells.assign(year=years.reindex(files, fill_value=0).to_numpy()[codes]), issues
 
 
 def _without_year(sheets: pd.DataFrame) -> Issue:
