@@ -33,7 +33,8 @@ def load(folder: Path, code: str, wanted: Mapping[str, str]) -> dict[str, pd.Dat
     Returns
     -------
     dict of DataFrame
-        ``cells``, ``extra``, ``sheets``, ``issues``, as `planlib.clean.workbook.framed` has them; empty if nothing can be used.
+        ``cells``, ``extra``, ``sheets``, ``issues``, as `planlib.clean.workbook.framed` has them; empty if nothing can
+        be used.
     """
     for left_by_a_killed_run in _beside(folder):
         shutil.rmtree(left_by_a_killed_run, ignore_errors=True)

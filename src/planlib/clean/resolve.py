@@ -364,7 +364,9 @@ def totals(cells: pd.DataFrame, form: Form) -> list[Issue]:
     """
     kinds = [name for name, column in form.columns.items() if column.type in ("count", "quantity", "boolean")]
     summed_up = cells.loc[cells["kind"] == "total", "file"].unique()
-    cells = cells[cells["column"].isin(kinds) & cells["file"].isin(summed_up)].sort_values(["file", "sheet", "position", "row"], kind="stable")
+    cells = cells[cells["column"].isin(kinds) & cells["file"].isin(summed_up)].sort_values(
+        ["file", "sheet", "position", "row"], kind="stable"
+    )
     is_total = cells["kind"] == "total"
     group = [cells["file"], cells["sheet"], cells["position"]]
     agrees = pd.Series(False, index=cells.index)
