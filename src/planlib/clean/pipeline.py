@@ -28,7 +28,6 @@ Progress = Callable[[int, int, str], None]
 RETURNS = "returns"
 _BATCH = 200_000
 _ONLY_READ = ["unit", "section"]
-_CODED = ["file", "sheet", "column", "kind", "state"]
 _NO_RETURNS = (
     "at least one workbook of returns (.xlsx, .xls, .et or .csv); "
     "`planlib new` puts empty ones to copy into templates/"
@@ -265,8 +264,7 @@ def tables_of_returns(
     """
     cells, issues = resolve.with_years(parts["cells"], parts["sheets"])
     cells, corrected = correct.correct_cells(cells, corrections, form)
-    # From here on cells are compared and counted by where they stand: words of few kinds do it as codes.
-    cells = cells.drop(columns=_ONLY_READ).astype(dict.fromkeys(_CODED, "category"))
+    cells = cells.drop(columns=_ONLY_READ)
     issues += corrected + resolve.unreadable(cells, form) + resolve.totals(cells, form)
     values, silent, met = _values(cells, parts["sheets"], form, corrections)
     issues += resolve.with_strangers(met, parts["issues"])

@@ -74,7 +74,7 @@ def schools_table(every: pd.DataFrame, form: Form) -> pd.DataFrame:
 
 def _wide(values: pd.DataFrame, source: str) -> pd.DataFrame:
     columns = [name for name in values["column"].unique() if name not in _KEY]
-    shown = values[values["column"].isin(columns)].astype({"column": "str"})
+    shown = values[values["column"].isin(columns)]
     return shown.pivot(index=_KEY, columns="column", values=source)  # noqa: PD010 - keys are unique: no means
 
 
