@@ -27,7 +27,7 @@ from returns_builder import columns_of, district, school, simple_workbook  # noq
 from school_builder import school as national  # noqa: E402
 from school_builder import school_book  # noqa: E402
 
-ROWS, SCHOOLS, NAME = 100_000, 3_000, "bench"
+ROWS, SCHOOLS, NAME, ROUNDS = 100_000, 3_000, "bench", 1
 BARE = """
 import sys, python_calamine
 from pathlib import Path
@@ -116,11 +116,11 @@ def made_district(root: Path) -> Path:
 
 
 def measured(root: Path, folder: Path) -> tuple[float, float]:
-    """Return (bare read, clean), the least of two runs each."""
+    """Return (bare read, clean)."""
     bare = [sys.executable, "-c", BARE, str(folder / "returns")]
     clean = [sys.executable, "-c", CLEAN, NAME]
     times = []
-    for _ in range(2):
+    for _ in range(ROUNDS):
         shutil.rmtree(root / "data" / "processed", ignore_errors=True)
         times.append((processor(bare, root), processor(clean, root)))
     return min(t[0] for t in times), min(t[1] for t in times)

@@ -261,12 +261,10 @@ def _means(rows: pd.DataFrame) -> Iterator[str]:
     """Sources with all five lengths count alike, and within a source its two kinds of series do."""
     rows = rows[rows["source"].isin(rows.loc[rows["n"] == 12, "source"])]
     by = rows.groupby("n")[["owa", "cover_80", "cover_95"]].mean()
+    text = "; ".join(f"n = {n}: {r.owa:.3f}, cover {r.cover_80:.0f} / {r.cover_95:.0f}" for n, r in by.iterrows())
+    each = ", ".join(f"{name} {x:.3f}" for name, x in rows.groupby("source")["owa"].mean().items())
     yield "Mean of the two sources with all five lengths, and within each of its two sorts of series, so that neither the"
-    yield "many schools nor the many provinces decide: " + "; ".join(
-        f"n = {n}: {r.owa:.3f}, cover {r.cover_80:.0f} / {r.cover_95:.0f}" for n, r in by.iterrows()
-    )
-    each = rows.groupby("source")["owa"].mean()
-    yield f"; over n {by['owa'].mean():.3f} ({', '.join(f'{name} {x:.3f}' for name, x in each.items())})."
+    yield f"many schools nor the many provinces decide: {text}; over n {by['owa'].mean():.3f} ({each})."
 
 
 def time_split(bench: Bench) -> Iterator[str]:

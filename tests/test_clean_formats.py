@@ -10,7 +10,8 @@ from returns_builder import FORM, columns_of, district, grid, school, workbook
 from planlib import paths, schema
 from planlib.clean import FaultyData, clean_district
 from planlib.clean.convert import read_cell
-from planlib.clean.kinds import decoded, kind_of
+from planlib.clean.kinds import decoded
+from planlib.clean.read import read_workbook
 from planlib.errors import DataError
 from planlib.registry import phrase
 
@@ -118,7 +119,7 @@ NO_RETURNS = {
 @pytest.mark.parametrize("content", NO_RETURNS)
 def test_what_cannot_be_read_is_named_with_how_to_save_it(content):
     with pytest.raises(DataError) as refused:
-        kind_of(content)
+        read_workbook(content)
     assert NO_RETURNS[content] in str(refused.value)
     assert phrase(str(refused.value), "zh") != str(refused.value)
 

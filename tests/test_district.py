@@ -163,6 +163,7 @@ WRITTEN = {
     "failing_table",
     "seats_table",
     "problems_table",
+    "carried_table",
     "ledger_table",
     "issues_table",
     "projects",

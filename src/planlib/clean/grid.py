@@ -54,6 +54,7 @@ class Layout:
     kinds: dict[str, int] = field(default_factory=dict)
     found: list[Found] = field(default_factory=list)
     titles: list[str] = field(default_factory=list)
+    title_cells: list[tuple[int, int]] = field(default_factory=list)
     stated: Unit | None = None
 
     def seal(self) -> None:
@@ -334,6 +335,7 @@ class Reader:
                     layout.strays.append((r, c))
                 else:
                     layout.kinds[kind] = layout.kinds.get(kind, 0) + 1
+                    layout.title_cells += [(r, c)] if kind == "title" else []
                     is_loose = kind == "note_row" or (kind == "title" and not self._is_fixed(value))
                     (layout.loose if is_loose else layout.fixed)[r, c] = kind if is_loose else value
         layout.seal()

@@ -4,14 +4,13 @@ What cannot be read is named, with how to save it: people send Word files, archi
 """
 
 import codecs
-import io
-import zipfile
+from collections.abc import Collection
 
 from planlib.errors import DataError
 
 _OLE = bytes.fromhex("d0cf11e0a1b11ae1")
 _ZIP = b"PK\x03\x04"
-_AS_XLSX = "open it in Excel or WPS and save it as .xlsx"
+AS_XLSX = "open it in Excel or WPS and save it as .xlsx"
 _COPY = "copy its table into a workbook and save that as .xlsx"
 _UNPACK = "unpack it and put the workbooks themselves into returns/"
 # First bytes → what it is, what to do.
@@ -23,9 +22,9 @@ _FOREIGN = (
     (b"{\\rtf", "a Word (.rtf) document", _COPY),
     (b"\x89PNG", "a picture", "ask for the workbook it was taken from"),
     (b"\xff\xd8\xff", "a picture", "ask for the workbook it was taken from"),
-    (b"\x09\x04\x06\x00", "an Excel file older than Excel 5", _AS_XLSX),
-    (b"\x09\x02\x06\x00", "an Excel file older than Excel 5", _AS_XLSX),
-    (b"\x09\x00\x04\x00", "an Excel file older than Excel 5", _AS_XLSX),
+    (b"\x09\x04\x06\x00", "an Excel file older than Excel 5", AS_XLSX),
+    (b"\x09\x02\x06\x00", "an Excel file older than Excel 5", AS_XLSX),
+    (b"\x09\x00\x04\x00", "an Excel file older than Excel 5", AS_XLSX),
     (b"\xff\xfe", "UTF-16 text", "save it as CSV UTF-8"),
     (b"\xfe\xff", "UTF-16 text", "save it as CSV UTF-8"),
 )
@@ -38,10 +37,10 @@ _STREAMS = (
 _WORKBOOK_STREAMS = ("Workbook", "Book")
 # Parts inside a zip archive that say what it is.
 _PARTS = (
-    ("xl/workbook.bin", "a binary workbook (.xlsb)", _AS_XLSX),
+    ("xl/workbook.bin", "a binary workbook (.xlsb)", AS_XLSX),
     ("word/document.xml", "a Word document (.docx)", _COPY),
     ("ppt/presentation.xml", "a presentation (.pptx)", _COPY),
-    ("content.xml", "an OpenDocument file", _AS_XLSX),
+    ("content.xml", "an OpenDocument file", AS_XLSX),
     ("EncryptedPackage", "a workbook protected by a password", "remove the password and save it again"),
 )
 _MARKUP = (b"<html", b"<!doc", b"<tabl", b"<?xml", b"<meta", b"<head")
@@ -51,7 +50,7 @@ ENCODING_NAMES |= {"gb18030": "GB18030", "cp950": "Big5"}
 
 
 def kind_of(content: bytes) -> str:
-    """Return ``xlsx``, ``xls`` (also .et) or ``text``.
+    """Return ``xlsx`` (whatever is packed: `refuse_packed` looks into it), ``xls`` (also .et) or ``text``.
 
     Raises
     ------
@@ -74,11 +73,11 @@ def kind_of(content: bytes) -> str:
     if content.startswith(_OLE):
         return _old_office(content)
     if content.startswith(_ZIP):
-        return _packed(content)
+        return "xlsx"
     if content.lstrip(codecs.BOM_UTF8 + b" \r\n\t")[:5].lower() in _MARKUP:
-        raise DataError(f"a web page or XML under the name of a workbook; {_AS_XLSX}")
+        raise DataError(f"a web page or XML under the name of a workbook; {AS_XLSX}")
     if b"\0" in content:
-        raise DataError(f"neither a workbook nor text; {_AS_XLSX}")
+        raise DataError(f"neither a workbook nor text; {AS_XLSX}")
     return "text"
 
 
@@ -88,7 +87,7 @@ def _old_office(content: bytes) -> str:
             raise DataError(f"{what}; {todo}")
     if any(_stream(name) in content for name in _WORKBOOK_STREAMS):
         return "xls"
-    raise DataError(f"an old Office file without a workbook in it, or only a part of one; {_AS_XLSX}")
+    raise DataError(f"an old Office file without a workbook in it, or only a part of one; {AS_XLSX}")
 
 
 def _stream(name: str) -> bytes:
@@ -96,18 +95,23 @@ def _stream(name: str) -> bytes:
     return name.encode("utf-16-le") + b"\0\0"
 
 
-def _packed(content: bytes) -> str:
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            names = set(archive.namelist())
-    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
-        raise DataError(f"not a readable .xlsx file, perhaps only a part of one ({error}); {_AS_XLSX}") from error
+def refuse_packed(names: Collection[str]) -> None:
+    """Refuse an archive whose parts are no workbook's.
+
+    Parameters
+    ----------
+    names : collection of str
+        The parts in the archive.
+
+    Raises
+    ------
+    DataError
+    """
     for part, what, todo in _PARTS:
         if part in names:
             raise DataError(f"{what}; {todo}")
     if not any(name.startswith("xl/") for name in names):
         raise DataError(f"a .zip archive; {_UNPACK}")
-    return "xlsx"
 
 
 def decoded(content: bytes) -> tuple[str, str]:

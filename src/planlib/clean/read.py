@@ -13,7 +13,7 @@ from typing import Any
 
 import python_calamine as calamine
 
-from planlib.clean.kinds import ENCODING_NAMES, decoded, kind_of
+from planlib.clean.kinds import AS_XLSX, ENCODING_NAMES, decoded, kind_of, refuse_packed
 from planlib.errors import DataError
 
 MAX_UNPACKED_BYTES = 512 << 20
@@ -135,6 +135,7 @@ def _packed_parts(content: bytes) -> dict[str, bytes]:
     """Return the sheet files of an .xlsx and what names them, if it does not unpack to too much."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            refuse_packed(archive.namelist())
             if sum(info.file_size for info in archive.infolist()) > MAX_UNPACKED_BYTES:
                 raise DataError(
                     "a file that unpacks to more than 512 MiB; whole sheets of it are formatted, or it is damaged: "
@@ -143,8 +144,8 @@ def _packed_parts(content: bytes) -> dict[str, bytes]:
             wanted = [n for n in archive.namelist() if _SHEET_FILE.fullmatch(n) or n.startswith("xl/workbook")]
             wanted += [n for n in archive.namelist() if n == "xl/_rels/workbook.xml.rels"]
             parts = {name: archive.read(name) for name in wanted if name.endswith((".xml", ".rels"))}
-    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError) as error:
-        raise DataError(f"not a readable .xlsx file ({error}); open it and save it as .xlsx") from error
+    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
+        raise DataError(f"not a readable .xlsx file, perhaps only a part of one ({error}); {AS_XLSX}") from error
     return parts
 
 

@@ -45,12 +45,9 @@ class FormSheet:
 
     @property
     def title_cells(self) -> Iterable[tuple[tuple[int, int], str]]:
-        """The title lines that are each school's own, and those of the form."""
-        for cell, kind, value in zip(self.layout.loose, self.layout.loose.values(), self.loose, strict=True):
-            if kind == "title":
-                yield cell, raw_text(value)
-        for cell, value in self.layout.fixed.items():
-            yield cell, raw_text(value)
+        """The title lines and what belongs to nothing, as on a cover: a school year may stand there."""
+        rows = self.sheet.rows
+        return [((r, c), raw_text(rows[r][c])) for r, c in (*self.layout.title_cells, *self.layout.strays)]
 
 
 @dataclass
@@ -187,8 +184,7 @@ def _read_year(book: SchoolBook, words: National) -> None:
     years: dict[int, tuple[str, str, str]] = {}
     eras: list[tuple[str, str, str]] = []
     for one in book.sheets:
-        texts = [*one.title_cells, *(((r, c), raw_text(one.sheet.rows[r][c])) for r, c in one.layout.strays)]
-        for cell, text in texts:
+        for cell, text in one.title_cells:
             year = _year_of(text, words)
             if year is not None:
                 years.setdefault(year, (one.sheet.name, address(*cell), text))

@@ -2,6 +2,7 @@
 
 import html
 import re
+from itertools import pairwise
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -108,7 +109,7 @@ def _split_at_first_chapter(body: str) -> tuple[str, str]:
     Chapters are headings of Markdown cells; nbconvert wraps each cell in a div.
     """
     starts = [match.start() for match in re.finditer('<div class="cell', body)]
-    for start, end in zip(starts, [*starts[1:], len(body)], strict=True):
+    for start, end in pairwise([*starts, len(body)]):
         if "<h2" in body[start:end] and "text_cell" in body[start : body.find(">", start)]:
             return body[:start], body[start:]
     return body, ""
