@@ -29,6 +29,13 @@ GRADES = {"primary": "一二三四五六", "junior": "一二三", "senior": "一
 STUDENT_FORMS = {"primary": ("312", "3112"), "junior": ("313", "3115"), "senior": ("314", "3118")}
 COURSES = ["语文", "数学", "体育", "音乐", "美术", "艺术"]
 DEGREES = ["研究生毕业", "本科毕业", "专科毕业", "高中阶段毕业"]
+AGES = {"primary": range(6, 12), "junior": range(12, 15)}
+BANDS = {
+    "classes_to_45": ["25人及以下", "41-45人"],
+    "classes_46_to_55": ["46-50人"],
+    "classes_56_to_65": ["56-60人"],
+    "classes_above_65": ["66人及以上"],
+}
 TITLES = ["正高级", "副高级", "中级", "助理级", "未定职级"]
 
 
@@ -101,7 +108,7 @@ def write_table(
 
 def tables(one: Mapping[Any, Any], new: bool) -> list[Table]:
     """Return the forms of a school: `one` has columns, and (stage, column) for figures by stage."""
-    kind = one["school_type"]
+    one, kind = told(one, new), one["school_type"]
     stages = STAGES[kind]
     mark = "教基" if new else "基础基"
     made = [basics(one, mark, new)]
@@ -110,6 +117,7 @@ def tables(one: Mapping[Any, Any], new: bool) -> list[Table]:
     made.append(continued(one, mark, new))
     for stage in stages:
         made.append(students(one, stage, mark, new))
+        made += [ages(one, stage)] if new and stage in AGES else []
     made += [classes(one, stage, mark, new) for stage in stages if stage == "primary"]
     secondary = [s for s in stages if s != "primary"]
     if secondary:
@@ -152,9 +160,11 @@ def continued(one, mark, new):
 
 def students(one, stage, mark, new):
     grades = [f"{g}年级" for g in GRADES[stage]]
-    total, entrants = one[stage, "students"], one[stage, "entrants"]
-    by_grade = split(total, len(grades))
+    total, entrants, leavers = (one[stage, name] for name in ("students", "entrants", "graduates_expected"))
+    by_grade = one.get((stage, "by_grade"), split(total, len(grades)))
+    female = one[stage, "students_female"]
     girls = [n // 2 for n in by_grade]
+    boys = one.get((stage, "students_male"))
     title = {"primary": "小学", "junior": "初中", "senior": "普通高中"}[stage] + (
         "分类型学生数" if new else "学生数"
     )
@@ -170,8 +180,8 @@ def students(one, stage, mark, new):
             ]
         ]
         rows = [
-            ["总计", "01", 90, entrants, total, sum(girls), *by_grade, by_grade[-1]],
-            ["#女", "02", 44, entrants // 2, sum(girls), "*", *girls, girls[-1]],
+            ["总计", "01", 90, entrants, total, female, *by_grade, leavers],
+            ["#女", "02", 44, entrants // 2, female, "*", *girls, girls[-1]],
             ["#少数民族", "03", None, 1, 2, 1, *[None] * len(grades), None],
         ]
     else:
@@ -181,10 +191,49 @@ def students(one, stage, mark, new):
             [("", 1), ("合计", 1), ("其中：受过学前教育", 1), ("合  计", 1), *((g, 1) for g in grades), ("", 1)],
         ]
         rows = [
-            ["总  计", "01", 90, entrants, entrants, total, *by_grade, by_grade[-1]],
-            ["其中：女", "02", 44, entrants // 2, None, sum(girls), *girls, girls[-1]],
+            ["总  计", "01", 90, entrants, entrants, total, *by_grade, leavers],
+            ["其中：女", "02", 44, entrants // 2, None, female, *girls, girls[-1]],
         ]
+    if boys is not None:
+        rows.append(
+            ["其中：男", "04", *[None] * (2 if new else 3), boys, *[None] * (len(grades) + (2 if new else 1))]
+        )
     return Table(mark + STUDENT_FORMS[stage][new], title, "人", heads, ["指标名称", "代码"], rows)
+
+
+def ages(one, stage):
+    code, title = {"primary": ("3113", "小学分年龄学生数"), "junior": ("3116", "初中分年龄学生数")}[stage]
+    own, total = one[stage, "students_of_age"], one[stage, "students"]
+    counts = [("总计", total), *zip((f"{n}岁" for n in AGES[stage]), split(own, len(AGES[stage])), strict=True)]
+    rows = [[text, f"{n:02d}", None, count] for n, (text, count) in enumerate([*counts, ("其他", total - own)], 1)]
+    return Table("教基" + code, title, "人", [[("招生数", 1), ("在校生数", 1)]], ["指标名称", "代码"], rows)
+
+
+def told(one: Mapping[Any, Any], new: bool) -> dict[Any, Any]:
+    """Return a school with what its forms say besides: what is not given agrees with the rest."""
+    more: dict[Any, Any] = {}
+    for stage in STAGES[one["school_type"]]:
+        if stage == "preschool":
+            continue
+        by_grade, number = split(one[stage, "students"], len(GRADES[stage])), one[stage, "classes"]
+        more |= {
+            (stage, "graduates_expected"): by_grade[-1],
+            (stage, "students_female"): sum(n // 2 for n in by_grade),
+        }
+        if new and stage in AGES:
+            more[stage, "students_of_age"] = one[stage, "students"] - one[stage, "students"] // 50
+        more |= {(stage, name): number if name == "classes_to_45" else 0 for name in BANDS}
+    return more | dict(one)
+
+
+def bands(one, stage, width):
+    """Return the rows of classes by size: each figure in the rows of its texts."""
+    rows = [
+        row
+        for name, texts in BANDS.items()
+        for row in zip(texts, split(one[stage, name], len(texts)), strict=True)
+    ]
+    return [[f"其中：{text}", None, figure, *[None] * width] for text, figure in rows]
 
 
 def split(total, parts):
@@ -204,7 +253,7 @@ def classes(one, stage, mark, new):
         "个",
         heads,
         ["指标名称", "代码"],
-        [["总计", *rows[0][1:]]],
+        [["总计", *rows[0][1:]], *bands(one, stage, len(grades))],
     )
 
 
@@ -213,7 +262,7 @@ def secondary_classes(one, stages, mark, new):
     for n, stage in enumerate(stages):
         number = one[stage, "classes"]
         rows.append([STAGE_WORDS[stage], f"{2 * n + 1:02d}", number, *split(number, 3)])
-        rows.append(["其中：56人及以上", f"{2 * n + 2:02d}", None, None, None, None])
+        rows += bands(one, stage, 3)
     heads = [[("合计", 1), ("一年级", 1), ("二年级", 1), ("三年级", 1)]]
     return Table(mark + ("2107" if new else "213"), "中学班数、班额情况", "个", heads, ["指标名称", "代码"], rows)
 
@@ -428,7 +477,8 @@ def school(school_type: str = "primary", school_id: str = "3133000001", **change
             "computers": 200,
         }
     for n, stage in enumerate(STAGES[school_type]):
-        by_stage = {"students": 600 + n, "entrants": 110 + n, "classes": 18 + n, "teachers": 40 + n}
+        first = split(600 + n, len(GRADES.get(stage, "小中大")))[0]
+        by_stage = {"students": 600 + n, "entrants": first, "classes": 18 + n, "teachers": 40 + n}
         by_stage |= {"teachers_above_required_degree": 30 + n, "postgraduate_teachers": 5 + n}
         if stage == "senior":
             by_stage["teachers_above_required_degree"] = by_stage["postgraduate_teachers"]

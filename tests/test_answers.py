@@ -152,6 +152,7 @@ def test_a_sheet_of_another_district_or_no_sheet_of_ours_is_refused(sent, tmp_pa
     assert "Traceback" not in capsys.readouterr().err
 
 
+@pytest.mark.full  # cleans the district twice more
 def test_offices_values_and_evidence_come_back_too(cleaned_project, tmp_path):
     base = folder(cleaned_project)
     responsibility = base / "responsibility.yml"

@@ -7,6 +7,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from returns_builder import columns_of, district, grid, school, simple_workbook, workbook
+from school_builder import school as form_school
+from school_builder import school_book
 
 from planlib import paths
 from planlib.clean import FaultyData, clean_district
@@ -100,6 +102,102 @@ def test_a_rule_fires_on_what_breaks_it_alone_and_says_so_in_chinese(columns, ru
     assert [(issue.kind, issue.found) for issue in issues] == [(rule, said)]
     assert CHINESE.search(heading(rule, "zh"))
     assert not re.search("[a-z]{3}", phrase(issues[0].found, "zh") + phrase(issues[0].expected, "zh"))
+
+
+SMALL = {"classes_to_45": 0, "classes_above_65": 18}
+SHEETS = {"3112": "教基3112_小学", "3113": "教基3113_小学", "2106": "教基2106_小学"}
+
+
+@pytest.mark.parametrize(
+    ("change", "rule", "sheet", "cell", "found_", "expected"),
+    [
+        (
+            {"students_female": 601},
+            "girls_in_students",
+            "3112",
+            "F7",
+            "students_female 601",
+            "at most students (600)",
+        ),
+        (
+            {"students_male": 299},
+            "sexes_add_up",
+            "3112",
+            "F9",
+            "students_male + students_female 599",
+            "equal to students (600)",
+        ),
+        (
+            {"students_of_age": 606},
+            "ages_in_students",
+            "3113",
+            "E7+E8+E9+E10+E11+E12",
+            "students_of_age 606",
+            "at most students (600)",
+        ),
+        (
+            {"classes_above_65": 1},
+            "class_sizes_add_up",
+            "2106",
+            "D7+D8",
+            "classes_to_45 + classes_46_to_55 + classes_56_to_65 + classes_above_65 19",
+            "equal to classes (18)",
+        ),
+        (
+            SMALL,
+            "class_sizes_hold_students",
+            "2106",
+            "D9",
+            "46 × classes_46_to_55 + 56 × classes_56_to_65 + 66 × classes_above_65 1188",
+            "at most students (600)",
+        ),
+        (
+            {"graduates_expected": 99},
+            "last_grade_is_graduates",
+            "3112",
+            "M6",
+            "100 in primary by grade",
+            "graduates_expected 99 in the returns",
+        ),
+        (
+            {"entrants": 90},
+            "first_grade_is_entrants",
+            "3112",
+            "H6",
+            "100 in primary by grade",
+            "entrants 90 in the returns",
+        ),
+        (
+            {"by_grade": [100, 100, 100, 100, 110, 100]},
+            "grades_are_students",
+            "3112",
+            "H6",
+            "610 in primary by grade",
+            "students 600 in the returns",
+        ),
+    ],
+)
+def test_a_fault_of_a_school_workbook_is_named_at_its_cell(folder, change, rule, sheet, cell, found_, expected):
+    one = form_school()
+    file = folder / "returns/学校.xlsx"
+    file.write_bytes(school_book(one, 2022, True))
+    rows = clean_district(NAME).issues
+    assert rows[rows["level"] != "note"]["issue_kind"].tolist() == []
+    file.write_bytes(school_book(one | {("primary", name): value for name, value in change.items()}, 2022, True))
+    rows = clean_district(NAME).issues
+    rows = rows[rows["level"] != "note"].astype("str")
+    where = ["issue_kind", "file", "sheet", "cell", "school", "year", "found", "expected"]
+    assert rows[where].to_numpy().tolist() == [
+        [rule, "returns/学校.xlsx", SHEETS[sheet], cell, one["school_id"], "2022", found_, expected]
+    ]
+
+
+@pytest.mark.parametrize("new", [False, True], ids=["2018", "2022"])
+@pytest.mark.parametrize("school_type", ["kindergarten", "primary", "twelve_year"])
+def test_a_school_workbook_without_a_fault_breaks_no_rule(folder, school_type, new):
+    (folder / "returns/学校.xlsx").write_bytes(school_book(form_school(school_type), 2022 if new else 2018, new))
+    rows = clean_district(NAME).issues
+    assert rows[rows["level"] != "note"]["issue_kind"].tolist() == []
 
 
 def test_a_figure_that_is_not_known_breaks_no_rule():

@@ -106,6 +106,11 @@ def test_the_bootstrap_draws_whole_groups_in_pairs():
     assert found["owa_se"].max() < 1e-9, "equal groups: it does not matter which are drawn"
 
 
+def test_one_group_alone_has_no_standard_error():
+    found = backtest(frame(), methods=("planlib", "naive"), horizon=2, draws=5)
+    assert found[["owa_se", "difference_se"]].isna().all(axis=None)
+
+
 def test_calibration_error_is_zero_for_honest_probabilities():
     chance = np.repeat([0.1, 0.6], 10)
     assert calibration_error(chance, np.r_[np.eye(10)[0], np.repeat([1, 0], [6, 4])]) == pytest.approx(0)

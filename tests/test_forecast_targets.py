@@ -81,6 +81,20 @@ def test_a_share_that_stands_at_100_stays_there_as_often_as_others_did():
     assert chance([98.0, 99.0], 100.0) < short
 
 
+def test_what_stands_at_an_end_of_a_percentage_is_one_distribution():
+    """Staying and leaving add to one, bars a little short of the end are not rarer, and 0 is read as 100 is."""
+    held, empty = [100.0] * 3, [0.0] * 3
+    assert chance(held, 100.0, "<") == pytest.approx(1 - chance(held, 100.0))
+    assert chance(held, 100.0, precision=1) == chance(held, 100.0)
+    assert chance(empty, 0.0, "≤") == chance(empty, 0.0, "=") == chance(held, 100.0)
+    assert chance(empty, 0.0, ">") == pytest.approx(1 - chance(empty, 0.0, "≤"))
+    for values in (held, [90.0, 100.0], [100.0, 99.0, 100.0]):
+        nested = [chance(values, bar) for bar in (100.0, 99.99, 99.9, 99.0, 95.0)]
+        assert nested == sorted(nested)
+        mirrored = [chance([100 - v for v in values], 100 - bar, "≤") for bar in (100.0, 99.99, 99.9, 99.0, 95.0)]
+        assert mirrored == sorted(mirrored)
+
+
 def test_precision_moves_the_bar_by_half_of_the_last_decimal():
     assert chance(RISING, 90.0, "≥", precision=0) == chance(RISING, 89.5)
     assert chance(RISING, 90.0, ">", precision=0) == chance(RISING, 90.5)
@@ -92,6 +106,7 @@ def test_a_running_total_that_is_there_stays_there():
     met = probability(frame([100.0, 900.0, 1020.0], "cumulative"), target(1000)).iloc[0]
     assert (met["probability"], met["note"]) == (1.0, "reached")
     assert chance([100.0, 900.0, 1020.0], 1000, "<", "cumulative") == 0
+    assert chance([100.0, 900.0, 1020.0], 1000, "=", "cumulative") == 1
     assert 0 < chance([100.0, 500.0, 900.0], 1000, "≥", "cumulative") < 1
 
 
@@ -168,6 +183,16 @@ def test_a_steeper_way_is_rarer_also_downwards():
     assert found["required_change"].is_monotonic_decreasing
     assert found["rarity"].is_monotonic_decreasing
     assert found["percentile"].is_monotonic_decreasing
+
+
+def test_rarity_knows_bounds_holding_and_totals_as_the_probability_does():
+    """What cannot be is not rare but impossible; what is reached for good is common."""
+    impossible = required_change(frame([90.0, 91.0, 92.0]), target(100.0, ">")).iloc[0]
+    assert (impossible["rarity"], impossible["percentile"]) == (0, 1)
+    holds = required_change(frame([100.0] * 3), target(100.0, "=")).iloc[0]
+    assert holds["rarity"] == chance([100.0] * 3, 100.0, "=")
+    reached = required_change(frame([100.0, 900.0, 1020.0], "cumulative"), target(1000)).iloc[0]
+    assert (reached["rarity"], reached["percentile"]) == (1, 0)
 
 
 def test_no_change_is_required_for_a_year_that_is_known():

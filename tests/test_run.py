@@ -268,8 +268,8 @@ def kill_at_moments(project, moments):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="SIGKILL")
-def test_five_kill_moments(cleaned_project):
-    kill_at_moments(cleaned_project, [0.3, 0.5, 0.65, 0.8, 0.95])
+def test_three_kill_moments(cleaned_project):
+    kill_at_moments(cleaned_project, [0.4, 0.65, 0.9])
 
 
 @pytest.mark.full

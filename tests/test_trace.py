@@ -6,9 +6,9 @@ import nbformat
 import pandas as pd
 import pytest
 
-from planlib import cli, narrative
+from planlib import cli, narrative, schema
 from planlib.columns import TABLE_MIME
-from planlib.district import Evaluation, open_district
+from planlib.district import Evaluation, open_district, origins
 from planlib.errors import UsageError
 from planlib.run.published import find_cell
 
@@ -153,6 +153,38 @@ def test_an_address_that_names_nothing_or_two_cells_lists_what_there_is(folder, 
 def test_a_folder_without_a_run_is_no_report(tmp_path):
     with pytest.raises(UsageError, match="is no folder of a published report"):
         find_cell(tmp_path, "table 1, row x, y")
+
+
+def test_a_figure_that_no_column_needs_is_traced_to_its_cell(monkeypatch):
+    forms = pd.DataFrame(
+        [
+            [
+                "3133000001",
+                2020,
+                "基础基312",
+                "总计 › 其中：女",
+                "招生数 › 合计",
+                " 50 ",
+                50.0,
+                "人",
+                "returns/a.xlsx",
+                "基础基312",
+                "D8",
+            ]
+        ],
+        columns=list(schema.TABLES["form_cells"].columns),
+    )
+    place = open_district("shangcheng", "2022-12-31")
+    monkeypatch.setitem(place.__dict__, "form_cells", schema.conform(forms, "form_cells"))
+    rows = origins.select_rows(place, "form_cells", ["3133000001", "2020", "基础基312", "D8"])
+    text = str(narrative.origin(place.origin(rows, "value"), "zh"))
+    assert "returns/a.xlsx" in text
+    assert "D8" in text
+    assert place.origin(rows.iloc[0], "value").cells[["sheet", "cell", "raw", "value"]].to_numpy().tolist() == [
+        ["基础基312", "D8", " 50 ", 50.0]
+    ]
+    with pytest.raises(UsageError, match="nothing has D9"):
+        origins.select_rows(place, "form_cells", ["D9"])
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pandas as pd
 
 from planlib import schema
 from planlib.registry import label, load_definitions
-from planlib.words import date_text, is_missing, number, percent, resource_name, visible
+from planlib.words import date_text, has_words, is_missing, number, percent, resource_name, visible
 
 SCHEMA_VERSION = 1
 TABLE_MIME = "application/vnd.planlib.table+json"
@@ -83,9 +83,8 @@ def _form(column: pd.Series, name: str) -> str:
         return name
     if pd.api.types.is_bool_dtype(column) or not pd.api.types.is_numeric_dtype(column):
         group = _CODED.get(name, name)
-        known = load_definitions("labels").get(group, {})
         values = set(column.dropna().astype("str")) - {""}
-        return f"label:{group}" if values and values <= set(known) else "text"
+        return f"label:{group}" if values and has_words(group, values) else "text"
     return "percent" if name.endswith("_share") else "number"
 
 

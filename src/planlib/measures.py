@@ -88,7 +88,8 @@ def yearly(schools: pd.DataFrame, measure: Measure) -> pd.Series:
     >>> yearly(schools, public).to_dict()
     {2020: 75.0}
     """
-    schools = schools[~schools["year"].isin(_unanswered_years(schools, measure))]
+    unanswered = _unanswered_years(schools, measure)
+    schools = schools[~schools["year"].isin(unanswered)] if unanswered else schools
     top = _amounts(schools, measure, "where", measure.get("sum") or measure["count"])
     if "over" not in measure:
         return (top.groupby("year")["amount"].sum(min_count=1) * measure.get("scale", 1)).dropna()
@@ -102,15 +103,17 @@ def yearly(schools: pd.DataFrame, measure: Measure) -> pd.Series:
 
 def _amounts(schools: pd.DataFrame, measure: Measure, where: str, what: str) -> pd.DataFrame:
     """Return ``school_id, stage, year, amount`` of the rows that count."""
-    rows = schools[select(schools, measure.get(where, {}))]
+    # few columns: a copy of all of them for every measure cost more than the sums
+    keys = ["school_id", "stage", "year"]
+    rows = schools[[*keys, what] if what in schools and what not in keys else keys]
+    rows = rows[select(schools, measure.get(where, {}))]
     if what == "schools":
-        rows = rows.drop_duplicates(["school_id", "year"])
-        return rows[["school_id", "stage", "year"]].assign(amount=1.0)
+        return rows.drop_duplicates(["school_id", "year"])[keys].assign(amount=1.0)
     if measure.get("per") == "school":
         rows = rows.drop_duplicates(["school_id", "year"])
     if what not in rows:
         raise DataError(f"A measure in plan.yml names {what}, which the table of schools does not have.")
-    return rows[["school_id", "stage", "year"]].assign(amount=rows[what].astype("Float64").astype("float64"))
+    return rows[keys].assign(amount=rows[what].astype("Float64").astype("float64"))
 
 
 def _without_unanswered(schools: pd.DataFrame, measure: Measure, bottom: pd.DataFrame) -> pd.DataFrame:
@@ -143,11 +146,11 @@ def _unanswered_years(schools: pd.DataFrame, measure: Measure) -> set[int]:
         select(schools, where)  # names unknown columns
         for column, wanted in where.items():
             rest = {other: value for other, value in where.items() if other != column}
-            rows = schools[_may_meet(schools, rest)]
-            is_known = ~_is_missing(rows[column])
+            asked = _may_meet(schools, rest)
+            is_known = ~_is_missing(schools.loc[asked, column])
             if wanted == "any":
                 is_known[:] = is_known.any()
-            known = is_known.groupby(rows["year"]).any()
+            known = is_known.groupby(schools.loc[asked, "year"]).any()
             years |= set(known.index[~known])
     return years
 

@@ -50,6 +50,17 @@ def _labels() -> dict[str, Any]:
     return load_definitions("labels")
 
 
+def has_words(group: str, codes: Iterable[str]) -> bool:
+    """Tell whether every one of the codes has a label in the group; false for a group that is not there.
+
+    Examples
+    --------
+    >>> has_words("attribute", ["binding"]), has_words("attribute", ["red"]), has_words("colour", ["red"])
+    (True, False, False)
+    """
+    return set(codes) <= set(_labels().get(group, {}))
+
+
 def optional_word(group: str, code: str, language: str) -> str:
     """Return the label of a code, or the code itself where none is written (a district's own kinds and areas)."""
     return str(_labels().get(group, {}).get(code, {}).get(language, code))

@@ -11,7 +11,9 @@ import numpy as np
 import pandas as pd
 
 from planlib.clean.issues import Issue
+from planlib.clean.national import load_national
 from planlib.clean.roster import coming_and_going
+from planlib.clean.writing import SEPARATOR, key
 from planlib.paths import DEFINITIONS
 from planlib.registry.documents import read_document
 
@@ -62,7 +64,7 @@ def _issues(rule: Rule, found: pd.DataFrame, lineage: pd.DataFrame) -> list[Issu
     done = "" if rule["level"] == "error" else "kept"
     return [
         Issue(rule["level"], rule["id"], school=row["school_id"], subject=row["column"], done=done,
-              **{key: row[key] for key in where})
+              **{name: row[name] for name in where})
         for row in rows
     ]  # fmt: skip
 
@@ -120,29 +122,58 @@ def _range(tables: Tables, rule: Rule) -> pd.DataFrame:
 
 
 def _lines(tables: Tables, rule: Rule) -> pd.DataFrame:
-    """Compare enrolment by grade with a column of the returns."""
-    schools, lines, column = tables["schools"], tables.get("enrolment", pd.DataFrame()), rule["column"]
+    """Compare students by grade, of enrolment.csv and of the national forms, with a column of the returns."""
+    schools, lines, column = tables["schools"], _by_grade(tables), rule["column"]
     if lines.empty or schools.empty or column not in schools:
         return _nothing()
     if "grades" in rule:
         pairs = pd.MultiIndex.from_tuples([(stage, g) for stage, grades in rule["grades"].items() for g in grades])
         lines = lines[pd.MultiIndex.from_frame(lines[["stage", "grade"]]).isin(pairs)]
-    sums = lines.groupby(_KEY).agg(by_grade=("students", "sum"), line=("line", "first"), file=("file", "first"))
-    both = sums.reset_index().merge(schools[[*_KEY, column]], on=_KEY, how="left", indicator="at")
+    # what both say is compared twice: each names its own cell
+    sums = lines.groupby([*_KEY, "file"], as_index=False).agg(
+        by_grade=("students", "sum"), sheet=("sheet", "first"), cell=("cell", "first")
+    )
+    both = sums.merge(schools[[*_KEY, column]], on=_KEY, how="left", indicator="at")
     # whoever is not in the returns at all is told once, by the rule of all grades
     is_absent = (both["at"] == "left_only") & ("grades" not in rule)
     # a figure that the returns leave out cannot be contradicted
     both = both[is_absent | (both["by_grade"] != both[column]).fillna(False)]
     return both.assign(
         column=column,
-        sheet="",
-        cell=[f"line {line}" for line in both["line"]],
-        found=[f"{n} in {stage} by grade" for n, stage in zip(both["by_grade"], both["stage"], strict=True)],
+        found=[f"{n:.10g} in {stage} by grade" for n, stage in zip(both["by_grade"], both["stage"], strict=True)],
         expected=[
             f"{column} {value} in the returns" if at == "both" else "no such school and stage"
             for value, at in zip(both[column], both["at"], strict=True)
         ],
     )
+
+
+def _by_grade(tables: Tables) -> pd.DataFrame:
+    """Return students by school, stage, year and grade, each with its cell: of enrolment.csv, then of the forms."""
+    forms = [_grades_of_forms(tables["form_cells"])] if "form_cells" in tables else []
+    lines = tables.get("enrolment", pd.DataFrame())
+    if len(lines):
+        forms.insert(0, lines.assign(sheet="", cell=[f"line {line}" for line in lines["line"]]))
+    columns = [*_KEY, "grade", "students", "file", "sheet", "cell"]
+    parts = [part[columns] for part in forms if len(part)]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+
+
+def _grades_of_forms(cells: pd.DataFrame) -> pd.DataFrame:
+    """Return the students by grade of the national forms: the row of the total, the columns that name a grade."""
+    national = load_national()
+    known = pd.DataFrame(
+        [
+            (code, text, form.stage, grade)
+            for code, form in national.by_code.items()
+            for text, grade in form.grades.items()
+        ],
+        columns=["form", "text", "stage", "grade"],
+    )
+    cells = cells[cells["form"].isin(known["form"]) & cells["value"].notna()]
+    cells = cells[cells["row_label"].map(key).isin(national.total_rows)]
+    last = cells["column_label"].str.split(SEPARATOR).str[-1].map(key)
+    return cells.assign(text=last, students=cells["value"]).merge(known, on=["form", "text"])
 
 
 def _jump(tables: Tables, rule: Rule) -> pd.DataFrame:

@@ -13,7 +13,7 @@ from planlib.clean.convert import is_blank, raw_text
 from planlib.clean.forms import Unit
 from planlib.clean.national import National, NationalForm, Place, Way
 from planlib.clean.read import Sheet, address, column_letters
-from planlib.clean.writing import key, tidy
+from planlib.clean.writing import SEPARATOR, key, tidy
 
 _LEAST = 3  # so many letters A, B, C or numbers 1, 2, 3 make a literal grid
 
@@ -238,7 +238,9 @@ class Reader:
     def _label(self, texts: Sequence[str], shown: Sequence[str]) -> Label:
         way = tuple(self.words.label(text)[0] for text in texts)
         units = [self.words.base.units.get(self.words.base.split(text)[1]) for text in texts]
-        return Label(way, " › ".join(tidy(text) for text in shown), next((u for u in reversed(units) if u), None))
+        return Label(
+            way, SEPARATOR.join(tidy(text) for text in shown), next((u for u in reversed(units) if u), None)
+        )
 
     def _row_label(
         self, r: int, labels: Sequence[int], above: dict[int, list[str]], parent: tuple[Way, str]
@@ -261,7 +263,7 @@ class Reader:
         label = label._replace(unit=unit or label.unit)
         if self.words.label(texts[-1])[1] and parent[0]:
             own = (*parent[0], label.way[-1])
-            return label._replace(way=own, text=f"{parent[1]} › {tidy(texts[-1])}"), parent
+            return label._replace(way=own, text=f"{parent[1]}{SEPARATOR}{tidy(texts[-1])}"), parent
         return label, (label.way, label.text)
 
     def _take_row(self, r: int, label: Label, figures: dict[int, Label]) -> None:

@@ -16,7 +16,7 @@ from planlib.clean.read import Sheet, address
 from planlib.clean.recognise import Recognised, recognise_tables
 from planlib.clean.school import FormSheet, Layouts, SchoolBook, is_school_book, read_school_book
 from planlib.clean.summary import aligned
-from planlib.clean.writing import key, tidy
+from planlib.clean.writing import SEPARATOR, key, tidy
 from planlib.errors import DataError, UsageError
 from planlib.registry.words import label, load_definitions
 
@@ -110,7 +110,7 @@ def _unknown(issues: Iterable[Issue], form: Form, language: str, asked: list[tup
     if unknown:
         yield "  " + _say("unknown", language)
     for issue in unknown:
-        text = issue.found.split(" › ")[-1]
+        text = issue.found.split(SEPARATOR)[-1]
         name = nearest(text, form)
         asked.append((text, name))
         near = schema.label(name, language) if name else "—"

@@ -35,11 +35,13 @@ class Place:
 
 @dataclass(frozen=True)
 class NationalForm:
-    """A form of all generations: its codes, titles and the figures planlib needs of it."""
+    """A form of all generations: its codes, titles, the figures planlib needs of it, its columns by grade."""
 
     codes: tuple[str, ...]
     titles: frozenset[str]
     places: tuple[Place, ...]
+    stage: str
+    grades: Mapping[str, str]
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,7 +163,11 @@ def _form(entry: Mapping[str, Any], words: National) -> NationalForm:
         _place(name, place, entry.get("stage", ""), words) for name, place in (entry.get("fields") or {}).items()
     ]
     return NationalForm(
-        tuple(compact(code) for code in entry["codes"]), frozenset(map(key, entry["titles"])), tuple(places)
+        codes=tuple(compact(code) for code in entry["codes"]),
+        titles=frozenset(map(key, entry["titles"])),
+        places=tuple(places),
+        stage=entry.get("stage", ""),
+        grades={key(text): grade for text, grade in entry.get("grades", {}).items()},
     )
 
 

@@ -13,7 +13,7 @@ from planlib.clean.convert import is_blank, raw_text
 from planlib.clean.forms import Column, Form, Unit
 from planlib.clean.issues import Issue
 from planlib.clean.read import Sheet, address
-from planlib.clean.writing import compact, era_year, key, tidy
+from planlib.clean.writing import SEPARATOR, compact, era_year, key, tidy
 
 # What a cell that holds something can be.
 KINDS = (
@@ -335,7 +335,7 @@ def _place(
 ) -> Place | None:
     """Return what a column is, or None where it is ignored, empty or not understood (then there is an issue)."""
     texts = [result.sheet.rows[r][c] for r, c in cells]
-    path = " › ".join(tidy(text) for text in texts)
+    path = SEPARATOR.join(tidy(text) for text in texts)
     # A last 合计 below a heading is the heading's own figure.
     is_sum = len(texts) > 1 and key(str(texts[-1])) in form.total_rows and not form.column_of(texts[-1])
     named, cell = (texts[-2], cells[-2]) if is_sum else (texts[-1], cells[-1])

@@ -246,8 +246,12 @@ def _take_sheet(book: SchoolBook, one: FormSheet, readings: _Readings, words: Na
         if stage is None or (name, stage) in given:
             continue
         given.add((name, stage))
+        # what nobody must report is kept with the other figures
+        level, done = ("error", "") if found.place.column.school_types else ("warning", "kept")
         book.issues += [
-            Issue("error", "form", sheet=one.sheet.name, found=f"{name} in {said}", expected=f"one {name}")
+            Issue(
+                level, "form", sheet=one.sheet.name, found=f"{name} in {said}", expected=f"one {name}", done=done
+            )
             for said in found.faults
         ]
         needed |= {at for at, _ in cells}

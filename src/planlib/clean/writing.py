@@ -14,6 +14,9 @@ from typing import Any, NamedTuple
 from planlib.paths import DEFINITIONS
 from planlib.registry.documents import read_document
 
+SEPARATOR = " › "
+"""Between the texts of a label, from above to below or from left to right."""
+
 # Characters that are no text: Excel's escaped carriage return, zero-width and byte-order marks, any white space.
 _NOISE = re.compile("_x000[Dd]_|[\u200b\u200c\u200d\u2060\ufeff]")
 _SPACE = re.compile(r"\s+")

@@ -331,6 +331,12 @@ class District:
         return _known(frame, "lineage", None if self.cutoff == dt.date.max else self.cutoff)
 
     @cached_property
+    def form_cells(self) -> pd.DataFrame:
+        """The figures of national forms that no column of schools needs, each with its own file, sheet and cell."""
+        frame = schema.read_table(paths.processed(self.name) / "form_cells.parquet", "form_cells")
+        return _known(frame, "form_cells", None if self.cutoff == dt.date.max else self.cutoff)
+
+    @cached_property
     def commitment_records(self) -> pd.DataFrame:
         """What is recorded of every commitment: milestones, and what the data themselves give."""
         computed = measures.commitment_values(
@@ -350,7 +356,7 @@ class District:
             A row (or rows) of any table of the district, of the pure rooms or of a report, with the columns that
             identify it: ``school_id`` (with ``stage``, ``year``, ``resource``), ``series_id``, ``commitment_id``,
             ``project_id``, ``item`` and ``year``, ``resource`` (with ``stage``, ``year``), ``area``, ``stage`` and
-            ``year``, or ``file`` and ``line``.
+            ``year``, ``file`` and ``line``, or ``file``, ``sheet``, ``cell`` and ``form`` (of `form_cells`).
         column : str
             The column that holds the value.
 

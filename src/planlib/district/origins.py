@@ -25,6 +25,7 @@ Row = Mapping[str, Any]
 
 CELLS = ["school_id", "stage", "year", "column", "value", "file", "sheet", "cell", "raw", "step"]
 _KEY = ["school_id", "stage", "year"]
+_FORM_KEY = ("school_id", "year", "form", "row_label", "column_label")
 _PRINTED = re.compile(r"baseline|target(_text)?|relation|amended.*|due")
 _AHEAD = re.compile(
     r"median.*|lower_\d+|upper_\d+|naive.*|probability|outlook|.*skill|values|cautious|likely|ambitious"
@@ -81,18 +82,22 @@ def select_rows(place: District, table: str, words: Sequence[str]) -> pd.DataFra
     ----------
     place : District
     table : str
-        ``schools``, ``observations``, ``enrolment``, ``births``, ``milestones``, ``projects``, ``finance``.
+        ``schools``, ``observations``, ``enrolment``, ``births``, ``milestones``, ``projects``, ``finance``,
+        ``form_cells``.
     words : sequence of str
-        Values of key columns, in any order: ``["2022", "S0124"]``.
+        Values of key columns, in any order: ``["2022", "S0124"]``; of `form_cells` school, year, form and labels too.
 
     Raises
     ------
     UsageError
         If there is no such table or row; says what there is.
     """
-    if table not in place.tables:
-        raise UsageError(f"Unknown table {table!r}.\nTo do: {did_you_mean(table, place.tables)}")
-    rows, keys = place.tables[table], schema.TABLES[table].key
+    known = [*place.tables, "form_cells"]
+    if table not in known:
+        raise UsageError(f"Unknown table {table!r}.\nTo do: {did_you_mean(table, known)}")
+    is_form = table == "form_cells"
+    rows = place.form_cells if is_form else place.tables[table]
+    keys = (*_FORM_KEY, *schema.TABLES[table].key) if is_form else schema.TABLES[table].key
     for word in words:
         holds = (rows[list(keys)].astype("str") == str(word)).any(axis=1)
         if not holds.any():
@@ -391,6 +396,19 @@ def _of_kind(place: District, row: Row, column: str) -> Any:
     return [("project_count", {"column": column, "count": len(lines)})], _lines_of(place, lines, steps)
 
 
+def _of_form(place: District, row: Row, column: str) -> Any:
+    """A figure of a national form that no column needs: its row says itself where it stands."""
+    rows, sheet = place.form_cells, row.get("sheet", "")  # a CSV file has no sheets
+    rows = rows[(rows["file"] == row["file"]) & (rows["sheet"] == sheet) & (rows["cell"] == row["cell"])]
+    if rows.empty or column not in rows:
+        raise UsageError(
+            f"No {column} in {row['file']}, {sheet}, {row['cell']} among the figures of the forms.\n"
+            "To do: take a row of form_cells, and the column value or raw."
+        )
+    step = ["number" if is_number else "" for is_number in rows["value"].notna()]
+    return [("cell", {})], rows.assign(stage="", column=column, value=rows[column], step=step)[CELLS]
+
+
 def _of_line(place: District, row: Row, column: str) -> Any:
     table = str(row["file"]).removesuffix(".csv")
     lines = place.tables[table]
@@ -402,6 +420,7 @@ _WAYS: Sequence[tuple[tuple[str, ...], Callable[[Any, Row, str], Any]]] = (
     (("commitment_id",), _of_commitment),
     (("series_id",), _of_series),
     (("project_id",), _of_project),
+    (("file", "cell", "form"), _of_form),
     (("school_id",), _of_school),
     (("item", "year"), _of_accounts),
     (("resource",), _of_coefficient),

@@ -35,7 +35,13 @@ def reconciliation(place: District) -> pd.DataFrame:
     """
     parts = [_observed(place), _baselines(place), _counts(place), _enrolled(place)]
     rows = [row for part in parts for row in part.to_dict("records")]
-    found = pd.DataFrame([row | _explained(place, row) for row in rows], columns=COLUMNS)
+    values: dict[str, pd.Series] = {}  # one measure stands in many rows
+    for row in rows:
+        key = repr(row["measure"])
+        if key not in values:
+            values[key] = _recomputed(place, row["measure"], place.schools)
+    told = [row | _explained(place, row, values[repr(row["measure"])]) for row in rows]
+    found = pd.DataFrame(told, columns=COLUMNS)
     return found.astype({"agrees": bool}) if len(found) else found
 
 
@@ -85,9 +91,8 @@ def _enrolled(place: District) -> pd.DataFrame:
     return sums.assign(kind="enrolment", item=sums["stage"], reported=sums["students"], **told, **names)
 
 
-def _explained(place: District, row: Mapping[str, Any]) -> dict[str, Any]:
+def _explained(place: District, row: Mapping[str, Any], values: pd.Series) -> dict[str, Any]:
     """Return the recomputed figure, the difference, and its cause."""
-    values = _recomputed(place, row["measure"], place.schools)
     year, reported = int(row["year"]), float(row["reported"])
     if year not in values.index:
         return {

@@ -8,7 +8,7 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -268,15 +268,19 @@ def _tick_scale(largest: float, language: str) -> tuple[float, str]:
     return (1e6, " m") if largest >= 1e7 else (1.0, "")
 
 
+@lru_cache(maxsize=1024)  # each tick asks again, in every pass of the layout
+def _tick_style(places: tuple[float, ...], language: str) -> tuple[float, str, int]:
+    ticks = np.asarray(places)
+    scale, sign = _tick_scale(float(np.abs(ticks).max(initial=0)), language)
+    digits = next((d for d in range(6) if np.allclose(np.round(ticks / scale, d), ticks / scale, atol=1e-9)), 6)
+    return scale, sign, digits
+
+
 def axis_numbers(axis: Axis, language: str) -> None:
     """Write the ticks of an axis as the language writes numbers, all with the same digits."""
 
     def write(value: float, _: int | None = None) -> str:
-        ticks = np.asarray(axis.get_majorticklocs())
-        scale, sign = _tick_scale(float(np.abs(ticks).max(initial=0)), language)
-        digits = next(
-            (d for d in range(6) if np.allclose(np.round(ticks / scale, d), ticks / scale, atol=1e-9)), 6
-        )
+        scale, sign, digits = _tick_style(tuple(np.asarray(axis.get_majorticklocs()).tolist()), language)
         return number(value / scale, language, digits) + sign if value else "0"
 
     axis.set_major_formatter(FuncFormatter(write))

@@ -169,9 +169,10 @@ def _settle(figure: Figure) -> None:
 
     The solver's last digits depend on where its objects lie in memory, and a pixel's shade on them.
     """
-    if figure.get_layout_engine() is None:
+    engine = figure.get_layout_engine()
+    if engine is None:
         return
-    figure.draw_without_rendering()
+    engine.execute(figure)
     figure.set_layout_engine("none")
     for axes in figure.axes:
         left, bottom, width, height = axes.get_position().bounds

@@ -250,10 +250,15 @@ def _inverse(t: Trials) -> Floats:
 def bootstrap(
     t: Trials, errors: dict[str, dict[str, Floats]], naive: dict[str, Floats], draws: int, seed: int
 ) -> dict[str, tuple[float, float]]:
-    """Return standard errors of each method's OWA and of its difference to planlib's, drawing groups in pairs."""
+    """Return standard errors of each method's OWA and of its difference to planlib's, drawing groups in pairs.
+
+    One group alone tells nothing of the doubt: NaN.
+    """
     random, inverse = np.random.default_rng(seed), _inverse(t)
     _, number = np.unique(t.group, return_inverse=True)
     groups = number.max() + 1
+    if groups < 2:
+        return dict.fromkeys(errors, (np.nan, np.nan))
     found: dict[str, list[float]] = {name: [] for name in errors}
     for _ in range(draws):
         weight = np.bincount(random.integers(0, groups, groups), minlength=groups)[number][:, None].astype(float)
@@ -300,7 +305,8 @@ def backtest(
         One row per method: ``method, trials, forecasts, mae, mase, smape, owa, owa_se, owa_minus_planlib,
         difference_se, cover_80, msis_80, cover_95, msis_95, crps, brier, calibration_error, no_answer``. OWA is
         relative to no change (below 1 is better); MASE, MSIS and CRPS are in mean yearly changes of the history;
-        Brier and calibration error are those of P(the recent pace goes on by 0.5, 1, 1.5). Where a method has no
+        Brier and calibration error are those of P(the recent pace goes on by 0.5, 1, 1.5). Standard errors need two
+        groups (else NaN). Where a method has no
         answer, no change without any width stands in and is counted.
 
     Raises

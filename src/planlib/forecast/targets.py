@@ -102,7 +102,7 @@ def share_below(quantiles: Floats, shares: Floats, point: Floats, is_strict: boo
 def reading(targets: pd.DataFrame, last: Floats) -> pd.DataFrame:
     """Return how each target is read: the bar, whether it is a floor, whether the bar itself misses it.
 
-    ``=`` and ``≈`` (左右, 约) are read as reaching it from the side of the last value, from below if level.
+    ``=`` and ``≈`` (左右, 约) are read as reaching it from the side of the last value, if level from below (0 from above).
     With a ``precision`` the value is rounded before it is judged, so the bar moves by half of the last decimal.
 
     Parameters
@@ -115,23 +115,23 @@ def reading(targets: pd.DataFrame, last: Floats) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        ``bar, is_floor, is_strict, is_ceiling`` (the target is to be at 100).
+        ``target, bar, is_floor, is_strict``.
 
     Examples
     --------
     >>> t = pd.DataFrame({"relation": [">", "≥", "="], "target": [95.0, 95.0, 3.0], "precision": [None, 0, None]})
     >>> reading(t, np.array([90.0, 90.0, 4.0])).values.tolist()
-    [[95.0, True, True, False], [94.5, True, False, False], [3.0, False, False, False]]
+    [[95.0, 95.0, True, True], [95.0, 94.5, True, False], [3.0, 3.0, False, False]]
     """
     relation, target = targets["relation"], targets["target"].to_numpy()
     reaches = relation.isin(["=", "≈"])
-    floor = (relation.isin([">", "≥"]) | (reaches & (last <= target))).to_numpy()
+    below = (last < target) | ((last == target) & (target != 0))
+    floor = (relation.isin([">", "≥"]) | (reaches & below)).to_numpy()
     strict = relation.isin([">", "<"]).to_numpy()
     half = np.nan_to_num(0.5 * 10.0 ** -targets["precision"].to_numpy(dtype=float, na_value=np.nan))
     shift = np.where(floor, -half, half) * np.where(strict, -1.0, 1.0)
     strict = strict & (half == 0)
-    ceiling = floor & ~strict & (target == _CEILING)
-    return pd.DataFrame({"bar": target + shift, "is_floor": floor, "is_strict": strict, "is_ceiling": ceiling})
+    return pd.DataFrame({"target": target, "bar": target + shift, "is_floor": floor, "is_strict": strict})
 
 
 def _met(
@@ -156,17 +156,38 @@ def _one_horizon(h: Histories, ahead: NDArray[np.int64], table: Table) -> Floats
     return found
 
 
-def _staying(h: Histories, ahead: NDArray[np.int64], table: Table) -> Floats:
-    """Return the learnt P(at 100) of percentages that stand at 100, NaN elsewhere."""
+def _staying(h: Histories, ahead: NDArray[np.int64], table: Table, edge: float) -> Floats:
+    """Return the learnt P(still there) of percentages that stand at an edge, NaN elsewhere.
+
+    Learnt at 100; read at 0 too, as what is left of a percentage is one.
+    """
     found = np.full(len(h.count), np.nan)
     for kind, members, windows in h.groups():
         if kind != "percent":
             continue
-        run = np.cumprod(windows.values[:, ::-1] >= _CEILING - 1e-9, axis=1).sum(axis=1).astype(int)
+        there = np.abs(windows.values[:, ::-1] - edge) <= 1e-9
+        run = np.cumprod(there, axis=1).sum(axis=1).astype(int)
         for j in range(1, WINDOW + 1):
             some = run == j
             found[members[some]] = np.interp(ahead[members[some]], table.horizons, table.staying[j - 1])
     return found
+
+
+def _with_staying(
+    h: Histories, ahead: NDArray[np.int64], read: pd.DataFrame, shares: tuple[Floats, Floats], table: Table
+) -> tuple[Floats, Floats]:
+    """Return P(y < bar) and P(y <= bar) with what is known of percentages that stand at 0 or 100.
+
+    A target at that end asks whether they stay, whatever its precision; bars short of it keep their order.
+    """
+    (under, upto), bar, target = shares, read["bar"].to_numpy(), read["target"].to_numpy()
+    inside = (bar > 0) & (bar < _CEILING)
+    for edge, closer in ((_CEILING, np.fmin), (0.0, np.fmax)):
+        stays = _staying(h, ahead, table, edge)
+        share = 1 - stays if edge else stays
+        here = (target == edge) & ~np.isnan(stays)
+        under, upto = (np.where(here, share, np.where(inside, closer(x, share), x)) for x in (under, upto))
+    return under, upto
 
 
 def _split(h: Histories, targets: pd.DataFrame) -> Histories:
@@ -216,10 +237,9 @@ def _chance(h: Histories, ahead: NDArray[np.int64], read: pd.DataFrame, table: T
     bar, floor, strict = (read[c].to_numpy() for c in ("bar", "is_floor", "is_strict"))
     grid = _one_horizon(h, ahead, table)
     shares = table.shares
-    under, upto = share_below(grid, shares, bar, True), share_below(grid, shares, bar, False)
+    below = share_below(grid, shares, bar, True), share_below(grid, shares, bar, False)
+    under, upto = _with_staying(h, ahead, read, below, table)
     chance = np.where(floor, 1 - np.where(strict, upto, under), np.where(strict, under, upto))
-    stays = _staying(h, ahead, table)
-    chance = np.where(~np.isnan(stays) & read["is_ceiling"].to_numpy(), stays, chance)
     chance = np.where(np.where(floor, bar > h.upper, bar < h.lower), 0.0, chance)
     chance = np.where(strict & np.where(floor, bar >= h.upper, bar <= h.lower), 0.0, chance)
     sure = np.where(
@@ -235,6 +255,15 @@ def _never_back(h: Histories, read: pd.DataFrame, chance: Floats) -> Floats:
     floor = read["is_floor"].to_numpy()
     chance = np.where(total & met & floor, 1.0, chance)
     return np.where(total & ~met & ~floor, 0.0, chance)
+
+
+def _judged(
+    h: Histories, asked: pd.DataFrame, ahead: NDArray[np.int64], table: Table
+) -> tuple[pd.DataFrame, Floats]:
+    """Return how targets are read and P(met); a running total can reach its target from below only."""
+    total = h.kind == KINDS.index("cumulative")
+    read = reading(asked, np.where(total, -np.inf, h.value[h.end]))
+    return read, _never_back(h, read, _chance(h, np.maximum(ahead, 1), read, table))
 
 
 def probability(observations: pd.DataFrame, targets: pd.DataFrame, table: Table | None = None) -> pd.DataFrame:
@@ -279,8 +308,7 @@ def probability(observations: pd.DataFrame, targets: pd.DataFrame, table: Table 
     h = _split(every, asked)
     ahead = _ahead(h, asked["year"].to_numpy(), learnt)
     last = h.value[h.end]
-    read = reading(asked, last)
-    chance = _never_back(h, read, _chance(h, np.maximum(ahead, 1), read, learnt))
+    read, chance = _judged(h, asked, ahead, learnt)
     met = _met(last, read["bar"].to_numpy(), read["is_floor"].to_numpy(), read["is_strict"].to_numpy())
     chance = np.where(ahead == 0, met.astype(float), chance)
     reached = met & (h.kind == KINDS.index("cumulative")) & read["is_floor"].to_numpy()
@@ -294,7 +322,8 @@ def required_change(observations: pd.DataFrame, targets: pd.DataFrame, table: Ta
 
     ``required = (target - last value) / years left``. ``percentile`` is the share of comparable series
     (the table's pool, seen through this series' own history) that end lower, so 0.97 for a rise says that three
-    in a hundred get as far; ``rarity`` is the share that get at least as far in the needed direction.
+    in a hundred get as far; ``rarity`` is the share that get at least as far in the needed direction, which is the
+    :func:`probability` of the target.
 
     Parameters
     ----------
@@ -323,18 +352,15 @@ def required_change(observations: pd.DataFrame, targets: pd.DataFrame, table: Ta
     h = _split(every, asked)
     ahead = _ahead(h, asked["year"].to_numpy(), learnt)
     last, years = h.value[h.end], np.maximum(ahead, 1)
-    read = reading(asked, last)
-    grid = _one_horizon(h, years, learnt)
-    under = share_below(grid, learnt.shares, read["bar"].to_numpy(), True)
-    open_ = ahead > 0
+    (read, chance), open_ = _judged(h, asked, ahead, learnt), ahead > 0
     required = np.where(open_, (asked["target"].to_numpy() - last) / years, np.nan)
-    rarity = np.where(read["is_floor"], 1 - under, under)
     first = np.maximum(h.start, h.end - WINDOW + 1)
     span = h.year[h.end] - h.year[first]
     recent = np.divide(last - h.value[first], span, out=np.full(len(last), np.nan), where=span > 0)
     return asked[["series_id", "year", "target", "relation"]].assign(
         last_year=h.year[h.end], last_value=last, years_left=ahead, required_change=required, recent_change=recent,
-        percentile=np.where(open_, under, np.nan), rarity=np.where(open_, rarity, np.nan),
+        percentile=np.where(open_, np.where(read["is_floor"], 1 - chance, chance), np.nan),
+        rarity=np.where(open_, chance, np.nan),
         note=np.where(open_, "", "observed"),
     )  # fmt: skip
 
