@@ -150,6 +150,20 @@ def test_an_address_that_names_nothing_or_two_cells_lists_what_there_is(folder, 
     assert "To do: name one" in str(refused.value)
 
 
+@pytest.mark.parametrize("words", ["row 综合差异系数, 国家上限", "row 小卖部, 2022", ""])
+def test_the_example_that_a_refusal_gives_names_one_cell(folder, words):
+    with pytest.raises(UsageError) as refused:
+        find_cell(folder, f"table 3, {words}")
+    assert "国家上限 (column 4)" in str(refused.value)
+    example = str(refused.value).rsplit('example "', 1)[1].removesuffix('".')
+    assert find_cell(folder, example).shown
+
+
+def test_columns_with_equal_headers_are_named_by_number(folder):
+    cells = [find_cell(folder, f"table 3, row 综合差异系数, column {n}") for n in (4, 7)]
+    assert [cell.column for cell in cells] == ["cap_primary", "cap_junior"]
+
+
 def test_a_folder_without_a_run_is_no_report(tmp_path):
     with pytest.raises(UsageError, match="is no folder of a published report"):
         find_cell(tmp_path, "table 1, row x, y")
