@@ -150,6 +150,12 @@ def test_an_address_that_names_nothing_or_two_cells_lists_what_there_is(folder, 
     assert "To do: name one" in str(refused.value)
 
 
+@pytest.mark.parametrize("word", ["figure 5", "图 5"])
+def test_a_figure_has_no_cells_and_its_data_are_in_the_annex(folder, word):
+    with pytest.raises(UsageError, match="only cells of tables can be traced.\nTo do: see .* in the Excel annex"):
+        find_cell(folder, f"{word}, row 综合差异系数, 2022")
+
+
 @pytest.mark.parametrize("words", ["row 综合差异系数, 国家上限", "row 小卖部, 2022", ""])
 def test_the_example_that_a_refusal_gives_names_one_cell(folder, words):
     with pytest.raises(UsageError) as refused:

@@ -99,6 +99,11 @@ def _called(code: str) -> str:
 
 
 def _table(tables: list[Part], word: str) -> tuple[int, Part]:
+    if re.fullmatch(rf"(?:{_called('figure')})\s*\d+", word, re.IGNORECASE):
+        raise UsageError(
+            f"{word!r} is a figure; only cells of tables can be traced.\n"
+            "To do: see the figure's data in the Excel annex of the report, and trace a cell of a table of its chapter."
+        )
     numbered = re.fullmatch(rf"(?:{_called('table')})\s*(\d+)", word, re.IGNORECASE)
     chosen = [
         (number, part)
