@@ -122,6 +122,8 @@ def test_a_published_figure_is_found_by_table_row_and_column(folder, capsys):
     assert cli.main(["trace", str(folder), "table 3, row 综合差异系数, 小学段 2022"]) == 0
     said = capsys.readouterr().out
     assert "小学段 2022: 0.307" in said
+    assert "小学段 2022 0.307 的出处" in said
+    assert "primary_2022" not in said
     assert "76 所学校七项资源差异系数的均值" in said
     assert "returns/2022学年_小学.xlsx | 教师 | F5" in said
 

@@ -16,7 +16,7 @@ from planlib.words import number, resource_name
 _SHOWN = 10
 
 
-def origin(found: Origin, language: str, most: int | None = _SHOWN) -> Table:
+def origin(found: Origin, language: str, most: int | None = _SHOWN, called: str = "") -> Table:
     """Return where a value comes from: the cells it rests on as a table, how it is computed as notes.
 
     Parameters
@@ -26,6 +26,8 @@ def origin(found: Origin, language: str, most: int | None = _SHOWN) -> Table:
     language : {"zh", "en"}
     most : int or None
         Cells shown; a note counts the rest. None shows all.
+    called : str
+        What a published report calls the value and how it prints it; else column and value are named.
 
     Returns
     -------
@@ -44,7 +46,7 @@ def origin(found: Origin, language: str, most: int | None = _SHOWN) -> Table:
     forms = {"stage": "label:stage", "year": "year"}
     kept = [name for name in shown.columns if name not in _KEYS or shown[name].replace("", pd.NA).notna().any()]
     columns = [Column(name, name, forms.get(name, "text")) for name in kept]
-    value = f"{_named(found.column, language)} {_written(found.value, language)}".strip()
+    value = called or f"{_named(found.column, language)} {_written(found.value, language)}".strip()
     headers = {name: _header(name, language) for name in kept}
     return Table(shown, columns, say("caption.origin", language, value=value), language, notes, headers)
 
