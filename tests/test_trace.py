@@ -94,6 +94,31 @@ def test_a_correction_is_a_step(report):
     assert "更正第 2 条" in str(narrative.origin(found, "zh"))
 
 
+def test_the_coefficients_of_a_composite_are_named_and_how_to_see_all_its_cells(report):
+    found = report.district.origin({"resource": "composite"}, "primary_2022")
+    said = str(narrative.origin(found, "en"))
+    parts = dict(found.how)["composite"]["parts"]
+    assert len(parts) == 7
+    rows = report.district.balance.query("resource == 'composite' and stage == 'primary' and year == 2022")
+    assert sum(parts.values()) / 7 == pytest.approx(rows["cv"].iloc[0])
+    assert "--all" in said
+    assert "--csv FILE" in said
+    assert "--csv FILE" in str(narrative.origin(found, "zh"))
+
+
+def test_a_date_after_the_cutoff_is_not_used_and_says_so(report):
+    early = open_district("shangcheng", "2019-12-31")
+    ledger = report.district.tables["projects"]
+    project = ledger.loc[ledger["completed"].fillna("") > "2019-12-31", "project_id"].iloc[0]
+    for place, step, words in (
+        (early, "date later than the cutoff, not used", "日期晚于数据截止日，未采用"),
+        (report.district, "date", "日期"),
+    ):
+        found = place.origin({"project_id": project}, "completed")
+        assert found.cells["step"].tolist() == [step]
+        assert f"| {words}" in str(narrative.origin(found, "zh"))
+
+
 def test_every_figure_of_every_table_has_an_origin(report, tables):
     for table in tables:
         data = table._repr_mimebundle_()[TABLE_MIME]

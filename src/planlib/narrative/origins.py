@@ -9,7 +9,7 @@ from planlib import schema
 from planlib.columns import Column
 from planlib.district.origins import Origin
 from planlib.narrative.opening import definition
-from planlib.narrative.parts import Table, say
+from planlib.narrative.parts import Table, join, say
 from planlib.registry import label, phrase
 from planlib.words import number, resource_name
 
@@ -36,7 +36,7 @@ def origin(found: Origin, language: str, most: int | None = _SHOWN, called: str 
     cells = found.cells if most is None else found.cells.head(most)
     rest = len(found.cells) - len(cells)
     notes = [_sentence(code, values, language) for code, values in found.how]
-    notes += [say("note.more_rows", language, count=rest)] if rest else []
+    notes += [say("note.more_cells", language, count=rest)] if rest else []
     shown = cells.assign(
         column=[_named(name, language) for name in cells["column"]],
         value=[_written(value, language) for value in cells["value"]],
@@ -80,6 +80,9 @@ def _sentence(code: str, values: Mapping[str, Any], language: str) -> str:
         code_of = said["resource"]
         said["resource"] = code_of if code_of == "composite" else resource_name(str(code_of), language)
         code = code if code != "resource" else _RESOURCES.get(str(code_of), code)
+    if "parts" in said:
+        named = [f"{resource_name(r, language)} {value:.3f}" for r, value in said["parts"].items()]
+        said["parts"] = join(named, language)
     if "stage" in said:
         said["stage"] = label(str(said["stage"]), language, "stage")
     if "value" in said:
