@@ -179,7 +179,7 @@ def test_an_address_that_names_nothing_or_two_cells_lists_what_there_is(folder, 
 
 @pytest.mark.parametrize("word", ["figure 5", "图 5"])
 def test_a_figure_has_no_cells_and_its_data_are_in_the_annex(folder, word):
-    with pytest.raises(UsageError, match="only cells of tables can be traced.\nTo do: see .* in the Excel annex"):
+    with pytest.raises(UsageError, match="only cells of tables can be traced"):
         find_cell(folder, f"{word}, row 综合差异系数, 2022")
 
 
