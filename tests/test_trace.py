@@ -153,6 +153,13 @@ def test_a_published_figure_is_found_by_table_row_and_column(folder, capsys):
     assert "returns/2022学年_小学.xlsx | 教师 | F5" in said
 
 
+def test_a_judged_figure_is_called_by_its_header(folder, capsys):
+    assert cli.main(["trace", str(folder), "table 1, row public_kindergarten_coverage, progress"]) == 0
+    said = capsys.readouterr().out
+    assert "“进度”由基期值" in said
+    assert "progress" not in said
+
+
 def test_all_cells_of_a_figure_can_be_written_to_a_file(folder, tmp_path, capsys):
     out = tmp_path / "cells.csv"
     assert (

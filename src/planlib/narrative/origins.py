@@ -16,7 +16,9 @@ from planlib.words import number, resource_name
 _SHOWN = 10
 
 
-def origin(found: Origin, language: str, most: int | None = _SHOWN, called: str = "") -> Table:
+def origin(
+    found: Origin, language: str, most: int | None = _SHOWN, called: tuple[str, str] | None = None
+) -> Table:
     """Return where a value comes from: the cells it rests on as a table, how it is computed as notes.
 
     Parameters
@@ -26,8 +28,8 @@ def origin(found: Origin, language: str, most: int | None = _SHOWN, called: str 
     language : {"zh", "en"}
     most : int or None
         Cells shown; a note counts the rest. None shows all.
-    called : str
-        What a published report calls the value and how it prints it; else column and value are named.
+    called : tuple of str, optional
+        Header and text of the value where a report prints it; else column and value are named.
 
     Returns
     -------
@@ -35,7 +37,9 @@ def origin(found: Origin, language: str, most: int | None = _SHOWN, called: str 
     """
     cells = found.cells if most is None else found.cells.head(most)
     rest = len(found.cells) - len(cells)
-    notes = [_sentence(code, values, language) for code, values in found.how]
+    name, value = called or (_named(found.column, language), _written(found.value, language))
+    steps = [(code, {**values, "column": name} if "column" in values else values) for code, values in found.how]
+    notes = [_sentence(code, values, language) for code, values in steps]
     notes += [say("note.more_cells", language, count=rest)] if rest else []
     shown = cells.assign(
         column=[_named(name, language) for name in cells["column"]],
@@ -46,9 +50,10 @@ def origin(found: Origin, language: str, most: int | None = _SHOWN, called: str 
     forms = {"stage": "label:stage", "year": "year"}
     kept = [name for name in shown.columns if name not in _KEYS or shown[name].replace("", pd.NA).notna().any()]
     columns = [Column(name, name, forms.get(name, "text")) for name in kept]
-    value = called or f"{_named(found.column, language)} {_written(found.value, language)}".strip()
     headers = {name: _header(name, language) for name in kept}
-    return Table(shown, columns, say("caption.origin", language, value=value), language, notes, headers)
+    return Table(
+        shown, columns, say("caption.origin", language, value=f"{name} {value}".strip()), language, notes, headers
+    )
 
 
 _KEYS = ("school_id", "stage", "year", "sheet")
