@@ -142,6 +142,15 @@ def test_late_binding_series_without_explanation_are_asked_for(midterm):
     assert "尚未提交说明" in text
 
 
+@pytest.mark.parametrize(("language", "words"), [("zh", "无法估计移交日期的有1个"), ("en", "of 1 cannot be estimated")])
+def test_a_project_without_an_estimate_is_counted(midterm, endterm, language, words):
+    ledger = midterm.projects
+    assert (~ledger["is_done"] & ledger["expected_done"].isna()).sum() == 1
+    assert words in str(narrative.projects(midterm, language))
+    assert endterm.projects["expected_done"].notna().all()
+    assert words[-6:] not in str(narrative.projects(endterm, language))
+
+
 def test_the_endterm_scores_the_midterms_forecasts(endterm):
     review = endterm.forecast_review
     assert (review["year"] == 2025).all()

@@ -171,6 +171,9 @@ def projects(evaluation: Evaluation, language: str) -> Text:
         lines.append(
             say("section.late_projects", language, count=len(late), names=join(late["name"].tolist(), language))
         )
+    unknown = ledger.loc[~ledger["is_done"] & ledger["expected_done"].isna(), "name"].tolist()
+    if unknown:
+        lines.append(say("section.unknown_projects", language, count=len(unknown), names=join(unknown, language)))
     return Text([("p", line) for line in lines])
 
 
