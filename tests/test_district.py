@@ -142,7 +142,23 @@ def test_late_binding_series_without_explanation_are_asked_for(midterm):
     assert "尚未提交说明" in text
 
 
-@pytest.mark.parametrize(("language", "words"), [("zh", "无法估计移交日期的有1个"), ("en", "of 1 cannot be estimated")])
+@pytest.mark.parametrize(
+    ("language", "recent", "base"),
+    [
+        ("zh", "近4年每年", "自基期（2020年）以来年均"),
+        ("en", "A year, over the last 4 years", "since the baseline of 2020"),
+    ],
+)
+def test_the_two_periods_of_a_yearly_change_are_named(midterm, language, recent, base):
+    table = narrative.required_table(midterm, language)
+    assert recent in table.headers()
+    assert len(table.notes) == 2
+    assert base in str(narrative.advice(midterm, language))
+
+
+@pytest.mark.parametrize(
+    ("language", "words"), [("zh", "无法估计移交日期的有1个"), ("en", "of 1 cannot be estimated")]
+)
 def test_a_project_without_an_estimate_is_counted(midterm, endterm, language, words):
     ledger = midterm.projects
     assert (~ledger["is_done"] & ledger["expected_done"].isna()).sum() == 1
