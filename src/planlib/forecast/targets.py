@@ -336,8 +336,8 @@ def required_change(observations: pd.DataFrame, targets: pd.DataFrame, table: Ta
     pandas.DataFrame
         ``series_id, year, target, relation, last_year, last_value, years_left, required_change, recent_change,
         recent_years, percentile, rarity, note``. Changes per year in the unit of the series; ``recent_change``
-        is the mean over the values used (NaN for one), ``recent_years`` the years from the first of them to the last. Years already observed have no required change (NaN, note
-        observed).
+        is the mean over the values used (NaN for one), ``recent_years`` the years from the first of
+        them to the last. Years already observed have no required change (NaN, note observed).
 
     Examples
     --------
