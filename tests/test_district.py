@@ -167,6 +167,14 @@ def test_a_project_without_an_estimate_is_counted(midterm, endterm, language, wo
     assert words[-6:] not in str(narrative.projects(endterm, language))
 
 
+@pytest.mark.parametrize(("language", "words"), [("zh", "不含托班幼儿（2022年696人）"), ("en", "(696 in 2022)")])
+def test_nursery_children_are_the_difference_between_chapters(midterm, language, words):
+    assert words in str(narrative.places(midterm, language))
+    value = midterm.scorecard.set_index("series_id").loc["kindergarten_children", "value"]
+    preschool = midterm.enrolment_outlook.set_index("stage").loc["preschool", "now"]
+    assert round(value * 1e4) - preschool == 696
+
+
 def test_the_endterm_scores_the_midterms_forecasts(endterm):
     review = endterm.forecast_review
     assert (review["year"] == 2025).all()
