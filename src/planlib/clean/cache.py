@@ -33,7 +33,8 @@ def load(folder: Path, code: str, wanted: Mapping[str, str]) -> dict[str, pd.Dat
     Returns
     -------
     dict of DataFrame
-        ``cells``, ``extra``, ``sheets``, ``issues``, each with ``file`` and ``sha256``; empty if nothing can be used.
+        ``cells``, ``extra``, ``sheets``, ``issues``, as `planlib.clean.workbook.framed` has them; empty if nothing can
+        be used.
     """
     for left_by_a_killed_run in _beside(folder):
         shutil.rmtree(left_by_a_killed_run, ignore_errors=True)
@@ -41,9 +42,10 @@ def load(folder: Path, code: str, wanted: Mapping[str, str]) -> dict[str, pd.Dat
         if json.loads((folder / "code.json").read_text(encoding="utf-8")) != code:
             return {}
         kept = {part: feather.read_feather(folder / f"{part}.feather") for part in _PARTS}
-        same = {part: frame[frame["file"].map(wanted) == frame["sha256"]] for part, frame in kept.items()}
+        sheets = kept["sheets"]
         # A file that could not be read has no sheet: it is read again, so its issue is not kept.
-        return {part: frame[frame["file"].isin(set(same["sheets"]["file"]))] for part, frame in same.items()}
+        same = set(sheets.loc[sheets["file"].map(wanted) == sheets["sha256"], "file"])
+        return {part: frame[frame["file"].isin(same)] for part, frame in kept.items()}
     except (OSError, ValueError, KeyError, pa.ArrowException):
         return {}
 
@@ -81,9 +83,12 @@ def labelled(parsed: Parsed, file: str, digest: str) -> dict[str, pd.DataFrame]:
 
 def joined(chunks: list[dict[str, pd.DataFrame]]) -> dict[str, pd.DataFrame]:
     """Return the frames of many workbooks as one frame of each kind, ordered by file."""
-    return {
-        part: pd.concat([chunk[part] for chunk in chunks], ignore_index=True).sort_values(
-            "file", kind="stable", ignore_index=True
-        )
-        for part in _PARTS
-    }
+    return {part: _in_order([chunk[part] for chunk in chunks]) for part in _PARTS}
+
+
+def _in_order(frames: list[pd.DataFrame]) -> pd.DataFrame:
+    held = [frame for frame in frames if len(frame)] or frames[:1]
+    frame = pd.concat(held, ignore_index=True) if len(held) > 1 else held[0].reset_index(drop=True)
+    # Files are read in order: only what is new beside what was kept needs sorting, which copies everything.
+    in_order = frame["file"].is_monotonic_increasing
+    return frame if in_order else frame.sort_values("file", kind="stable", ignore_index=True)

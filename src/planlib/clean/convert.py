@@ -55,8 +55,8 @@ def raw_text(value: Any) -> str:
 
 def is_blank(value: Any) -> bool:
     """Tell whether a cell holds nothing a person can see."""
-    # Most texts begin with a letter or digit: those need no second look.
-    return isinstance(value, str) and not value[:1].isalnum() and not compact(value)
+    # Most cells are empty, and most texts begin with a letter or digit: those need no second look.
+    return value == "" or (isinstance(value, str) and not value[:1].isalnum() and not compact(value))
 
 
 def read_cells(values: Sequence[Any], column: Column, unit: Unit, form: Form) -> list[Reading]:

@@ -27,6 +27,7 @@ Progress = Callable[[int, int, str], None]
 
 RETURNS = "returns"
 _BATCH = 200_000
+_ONLY_READ = ["unit", "section"]
 _NO_RETURNS = (
     "at least one workbook of returns (.xlsx, .xls, .et or .csv); "
     "`planlib new` puts empty ones to copy into templates/"
@@ -241,7 +242,7 @@ def _of_files(found: pd.DataFrame, corrections: Corrections) -> pd.DataFrame:
     }
     at = [key in settled for key in zip(found["file"], found["sheet"], found["cell"], strict=True)]
     level = found["level"].where(~pd.Series(at, index=found.index, dtype=bool), "note")
-    return found.assign(level=level).drop(columns="sha256")
+    return found.assign(level=level)
 
 
 def tables_of_returns(
@@ -263,6 +264,7 @@ def tables_of_returns(
     """
     cells, issues = resolve.with_years(parts["cells"], parts["sheets"])
     cells, corrected = correct.correct_cells(cells, corrections, form)
+    cells = cells.drop(columns=_ONLY_READ)
     issues += corrected + resolve.unreadable(cells, form) + resolve.totals(cells, form)
     values, silent, met = _values(cells, parts["sheets"], form, corrections)
     issues += resolve.with_strangers(met, parts["issues"])

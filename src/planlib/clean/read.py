@@ -144,6 +144,8 @@ def _packed_parts(content: bytes) -> dict[str, bytes]:
             wanted = [n for n in archive.namelist() if _SHEET_FILE.fullmatch(n) or n.startswith("xl/workbook")]
             wanted += [n for n in archive.namelist() if n == "xl/_rels/workbook.xml.rels"]
             parts = {name: archive.read(name) for name in wanted if name.endswith((".xml", ".rels"))}
+    except DataError:  # a ValueError too, and already said
+        raise
     except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
         raise DataError(f"not a readable .xlsx file, perhaps only a part of one ({error}); {AS_XLSX}") from error
     return parts

@@ -169,7 +169,8 @@ def filled(sheet: Sheet, first: int = 0, last: int | None = None) -> Iterator[tu
     """Yield (row, column, value) of the cells that hold something."""
     for r, row in enumerate(sheet.rows[first:last], first):
         for c, value in enumerate(row):
-            if not is_blank(value):
+            # compared in place: calling a function for each empty cell is what large sheets would cost
+            if value != "" and not is_blank(value):
                 yield r, c, value
 
 
@@ -411,7 +412,7 @@ def _read_rows(result: Recognised, form: Form, first: int, id_column: int) -> No
     in_notes = False
     for r in range(first, len(result.sheet.rows)):
         row = result.sheet.rows[r]
-        held = [c for c, value in enumerate(row) if not is_blank(value)]
+        held = [c for c, value in enumerate(row) if value != "" and not is_blank(value)]
         if not held:
             continue
         kind = _row_kind(row, held, id_column, form, in_notes)

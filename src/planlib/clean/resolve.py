@@ -51,7 +51,8 @@ def with_years(cells: pd.DataFrame, sheets: pd.DataFrame) -> tuple[pd.DataFrame,
             "records"
         )
     ]
-    return cells.assign(year=cells["file"].map(years).fillna(0).astype("int64")), issues
+    codes, files = pd.factorize(cells["file"])
+    return cells.assign(year=years.reindex(files, fill_value=0).to_numpy()[codes]), issues
 
 
 def _without_year(sheets: pd.DataFrame) -> Issue:
@@ -102,7 +103,7 @@ def with_stages(cells: pd.DataFrame, form: Form) -> tuple[pd.DataFrame, list[Iss
         Values only (no totals), with ``school_type``; figures of stages that a type does not have are left out
         where they are blank or 0, and are errors otherwise.
     """
-    values = cells[(cells["kind"] == "value") & ~cells["is_dropped"] & (cells["school_id"] != "")].copy()
+    values = cells[(cells["kind"] == "value") & ~cells["is_dropped"] & (cells["school_id"] != "")]
     types = values[(values["column"] == "school_type") & (values["text"] != "")]
     type_of = types.drop_duplicates(["file", "school_id"]).set_index(["file", "school_id"])["text"]
     keys = pd.MultiIndex.from_frame(values[["file", "school_id"]])
@@ -202,11 +203,14 @@ def with_blanks(values: pd.DataFrame, form: Form) -> pd.DataFrame:
     is_boolean = values["column"].isin([name for name, c in form.columns.items() if c.type == "boolean"])
     blank = values["state"] == "blank"
     zero = blank & (rules == "zero")
+    meant = zero | (blank & (rules == "empty"))
     result = values.assign(is_blank=blank, number=values["number"].mask(zero, 0.0))
-    said = np.where(is_boolean, "blank → false", np.where(zero, "blank → 0", "blank → no text"))
-    step = np.where(values["step"] == "", said, values["step"] + "; " + said)
-    result["step"] = values["step"].mask(zero | (blank & (rules == "empty")), pd.Series(step, values.index))
-    return result[(values["state"] == "value") | zero | (blank & (rules == "empty"))]
+    said = np.select([is_boolean, zero], ["blank → false", "blank → 0"], "blank → no text").astype(object)
+    # few blank cells have been corrected: only to those is anything added
+    corrected = (meant & (values["step"] != "")).to_numpy()
+    said[corrected] = values["step"].to_numpy()[corrected] + "; " + said[corrected]
+    result["step"] = pd.Series(np.where(meant, said, values["step"]), values.index, dtype="str")
+    return result[meant | (values["state"] == "value")]
 
 
 def without_idle_stages(values: pd.DataFrame) -> tuple[pd.DataFrame, list[Issue]]:
@@ -359,7 +363,10 @@ def totals(cells: pd.DataFrame, form: Form) -> list[Issue]:
     A total agrees if it is the sum of what the cells say or of what they say after corrections.
     """
     kinds = [name for name, column in form.columns.items() if column.type in ("count", "quantity", "boolean")]
-    cells = cells[cells["column"].isin(kinds)].sort_values(["file", "sheet", "position", "row"], kind="stable")
+    summed_up = cells.loc[cells["kind"] == "total", "file"].unique()
+    cells = cells[cells["column"].isin(kinds) & cells["file"].isin(summed_up)].sort_values(
+        ["file", "sheet", "position", "row"], kind="stable"
+    )
     is_total = cells["kind"] == "total"
     group = [cells["file"], cells["sheet"], cells["position"]]
     agrees = pd.Series(False, index=cells.index)

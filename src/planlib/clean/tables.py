@@ -117,7 +117,7 @@ def form_cells_table(extra: pd.DataFrame, sheets: pd.DataFrame) -> pd.DataFrame:
         As `planlib.schema` declares ``form_cells``: ``raw`` as it stands, ``value`` where it is a number.
     """
     years = sheets[sheets["year"].notna()].drop_duplicates("file").set_index("file")["year"]
-    named = extra.drop(columns=["sha256"], errors="ignore").rename(columns={"number": "value"})
+    named = extra.rename(columns={"number": "value"})
     return schema.conform(named.assign(year=named["file"].map(years)), "form_cells")
 
 
