@@ -7,7 +7,7 @@ import yaml
 from planlib import cli, narrative, params
 from planlib.answers import fill, write_missing
 from planlib.answers.sheet import HIDDEN, SHOWN
-from planlib.clean.read import read_workbook
+from planlib.clean.read import address, read_workbook
 from planlib.district import Evaluation, open_district
 from planlib.errors import DataError
 from planlib.registry import load_definitions
@@ -122,6 +122,18 @@ def test_every_fault_is_named_with_its_cell_and_nothing_is_written(cleaned_proje
         assert words in said
     assert "待补报!" in said
     assert {path: path.read_bytes() for path in contents} == contents
+
+
+def test_only_a_date_is_held_against_the_cutoff_and_its_own_cell_is_named(cleaned_project, sent):
+    page = next(sheet for sheet in read_workbook(sent.read_bytes()) if sheet.name != HIDDEN)
+    line = next(n for n, row in enumerate(page.rows, 1) if row[0] == "record:law_education")
+    cell = address(line - 1, 1 + len(SHOWN) + FILLS.index("date"))
+    with pytest.raises(DataError) as caught:
+        fill("shangcheng", filled(sent, {"record:law_education": {**RECORD, "date": "soon"}}))
+    assert f"{cell}: 'soon' is no date" in str(caught.value)
+    assert "is after" not in str(caught.value)
+    with pytest.raises(DataError, match=f"{cell}: 2024-01-01 is after 2022-12-31"):
+        fill("shangcheng", filled(sent, {"record:law_education": {**RECORD, "date": "2024-01-01"}}))
 
 
 def test_a_formula_is_refused_and_never_computed(sent):

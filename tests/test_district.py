@@ -142,6 +142,39 @@ def test_late_binding_series_without_explanation_are_asked_for(midterm):
     assert "尚未提交说明" in text
 
 
+@pytest.mark.parametrize(
+    ("language", "recent", "base"),
+    [
+        ("zh", "近4年每年", "自基期（2020年）以来年均"),
+        ("en", "A year, over the last 4 years", "since the baseline of 2020"),
+    ],
+)
+def test_the_two_periods_of_a_yearly_change_are_named(midterm, language, recent, base):
+    table = narrative.required_table(midterm, language)
+    assert recent in table.headers()
+    assert len(table.notes) == 2
+    assert base in str(narrative.advice(midterm, language))
+
+
+@pytest.mark.parametrize(
+    ("language", "words"), [("zh", "无法估计移交日期的有1个"), ("en", "of 1 cannot be estimated")]
+)
+def test_a_project_without_an_estimate_is_counted(midterm, endterm, language, words):
+    ledger = midterm.projects
+    assert (~ledger["is_done"] & ledger["expected_done"].isna()).sum() == 1
+    assert words in str(narrative.projects(midterm, language))
+    assert endterm.projects["expected_done"].notna().all()
+    assert words[-6:] not in str(narrative.projects(endterm, language))
+
+
+@pytest.mark.parametrize(("language", "words"), [("zh", "不含托班幼儿（2022年696人）"), ("en", "(696 in 2022)")])
+def test_nursery_children_are_the_difference_between_chapters(midterm, language, words):
+    assert words in str(narrative.places(midterm, language))
+    value = midterm.scorecard.set_index("series_id").loc["kindergarten_children", "value"]
+    preschool = midterm.enrolment_outlook.set_index("stage").loc["preschool", "now"]
+    assert round(value * 1e4) - preschool == 696
+
+
 def test_the_endterm_scores_the_midterms_forecasts(endterm):
     review = endterm.forecast_review
     assert (review["year"] == 2025).all()

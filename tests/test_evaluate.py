@@ -426,14 +426,14 @@ def track(kind, records, cutoff="2022-12-31", rules=None, **changes):
         ("count", [("2021-06-30", 2), ("2022-06-30", 4)], {}, "on_schedule", "within_time"),
         ("count", [("2022-06-30", 3)], {}, "late", "behind_schedule"),
         ("count", [("2022-06-30", 9)], {"due": "2022-06-30"}, "late", "due_passed"),
-        ("count", [], {"due": "2022-06-30"}, "late", "due_without_record"),
+        ("count", [], {"due": "2022-06-30"}, "no_record", "due_without_record"),
         ("count", [], {}, "no_record", "no_record"),
         ("count", [("2023-06-30", 10)], {}, "no_record", "no_record"),  # not known yet
         ("coverage", [("2022-06-30", 100)], {"target": 100.0}, "done", "target_met"),
         ("coverage", [("2022-06-30", 30)], {"target": 100.0}, "late", "behind_schedule"),
         ("milestone", [("2022-06-30", 1)], {"target": np.nan}, "done", "target_met"),
         ("milestone", [("2022-06-30", 0)], {"target": 1.0, "due": "2023-12-31"}, "on_schedule", "within_time"),
-        ("milestone", [], {"target": 1.0, "due": "2022-12-31"}, "late", "due_without_record"),
+        ("milestone", [], {"target": 1.0, "due": "2022-12-31"}, "no_record", "due_without_record"),
         ("per_period", [("2021-12-31", 10), ("2022-12-31", 12)], {}, "kept", "every_record"),
         ("per_period", [("2021-12-31", 9), ("2022-12-31", 12)], {}, "not_kept", "lapsed"),
         ("floor", [("2022-09-01", 96)], {"target": 95.0, "relation": "≥"}, "kept", "every_record"),
@@ -503,13 +503,26 @@ def test_project_ledger_at_the_cutoff():
     found = evaluate.project_progress(ledger(), "2022-12-31", due="2022-12-30").set_index("project_id")
     assert found["step"].tolist() == ["opened", "started", "planned", "started"]
     assert found["is_done"].tolist() == [True, False, False, False]
-    assert found.loc["p2", "expected_done"] == "2023-01-01"  # 396 days after the start, as p1 took
+    # 396 days after the start, as p1 took, is 2023-01-01; but it is not completed, and p1 took 31 days from there
+    assert found.loc["p2", "expected_done"] == "2023-01-31"
+    assert pd.isna(found.loc["p3", "expected_done"])  # not approved: no step to reckon from
     assert found["is_late"].tolist() == [False, True, True, True]
     assert found["is_out_of_order"].tolist() == [False, False, False, True]
     assert pd.isna(found.loc["p4", "completed"])  # after the cutoff
     counts = evaluate.project_counts(found.reset_index()).set_index("kind")
     assert (counts[["planned", *evaluate.PROJECT_STEPS]].sum(axis=1) == counts["projects"]).all()
     assert counts.loc["primary", ["projects", "done", "late"]].tolist() == [2, 1, 1]
+
+
+def test_a_project_not_started_at_the_cutoff_is_expected_after_those_started():
+    rows = ledger()
+    rows.loc[2, "approved"] = "2020-06-01"  # approved + 577 days lies before the cutoff
+    found = evaluate.project_progress(rows, "2022-12-31", due="2025-12-31").set_index("project_id")
+    assert found.loc["p3", "expected_done"] == "2024-01-31"  # the cutoff + 396 days from a start
+    assert found.loc["p3", "expected_done"] > found.loc[["p2", "p4"], "expected_done"].max()
+    rows.loc[0, "started"] = rows.loc[[1, 3], "started"] = None
+    none = evaluate.project_progress(rows, "2022-12-31", due="2025-12-31").set_index("project_id")
+    assert pd.isna(none.loc["p3", "expected_done"])  # nobody shows how long a started project takes
 
 
 def test_without_a_date_nothing_is_late():

@@ -173,6 +173,7 @@ def test_required_change_is_the_rest_over_the_years_left():
     found = required_change(frame([90.0, 91.0, 92.0]), target(98.0)).iloc[0]
     assert found["required_change"] == 2.0
     assert found["recent_change"] == 1.0
+    assert found["recent_years"] == 2  # three values
     assert found["years_left"] == 3
     assert found["rarity"] == pytest.approx(chance([90.0, 91.0, 92.0], 98.0))
 

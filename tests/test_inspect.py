@@ -6,7 +6,7 @@ from returns_builder import columns_of, grid, school, workbook
 from school_builder import school as national_school
 from school_builder import school_book
 
-from planlib import paths
+from planlib import paths, schema
 from planlib.clean.forms import load_form
 from planlib.clean.inspect import inspect_file
 from planlib.cli import main
@@ -88,6 +88,31 @@ def test_what_cannot_be_inspected_is_said(tmp_path, capsys, content, code, said)
         path.write_bytes(content)
     assert main(["inspect", str(path)]) == code
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", [table.name for table in schema.TABLES.values() if table.is_collected])
+def test_a_csv_file_of_the_district_is_known_by_its_name_and_columns(name):
+    said = inspect_file(paths.raw("shangcheng") / f"{name}.csv", "en")
+    assert f"{name}.csv: a CSV file that the district brings, table {name}" in said
+    shown = {line.split()[0] for line in said.splitlines() if line.startswith("    ")}
+    assert set(schema.TABLES[name].columns) - {"file", "line"} <= shown
+    assert "issues:" not in said
+
+
+def test_a_csv_file_of_the_district_with_a_wrong_header_says_so(tmp_path):
+    path = tmp_path / "births.csv"
+    path.write_text("area,year,born\n全区,2020,5\n", encoding="utf-8")
+    said = inspect_file(path, "en")
+    assert "without births; unknown or twice: born" in said
+
+
+def test_a_file_in_which_nothing_is_recognised_fails_and_says_what_would_be(tmp_path, capsys):
+    path = tmp_path / "a.csv"
+    path.write_text("a,b\n1,2\n", encoding="utf-8")
+    assert main(["inspect", str(path)]) == 1
+    said = capsys.readouterr().err
+    assert "is recognised: no sheet has the header 学校标识码" in said
+    assert "births.csv" in said
 
 
 def test_the_command_prints_in_both_languages(tmp_path, capsys):

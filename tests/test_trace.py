@@ -94,6 +94,31 @@ def test_a_correction_is_a_step(report):
     assert "更正第 2 条" in str(narrative.origin(found, "zh"))
 
 
+def test_the_coefficients_of_a_composite_are_named_and_how_to_see_all_its_cells(report):
+    found = report.district.origin({"resource": "composite"}, "primary_2022")
+    said = str(narrative.origin(found, "en"))
+    parts = dict(found.how)["composite"]["parts"]
+    assert len(parts) == 7
+    rows = report.district.balance.query("resource == 'composite' and stage == 'primary' and year == 2022")
+    assert sum(parts.values()) / 7 == pytest.approx(rows["cv"].iloc[0])
+    assert "--all" in said
+    assert "--csv FILE" in said
+    assert "--csv FILE" in str(narrative.origin(found, "zh"))
+
+
+def test_a_date_after_the_cutoff_is_not_used_and_says_so(report):
+    early = open_district("shangcheng", "2019-12-31")
+    ledger = report.district.tables["projects"]
+    project = ledger.loc[ledger["completed"].fillna("") > "2019-12-31", "project_id"].iloc[0]
+    for place, step, words in (
+        (early, "date later than the cutoff, not used", "日期晚于数据截止日，未采用"),
+        (report.district, "date", "日期"),
+    ):
+        found = place.origin({"project_id": project}, "completed")
+        assert found.cells["step"].tolist() == [step]
+        assert f"| {words}" in str(narrative.origin(found, "zh"))
+
+
 def test_every_figure_of_every_table_has_an_origin(report, tables):
     for table in tables:
         data = table._repr_mimebundle_()[TABLE_MIME]
@@ -122,8 +147,17 @@ def test_a_published_figure_is_found_by_table_row_and_column(folder, capsys):
     assert cli.main(["trace", str(folder), "table 3, row 综合差异系数, 小学段 2022"]) == 0
     said = capsys.readouterr().out
     assert "小学段 2022: 0.307" in said
+    assert "小学段 2022 0.307 的出处" in said
+    assert "primary_2022" not in said
     assert "76 所学校七项资源差异系数的均值" in said
     assert "returns/2022学年_小学.xlsx | 教师 | F5" in said
+
+
+def test_a_judged_figure_is_called_by_its_header(folder, capsys):
+    assert cli.main(["trace", str(folder), "table 1, row public_kindergarten_coverage, progress"]) == 0
+    said = capsys.readouterr().out
+    assert "“进度”由基期值" in said
+    assert "progress" not in said
 
 
 def test_all_cells_of_a_figure_can_be_written_to_a_file(folder, tmp_path, capsys):
@@ -148,6 +182,26 @@ def test_an_address_that_names_nothing_or_two_cells_lists_what_there_is(folder, 
         find_cell(folder, address)
     assert said in str(refused.value)
     assert "To do: name one" in str(refused.value)
+
+
+@pytest.mark.parametrize("word", ["figure 5", "图 5"])
+def test_a_figure_has_no_cells_and_its_data_are_in_the_annex(folder, word):
+    with pytest.raises(UsageError, match="only cells of tables can be traced"):
+        find_cell(folder, f"{word}, row 综合差异系数, 2022")
+
+
+@pytest.mark.parametrize("words", ["row 综合差异系数, 国家上限", "row 小卖部, 2022", ""])
+def test_the_example_that_a_refusal_gives_names_one_cell(folder, words):
+    with pytest.raises(UsageError) as refused:
+        find_cell(folder, f"table 3, {words}")
+    assert "国家上限 (column 4)" in str(refused.value)
+    example = str(refused.value).rsplit('example "', 1)[1].removesuffix('".')
+    assert find_cell(folder, example).shown
+
+
+def test_columns_with_equal_headers_are_named_by_number(folder):
+    cells = [find_cell(folder, f"table 3, row 综合差异系数, column {n}") for n in (4, 7)]
+    assert [cell.column for cell in cells] == ["cap_primary", "cap_junior"]
 
 
 def test_a_folder_without_a_run_is_no_report(tmp_path):

@@ -281,22 +281,22 @@ def _trace(parsed: argparse.Namespace) -> int:
 
     folder = Path(parsed.subject)
     is_report = len(folder.parts) > 1 or (folder / "run.json").is_file()
-    found = _trace_report(parsed, folder) if is_report else _trace_table(parsed)
-    print(narrative.origin(found, parsed.language, None if parsed.all else 10))
+    found, called = _trace_report(parsed, folder) if is_report else (_trace_table(parsed), None)
+    print(narrative.origin(found, parsed.language, None if parsed.all else 10, called))
     if parsed.csv:
         found.cells.to_csv(parsed.csv, index=False, encoding="utf-8-sig", lineterminator="\n")
         print(_shown(parsed.csv))
     return 0
 
 
-def _trace_report(parsed: argparse.Namespace, folder: Path) -> "Origin":
+def _trace_report(parsed: argparse.Namespace, folder: Path) -> tuple["Origin", tuple[str, str]]:
     from planlib.district import open_district
     from planlib.run.published import find_cell
 
     cell = find_cell(folder, ", ".join(parsed.words))
     place = open_district(cell.parameters["district"], cell.parameters["cutoff"])
     print(f"{cell.report} {cell.parameters['year']} · {cell.table} · {cell.header}: {cell.shown}")
-    return place.origin(cell.row, cell.column)
+    return place.origin(cell.row, cell.column), (cell.header, cell.shown)
 
 
 def _trace_table(parsed: argparse.Namespace) -> "Origin":

@@ -35,8 +35,8 @@ class Answer:
 
     @property
     def place(self) -> str:
-        """Where the row stands: its first filled cell."""
-        return next(iter(self.places.values()))
+        """Where the row stands: its date, or else its first filled cell."""
+        return self.places.get("date", next(iter(self.places.values())))
 
 
 def fill(district: str, file: Path) -> list[str]:

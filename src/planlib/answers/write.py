@@ -15,6 +15,7 @@ from planlib.clean.read import read_csv
 from planlib.errors import DataError, PlanlibError
 from planlib.registry import Plan, load_explanations, load_responsibility
 from planlib.registry.documents import as_mapping, did_you_mean, read_document
+from planlib.registry.shape import is_date
 
 HEADERS = {
     "milestones.csv": ["commitment_id", "date", "achieved", "evidence", "note"],
@@ -48,8 +49,9 @@ class Files:
     def add(self, answer: Any) -> list[str]:
         """Take one answer in and return what speaks against it."""
         values = answer.values
-        late = [k for k in ("date",) if str(values.get(k, "")) > self.facts["cutoff"]]
-        if late:
+        date = str(values.get("date", ""))
+        # what is no date has been refused where it was read
+        if is_date(date) and date > self.facts["cutoff"]:
             return [f"{values['date']} is after {self.facts['cutoff']}, the last day this report may know"]
         handlers = {"value": self._value, "record": self._record, "evidence": self._evidence, "lead": self._lead}
         return handlers.get(answer.kind, self._explanation)(answer.subject, values)

@@ -8,14 +8,16 @@ from typing import Any
 from planlib import schema
 from planlib.clean.confined import read_workbook
 from planlib.clean.convert import is_blank, raw_text
+from planlib.clean.correct import Corrections
 from planlib.clean.forms import Form, load_form
 from planlib.clean.grid import Layout
 from planlib.clean.issues import Issue, sentence
 from planlib.clean.national import National, Place, load_national
-from planlib.clean.read import Sheet, address
+from planlib.clean.read import Sheet, address, read_csv
 from planlib.clean.recognise import Recognised, recognise_tables
 from planlib.clean.school import FormSheet, Layouts, SchoolBook, is_school_book, read_school_book
 from planlib.clean.summary import aligned
+from planlib.clean.tables import collected_table
 from planlib.clean.writing import SEPARATOR, key, tidy
 from planlib.errors import DataError, UsageError
 from planlib.registry.words import label, load_definitions
@@ -30,7 +32,8 @@ def inspect_file(path: Path, language: str = "zh") -> str:
     Parameters
     ----------
     path : Path
-        A workbook or CSV file, wherever it stands; its name decides nothing.
+        A workbook or CSV file, wherever it stands; its name decides nothing but which of a district's own CSV files
+        (``births.csv`` …) it is.
     language : {"zh", "en"}
 
     Returns
@@ -42,7 +45,7 @@ def inspect_file(path: Path, language: str = "zh") -> str:
     UsageError
         If there is no such file.
     DataError
-        If it cannot be read: says what it is and how to save it.
+        If it cannot be read, or nothing in it is recognised: says what it is and what to do.
     """
     if not path.is_file():
         raise UsageError(f"{path} is no file. To do: name a workbook or CSV file.")
@@ -50,6 +53,9 @@ def inspect_file(path: Path, language: str = "zh") -> str:
         sheets = read_workbook(path.read_bytes())
     except DataError as error:
         raise DataError(f"{path} cannot be read: {error}") from error
+    table = schema.TABLES.get(path.stem)
+    if path.suffix == ".csv" and table and table.is_collected:
+        return "\n".join(_of_collected(path, table.name, language))
     words = load_national()
     if is_school_book(sheets, words):
         return "\n".join(_of_book(path, read_school_book(sheets, words, Layouts()), words, language))
@@ -60,13 +66,32 @@ def _say(words: str, language: str, /, **values: object) -> str:
     return label(words, language, "inspect").format(**values)
 
 
+def _of_collected(path: Path, name: str, language: str) -> Iterator[str]:
+    """Yield what a CSV file that a district brings is: its columns, its lines, what speaks against it."""
+    content = path.read_bytes()
+    frame, issues, _ = collected_table(name, content, Corrections())
+    header = [tidy(text) for text in read_csv(content)[0][0]]
+    known = [column for column in header if column in schema.TABLES[name].columns]
+    yield _say("collected", language, file=path.name, table=name)
+    yield from _table([(column, schema.label(column, language)) for column in known], language)
+    if frame is not None:
+        yield "  " + _say("lines", language, count=len(frame))
+    yield from _told(issues, language)
+
+
 def _of_sheets(path: Path, sheets: Sequence[Sheet], form: Form, language: str) -> Iterator[str]:
     encoding = next((f" ({sheet.encoding})" for sheet in sheets if sheet.encoding), "")
     yield _say("collection", language, file=path.name) + encoding
     asked: list[tuple[str, str]] = []
-    for sheet in sheets:
-        for one in recognise_tables(sheet, form):
-            yield from _of_table(one, form, language, asked)
+    found = [one for sheet in sheets for one in recognise_tables(sheet, form)]
+    if not any(one.places for one in found):
+        brought = ", ".join(f"{table.name}.csv" for table in schema.TABLES.values() if table.is_collected)
+        raise DataError(
+            f"Nothing in {path} is recognised: no sheet has the header {form.columns['school_id'].headers[0]}, and "
+            f"no form of a school stands in it.\nTo do: name a return of schools, or one of {brought} by that name."
+        )
+    for one in found:
+        yield from _of_table(one, form, language, asked)
     yield from _lines_to_add(asked, language)
 
 

@@ -17,7 +17,7 @@ from planlib.registry import load_explanations, load_responsibility
 PLAN_YEARS = 5
 STAGES = ("preschool", "primary", "junior", "senior")
 _ADDED = {"area": "str", "stage": "str", "year": "int64", "seats": "float64"}
-_REQUIRED = ["series_id", "years_left", "required_change", "recent_change", "percentile", "rarity"]
+_REQUIRED = ["series_id", "years_left", "required_change", "recent_change", "recent_years", "percentile", "rarity"]
 _CLASSES = ["stage", "year", "students", "classes", "stricter_classes", "posts"]
 _SEATS = ["area", "stage", "year", "students", "seats_needed", "seats", "balance", "shortage"]
 LATE = ("behind", "far_behind", "below_baseline", "not_held", "not_met")

@@ -16,6 +16,7 @@ import pandas as pd
 from planlib import measures, paths, schema
 from planlib.errors import UsageError
 from planlib.registry.documents import did_you_mean
+from planlib.registry.shape import is_date
 from planlib.standard import plant_shares
 
 if TYPE_CHECKING:
@@ -151,19 +152,25 @@ def _lines_of(place: District, rows: pd.DataFrame, columns: Sequence[str]) -> pd
             part = keys.where(keys.notna(), "").assign(
                 column=name, value=group[name], file=file, sheet="", raw=raw
             )
-            steps = [_line_step(place, str(file), *at) for at in zip(group["line"], group[name], strict=True)]
+            told = zip(group["line"], group[name], raw, strict=True)
+            steps = [_line_step(place, str(file), *one) for one in told]
             parts.append(part.assign(cell=[f"line {line}" for line in group["line"]], step=steps))
     kept = [part.astype("object")[CELLS] for part in parts if len(part)]
     return pd.concat(kept, ignore_index=True) if kept else pd.DataFrame(columns=CELLS)
 
 
-def _line_step(place: District, file: str, line: int, value: Any) -> str:
+def _line_step(place: District, file: str, line: int, value: Any, raw: str) -> str:
     """Return what was done to a value of a CSV file, the correction of its line included."""
     issues = place.issues
     is_here = (
         (issues["issue_kind"] == "correction") & (issues["file"] == file) & (issues["cell"] == f"line {line}")
     )
-    return "; ".join(["text" if isinstance(value, str) else "text → number", *issues.loc[is_here, "done"]])
+    said = raw.strip()
+    if is_date(said):
+        step = "date" if said <= str(place.cutoff) else "date later than the cutoff, not used"
+    else:
+        step = "text" if isinstance(value, str) else "text → number"
+    return "; ".join([step if said else "", *issues.loc[is_here, "done"]])
 
 
 def _printed(row: pd.Series, column: str) -> pd.DataFrame:
@@ -353,6 +360,10 @@ def _of_coefficient(place: District, row: Row, column: str) -> Any:
     cells = _counting(place, str(stage), [year], list(resources))
     code = "composite" if resource == "composite" else "coefficient"
     about = {"resource": resource, "stage": stage, "year": year, "count": cells["school_id"].nunique()}
+    if resource == "composite":
+        seven = place.balance[(place.balance["stage"] == stage) & (place.balance["year"] == year)]
+        seven = seven[seven["resource"].isin(list(resources))]
+        about["parts"] = dict(zip(seven["resource"], seven["cv"], strict=True))
     return [(code, about), *[("resource", {"resource": r}) for r in resources if len(resources) == 1]], cells
 
 

@@ -33,8 +33,8 @@ def commitment_progress(
     By kind: *count*, *coverage*: the last stock known over the target, against the share of time that is over at
     the cutoff. *milestone*: done, or late once its date is past. *per_period*: kept if every recorded period is.
     *floor*: kept if the last value is. *never_falls*: kept if every change from one record to the next reaches the
-    target (0 if none; the last record before `period_start` is the base). A dated promise whose date is past without
-    a record is late, not unknown.
+    target (0 if none; the last record before `period_start` is the base). A promise without any record
+    up to the cutoff is *no_record* whatever its kind, also past its date: what nobody reported is owed.
 
     Parameters
     ----------
@@ -161,7 +161,7 @@ def _commitment_status(table: pd.DataFrame, cutoff: str, rules: Rules | None) ->
     floor_missed = (table["kind"] == "floor") & ~reached
     decisions: Decisions = [
         (dated & reached & ~none, "done", "target_met"),
-        (dated & over & none, "late", "due_without_record"),
+        (dated & over & none, "no_record", "due_without_record"),
         (dated & over, "late", "due_passed"),
         (none, "no_record", "no_record"),
         (stock & (table["progress"] < share * table["elapsed"] - TOLERANCE), "late", "behind_schedule"),

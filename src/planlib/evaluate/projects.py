@@ -16,7 +16,8 @@ def project_progress(
 
     A plan prints no date per project. A project is late when its last step plus the median time that the
     district's own projects took from that step to `done_step` passes `due`; or when `due` has come and it is not
-    done.
+    done. The step that comes next is not before the cutoff, so nothing is expected before the cutoff plus the median
+    time from that next step.
 
     Parameters
     ----------
@@ -45,7 +46,7 @@ def project_progress(
     ...     "opened": ["2022-09-01", None]})
     >>> found = project_progress(ledger, "2022-12-31", due="2023-12-31")
     >>> found[["step", "expected_done", "is_late"]].values.tolist()
-    [['opened', '2022-08-01', False], ['approved', '2023-12-30', False]]
+    [['opened', '2022-08-01', False], ['approved', '2024-03-01', True]]
     """
     require(projects, ["project_id", "kind", *PROJECT_STEPS], "projects")
     if done_step not in PROJECT_STEPS:
@@ -60,9 +61,7 @@ def project_progress(
     ledger["step"] = np.array(["planned", *PROJECT_STEPS])[place]
     ledger["step_date"] = _step_date(dates, place).dt.strftime("%Y-%m-%d")
     ledger["is_done"] = place > PROJECT_STEPS.index(done_step)
-    expected = _expected_done(dates, place, done_step)
-    # what is not built at the cutoff cannot be expected before it
-    expected = expected.mask(~ledger["is_done"] & (expected < day(cutoff, "cutoff")), day(cutoff, "cutoff"))
+    expected = _expected_done(dates, place, done_step, day(cutoff, "cutoff"))
     ledger["expected_done"] = expected.dt.strftime("%Y-%m-%d")
     ledger["is_late"] = _is_late(expected, ledger["is_done"], cutoff, due)
     ledger["is_out_of_order"] = _out_of_order(dates)
@@ -77,16 +76,21 @@ def _step_date(dates: pd.DataFrame, place: np.ndarray) -> pd.Series:
     return found
 
 
-def _expected_done(dates: pd.DataFrame, place: np.ndarray, done_step: str) -> pd.Series:
+def _expected_done(dates: pd.DataFrame, place: np.ndarray, done_step: str, cutoff: pd.Timestamp) -> pd.Series:
     """Return when each project was or should be done, by the median time of the district's own projects."""
     # a project that was opened without a hand-over date was handed over by the day it opened
     after = list(PROJECT_STEPS[PROJECT_STEPS.index(done_step) :])
     # an empty ledger loses the type of its dates here
     done = dates[after].bfill(axis=1)[done_step].astype(dates[done_step].dtype)
     expected = done.copy()
-    for number, step in enumerate(PROJECT_STEPS[: PROJECT_STEPS.index(done_step)], start=1):
+    # after the step that comes next, which is not before the cutoff
+    rest = pd.Timedelta(0)
+    for number, step in reversed(list(enumerate(PROJECT_STEPS[: PROJECT_STEPS.index(done_step)], start=1))):
         took = (done - dates[step]).median()
-        expected = expected.mask((place == number) & done.isna(), dates[step] + took)
+        usual = (dates[step] + took).clip(lower=cutoff + rest) if pd.notna(rest) else dates[step] + took
+        # where the time after the next step is unknown, an estimate before the cutoff says nothing
+        expected = expected.mask((place == number) & done.isna(), usual.where(usual >= cutoff))
+        rest = took
     return expected.dt.floor("D")
 
 

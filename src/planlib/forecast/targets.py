@@ -335,9 +335,9 @@ def required_change(observations: pd.DataFrame, targets: pd.DataFrame, table: Ta
     -------
     pandas.DataFrame
         ``series_id, year, target, relation, last_year, last_value, years_left, required_change, recent_change,
-        percentile, rarity, note``. Changes per year in the unit of the series; ``recent_change``
-        is the mean over the values used (NaN for one). Years already observed have no required change (NaN, note
-        observed).
+        recent_years, percentile, rarity, note``. Changes per year in the unit of the series; ``recent_change``
+        is the mean over the values used (NaN for one), ``recent_years`` the years from the first of
+        them to the last. Years already observed have no required change (NaN, note observed).
 
     Examples
     --------
@@ -359,7 +359,7 @@ def required_change(observations: pd.DataFrame, targets: pd.DataFrame, table: Ta
     recent = np.divide(last - h.value[first], span, out=np.full(len(last), np.nan), where=span > 0)
     return asked[["series_id", "year", "target", "relation"]].assign(
         last_year=h.year[h.end], last_value=last, years_left=ahead, required_change=required, recent_change=recent,
-        percentile=np.where(open_, np.where(read["is_floor"], 1 - chance, chance), np.nan),
+        recent_years=span, percentile=np.where(open_, np.where(read["is_floor"], 1 - chance, chance), np.nan),
         rarity=np.where(open_, chance, np.nan),
         note=np.where(open_, "", "observed"),
     )  # fmt: skip

@@ -171,6 +171,9 @@ def projects(evaluation: Evaluation, language: str) -> Text:
         lines.append(
             say("section.late_projects", language, count=len(late), names=join(late["name"].tolist(), language))
         )
+    unknown = ledger.loc[~ledger["is_done"] & ledger["expected_done"].isna(), "name"].tolist()
+    if unknown:
+        lines.append(say("section.unknown_projects", language, count=len(unknown), names=join(unknown, language)))
     return Text([("p", line) for line in lines])
 
 
@@ -381,9 +384,19 @@ def places(evaluation: Evaluation, language: str) -> Text:
                 **{c: number(getattr(row, c), language, 0) for c in ("median", "lower", "upper", "low", "high")},
             )
         )
+    lines += _without_nursery(evaluation, language) if lines else []
     lines += _how_projected(evaluation, language) if lines else []
     lines.append(short_places(evaluation, language) or _enough_places(evaluation, language))
     return Text([("p", line) for line in lines])
+
+
+def _without_nursery(evaluation: Evaluation, language: str) -> list[str]:
+    """Say how many children of nursery classes stand beside those of the preschool stage, if there are any."""
+    counted, year = evaluation.district.tables["enrolment"], evaluation.district.last_year
+    own = (counted["grade"].map(evaluation.stages) == "nursery") & (counted["year"] == year)
+    count = counted.loc[own, "students"].sum()
+    told = {"year": year, "count": number(count, language, 0)}
+    return [say("section.enrolment_nursery", language, **told)] if count > 0 else []
 
 
 def _how_projected(evaluation: Evaluation, language: str) -> list[str]:

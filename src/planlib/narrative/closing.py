@@ -111,7 +111,11 @@ def required_table(evaluation: Evaluation, language: str) -> Table:
         Column("rarity", "rarity", "percent", 0),
     ]
     notes = [say("note.required", language)]
-    return Table(frame, columns, say("caption.required", language), language, notes)
+    years, headers = rows["recent_years"].max(), {}
+    if years > 0:
+        notes.append(say("note.recent", language, years=int(years)))
+        headers = {"recent_change": say("word.recent_years", language, years=int(years))}
+    return Table(frame, columns, say("caption.required", language), language, notes, headers)
 
 
 def history_table(evaluation: Evaluation, language: str) -> Table:
@@ -160,7 +164,8 @@ def _advice_on(evaluation: Evaluation, row: pd.Series, language: str) -> str:
     need = (row["target"] - row["value"]) / left
     so_far = (row["value"] - row["baseline"]) / gone
     told = {"change": _yearly(need, row, language), "pace": _yearly(so_far, row, language)}
-    return say("advice.indicator", language, name=called, years=left, lead=office, **told)
+    base = int(row["year"]) - gone
+    return say("advice.indicator", language, name=called, years=left, base=base, lead=office, **told)
 
 
 def _yearly(change: float, row: pd.Series, language: str) -> str:

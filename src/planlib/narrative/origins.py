@@ -9,14 +9,16 @@ from planlib import schema
 from planlib.columns import Column
 from planlib.district.origins import Origin
 from planlib.narrative.opening import definition
-from planlib.narrative.parts import Table, say
+from planlib.narrative.parts import Table, join, say
 from planlib.registry import label, phrase
 from planlib.words import number, resource_name
 
 _SHOWN = 10
 
 
-def origin(found: Origin, language: str, most: int | None = _SHOWN) -> Table:
+def origin(
+    found: Origin, language: str, most: int | None = _SHOWN, called: tuple[str, str] | None = None
+) -> Table:
     """Return where a value comes from: the cells it rests on as a table, how it is computed as notes.
 
     Parameters
@@ -26,6 +28,8 @@ def origin(found: Origin, language: str, most: int | None = _SHOWN) -> Table:
     language : {"zh", "en"}
     most : int or None
         Cells shown; a note counts the rest. None shows all.
+    called : tuple of str, optional
+        Header and text of the value where a report prints it; else column and value are named.
 
     Returns
     -------
@@ -33,8 +37,10 @@ def origin(found: Origin, language: str, most: int | None = _SHOWN) -> Table:
     """
     cells = found.cells if most is None else found.cells.head(most)
     rest = len(found.cells) - len(cells)
-    notes = [_sentence(code, values, language) for code, values in found.how]
-    notes += [say("note.more_rows", language, count=rest)] if rest else []
+    name, value = called or (_named(found.column, language), _written(found.value, language))
+    steps = [(code, {**values, "column": name} if "column" in values else values) for code, values in found.how]
+    notes = [_sentence(code, values, language) for code, values in steps]
+    notes += [say("note.more_cells", language, count=rest)] if rest else []
     shown = cells.assign(
         column=[_named(name, language) for name in cells["column"]],
         value=[_written(value, language) for value in cells["value"]],
@@ -44,9 +50,10 @@ def origin(found: Origin, language: str, most: int | None = _SHOWN) -> Table:
     forms = {"stage": "label:stage", "year": "year"}
     kept = [name for name in shown.columns if name not in _KEYS or shown[name].replace("", pd.NA).notna().any()]
     columns = [Column(name, name, forms.get(name, "text")) for name in kept]
-    value = f"{_named(found.column, language)} {_written(found.value, language)}".strip()
     headers = {name: _header(name, language) for name in kept}
-    return Table(shown, columns, say("caption.origin", language, value=value), language, notes, headers)
+    return Table(
+        shown, columns, say("caption.origin", language, value=f"{name} {value}".strip()), language, notes, headers
+    )
 
 
 _KEYS = ("school_id", "stage", "year", "sheet")
@@ -78,6 +85,9 @@ def _sentence(code: str, values: Mapping[str, Any], language: str) -> str:
         code_of = said["resource"]
         said["resource"] = code_of if code_of == "composite" else resource_name(str(code_of), language)
         code = code if code != "resource" else _RESOURCES.get(str(code_of), code)
+    if "parts" in said:
+        named = [f"{resource_name(r, language)} {value:.3f}" for r, value in said["parts"].items()]
+        said["parts"] = join(named, language)
     if "stage" in said:
         said["stage"] = label(str(said["stage"]), language, "stage")
     if "value" in said:

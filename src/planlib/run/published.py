@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import chain, product
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ def find_cell(folder: Path, address: str) -> PublishedCell:
         A run's folder below ``reports/``; of several languages the first is read.
     address : str
         Table, row and column, with commas: ``"table 3, row 小学, 2023"``. A table by number or by its caption, a row
-        and a column by a word of theirs.
+        and a column by a word of theirs; a column also by number: ``column 4``.
 
     Raises
     ------
@@ -61,7 +62,7 @@ def find_cell(folder: Path, address: str) -> PublishedCell:
     manifest, notebook = _opened(folder)
     language = manifest["parameters"]["language"]
     tables = [part for part in parts(notebook, language) if part.kind == "table"]
-    first, *words = [word for word in _COMMA.split(address.strip()) if word]
+    first, *words = _words(address) or [""]
     number, table = _table(tables, first)
     is_row = re.compile(rf"^(?:{_called('row')})\b[\s:]*", re.IGNORECASE)
     row, at = _place(table, [is_row.sub("", word) for word in words], language, f"table {number}, {table.title}")
@@ -72,6 +73,10 @@ def find_cell(folder: Path, address: str) -> PublishedCell:
         manifest["parameters"], manifest["report"], f"{number} {table.title}", {**keys, **values}, column["name"],
         column["header"], _text(table.data, row, at, language),
     )  # fmt: skip
+
+
+def _words(address: str) -> list[str]:
+    return [word for word in _COMMA.split(address.strip()) if word]
 
 
 def _opened(folder: Path) -> tuple[dict[str, Any], Any]:
@@ -89,11 +94,16 @@ def _opened(folder: Path) -> tuple[dict[str, Any], Any]:
 
 
 def _called(code: str) -> str:
-    """Return how people call a table or a row, in either language."""
+    """Return how people call a table, a row or a column, in either language."""
     return "|".join(label(code, language, "address") for language in LANGUAGES)
 
 
 def _table(tables: list[Part], word: str) -> tuple[int, Part]:
+    if re.fullmatch(rf"(?:{_called('figure')})\s*\d+", word, re.IGNORECASE):
+        raise UsageError(
+            f"{word!r} is a figure; only cells of tables can be traced.\n"
+            "To do: see the figure's data in the Excel annex of the report, and trace a cell of a table of its chapter."
+        )
     numbered = re.fullmatch(rf"(?:{_called('table')})\s*(\d+)", word, re.IGNORECASE)
     chosen = [
         (number, part)
@@ -123,25 +133,45 @@ def _place(table: Part, words: list[str], language: str, called: str) -> tuple[i
     data = table.data
     heads = [[column["header"], column["name"]] for column in data["columns"]]
     names = [_names(data, row, language) for row in range(len(data["rows"]))]
+    found = _matching(words, names, heads)
+    if len(found) == 1:
+        return found[0]
+    rows = "; ".join(" · ".join(dict.fromkeys(texts[:3])) for texts in names[:40])
+    said = [head for head, _ in heads]
+    columns = "; ".join(f"{h} (column {n})" if said.count(h) > 1 else h for n, h in enumerate(said, 1))
+    raise UsageError(
+        f"{len(found) or 'No'} cells of {called} are called {', '.join(words) or 'so'}.\nRows: {rows}\n"
+        f"Columns: {columns}\nTo do: name one row and one column, for example "
+        f'"{called.split(",")[0]}, {_example(names, heads, found)}".'
+    )
+
+
+def _matching(words: list[str], names: list[list[str]], heads: list[list[str]]) -> list[tuple[int, int]]:
+    """Return the cells that the words name: as whole words, or else as parts of words; columns by number too."""
+    by_number = [re.fullmatch(rf"(?:{_called('column')})\s*(\d+)", word, re.IGNORECASE) for word in words]
+    wanted = {int(found[1]) - 1 for found in by_number if found}
+    rest = [word for word, found in zip(words, by_number, strict=True) if not found]
     for holds in (_is_word, _is_part):
         found = [
             (row, at)
             for row in range(len(names))
             for at in range(len(heads))
-            if all(holds(word, names[row]) or holds(word, heads[at]) for word in words)
-            and any(holds(word, heads[at]) for word in words)
+            if all(holds(word, names[row]) or holds(word, heads[at]) for word in rest)
+            and (wanted == {at} if wanted else any(holds(word, heads[at]) for word in rest))
         ]
-        if len(found) == 1:
-            return found[0]
         if found:
-            break
-    rows = "; ".join(" · ".join(dict.fromkeys(texts[:3])) for texts in names[:40])
-    columns = "; ".join(dict.fromkeys(head for head, _ in heads))
-    raise UsageError(
-        f"{len(found) or 'No'} cells of {called} are called {', '.join(words) or 'so'}.\nRows: {rows}\n"
-        f"Columns: {columns}\nTo do: name one row and one column, for example "
-        f'"{called.split(",")[0]}, row {names[0][0] if names else "…"}, {heads[-1][0]}".'
-    )
+            return found
+    return []
+
+
+def _example(names: list[list[str]], heads: list[list[str]], found: list[tuple[int, int]]) -> str:
+    """Return words that name exactly one cell, one of those found if possible."""
+    others = ((row, at) for row in range(len(names)) for at in reversed(range(len(heads))))
+    for row, at in chain(found, others):
+        for name, column in product((*names[row], ", ".join(names[row])), (heads[at][0], f"column {at + 1}")):
+            if _matching([*_words(name), *_words(column)], names, heads) == [(row, at)]:
+                return f"row {name}, {column}"
+    return "row …, column …"
 
 
 def _names(data: Mapping[str, Any], row: int, language: str) -> list[str]:
