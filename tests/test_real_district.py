@@ -150,7 +150,7 @@ def test_nothing_contradicts_and_every_gap_is_on_record(district):
     silent = issues[issues["done"] == "kept, without figures"]
     # schools open and close there, and no file of ours says which: that is asked, not taken for a fault
     events = issues[issues["done"] == "kept"]
-    assert set(events["issue_kind"]) == {"schools_come_and_go"}
+    assert set(events["issue_kind"]) == {"schools_come_and_go", "students_jump"}
     assert len(events) > 0
     assert len(silent) + len(absent) + len(events) == len(issues)
     unknown = district.schools[district.schools["students"].isna()]
