@@ -159,6 +159,9 @@ def test_workbooks_say_what_the_truth_says(truth, reread):
     for column in FORM["fields"]:
         if column == "school_id":
             continue
+        if column not in mine:  # figures of the national forms, which no collection sheet has
+            assert column not in theirs or theirs[column].isna().all(), column
+            continue
         if pd.api.types.is_numeric_dtype(mine[column].dtype) and str(mine[column].dtype) != "boolean":
             left = mine[column].astype("Float64").to_numpy(float, na_value=np.nan)
             np.testing.assert_allclose(theirs[column].to_numpy(float), left, rtol=1e-12, err_msg=column)

@@ -70,8 +70,9 @@ def open_questions(place: District) -> pd.DataFrame:
     # a school that is gone cannot answer for itself
     asked = asked.where(warned["kind"] != "schools_come_and_go", "")
     figures = reconciliation(place)
-    figures = figures[~figures["agrees"].astype(bool)].rename(columns={"kind": "reported_in"})
-    figures = figures.assign(kind="reconciliation", asked=figures["source_office"].fillna(""))
+    is_known = figures[["reported", "recomputed"]].notna().all(axis=1)
+    figures = figures[is_known & ~figures["agrees"].astype(bool)].rename(columns={"kind": "reported_in"})
+    figures = figures.assign(kind="reconciliation", asked=figures["source_office"].astype("object").fillna(""))
     rows = pd.concat([warned.assign(asked=asked).astype("object"), figures.astype("object")], ignore_index=True)
     rows = rows.where(rows.notna(), "")
     return rows.sort_values("asked", key=lambda who: who == "", kind="stable", ignore_index=True)
