@@ -194,7 +194,10 @@ BAD_DATA = {
     ),
     "a correction whose source was mended": (
         text("corrections.yml", "expect: '233'", "expect: '234'"),
-        ["corrections.yml, line 3: found entry 1", "cell G10 now holds '233'; expected '234'; the source was mended?"],
+        [
+            "corrections.yml, line 3: found entry 1",
+            "cell G10 now holds '233'; expected '234'; the source was mended?",
+        ],
     ),
 }
 
