@@ -62,7 +62,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"planlib {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_reports(commands)
+    _add_data(commands)
+    _add_checks(commands)
+    return parser
 
+
+def _add_reports(commands: Any) -> None:
+    """Add the commands that make reports."""
     report = commands.add_parser("report", help="produce a report (生成报告)")
     report.add_argument(
         "name", metavar="REPORT", nargs="?", help=f"{', '.join(REPORTS)}; or a notebook: {_others()}"
@@ -92,6 +99,9 @@ def _parser() -> argparse.ArgumentParser:
     batch.add_argument("--scheduler", default="", metavar="tcp://HOST:PORT", help="let a Dask cluster make them")
     batch.set_defaults(run=_batch)
 
+
+def _add_data(commands: Any) -> None:
+    """Add the commands for what a district brings."""
     clean = commands.add_parser("clean", help="raw files to checked tables (清理原始报表)")
     clean.add_argument("district")
     clean.add_argument("--language", choices=LANGUAGES, default=DEFAULTS["language"])
@@ -116,8 +126,6 @@ def _parser() -> argparse.ArgumentParser:
     sample.add_argument("folder", type=Path, help="an empty or new folder")
     sample.add_argument("--seed", type=int, default=None, help="default: the seed of the shipped sample")
     sample.set_defaults(run=_sample)
-    _add_checks(commands)
-    return parser
 
 
 def _add_checks(commands: Any) -> None:

@@ -6,16 +6,18 @@ No Chinese text stands in code: headers, units, codes and the words of total and
 import functools
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from planlib import schema
 from planlib.clean.writing import compact, key
 from planlib.errors import RegistryError, listing
 from planlib.paths import DEFINITIONS
 from planlib.registry.documents import read_document
+
+Made = TypeVar("Made")
 
 _BRACKET = re.compile(r"^(.+)\(([^()]*)\)$")
 _LEVELS = {"school", "stage"}
@@ -107,16 +109,23 @@ def load_form(path: Path = DEFINITIONS / "forms" / "collection.yml") -> Form:
         If the file cannot be read, a key is absent, a column is unknown to ``fields.yml``, a header text names two
         columns, or a unit does not measure what its column holds. All faults at once.
     """
+    return read_definition(path, _form_faults, _built)
+
+
+def read_definition(
+    path: Path, faults_of: Callable[[Mapping[str, Any]], Iterable[str]], built: Callable[[Mapping[str, Any]], Made]
+) -> Made:
+    """Return what `built` makes of a file of ``definitions/forms``, or refuse the file with every fault at once."""
     document = read_document(path, f"definitions/forms/{path.name}")
     document.raise_faults()
     try:
-        faults = _form_faults(document.data)
-        form = None if faults else _built(document.data)
+        faults = list(faults_of(document.data))
+        made = None if faults else built(document.data)
     except (KeyError, TypeError, AttributeError, re.error) as error:
-        raise RegistryError(f"{path} lacks what a form needs: {error!r}.\nTo do: mend the file.") from error
-    if form is None:
+        raise RegistryError(f"{path} lacks what the forms need: {error!r}.\nTo do: mend the file.") from error
+    if made is None:
         raise RegistryError(listing(f"wrong entries in {path}", faults, "mend the file"))
-    return form
+    return made
 
 
 def _form_faults(entries: Mapping[str, Any]) -> list[str]:

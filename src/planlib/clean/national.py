@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from planlib.clean.forms import Column, Form, load_form, split_header
+from planlib.clean.forms import Column, Form, load_form, read_definition, split_header
 from planlib.clean.writing import compact, key
-from planlib.errors import RegistryError, listing
 from planlib.paths import DEFINITIONS
-from planlib.registry.documents import read_document
 
 _FIELD_KEYS = {"row", "column", "add", "parts", "stage", "single", "is_positive", "unit"}
 Way = tuple[str, ...]
@@ -100,16 +98,7 @@ def load_national(path: Path = DEFINITIONS / "forms" / "school.yml") -> National
         If the file cannot be read, a key is absent, a column is unknown to collection.yml, a unit is none of its
         units, or a code stands twice. All faults at once.
     """
-    document = read_document(path, f"definitions/forms/{path.name}")
-    document.raise_faults()
-    try:
-        faults = list(_faults(document.data))
-        made = None if faults else _built(document.data)
-    except (KeyError, TypeError, AttributeError, re.error) as error:
-        raise RegistryError(f"{path} lacks what the forms need: {error!r}.\nTo do: mend the file.") from error
-    if made is None:
-        raise RegistryError(listing(f"wrong entries in {path}", faults, "mend the file"))
-    return made
+    return read_definition(path, _faults, _built)
 
 
 def _faults(data: Mapping[str, Any]) -> Iterator[str]:
