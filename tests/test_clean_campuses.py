@@ -129,17 +129,20 @@ def test_a_row_of_the_whole_school_beside_its_campuses_must_be_their_sum(folder)
 
 REFUSED = {
     "the main one without a name": (
-        [EAST, WEST], ["", "西校区"], "found students 600 without a campus, 250 of 西校区; expected a campus in each row, of the main one too"
+        [EAST, WEST], ["", "西校区"],
+        "found students 600 without a campus, 250 of 西校区; expected a campus in each row, of the main one too",
     ),
     "an empty figure": (
         [EAST, WEST | {"teaching_area_m2": ""}], ["东校区", "西校区"],
         "found teaching_area_m2 of 西校区 is empty; expected a figure of each campus, 0 or * where it has none",
     ),
     "another kind of owner": (
-        [EAST, WEST | {"ownership": "民办"}], ["东校区", "西校区"], "found ownership is 民办 at 西校区; expected 公办, as at 东校区 in returns/2020学年_小学.xlsx, sheet 基本情况, cell D5"
+        [EAST, WEST | {"ownership": "民办"}], ["东校区", "西校区"],
+        "found ownership is 民办 at 西校区; expected 公办, as at 东校区 in returns/2020学年_小学.xlsx, sheet 基本情况, cell D5",
     ),
     "another name": (
-        [EAST, WEST | {"school_name": "别的小学"}], ["东校区", "西校区"], "found school_name is 别的小学 at 西校区; expected 采荷小学, as at 东校区"
+        [EAST, WEST | {"school_name": "别的小学"}], ["东校区", "西校区"],
+        "found school_name is 别的小学 at 西校区; expected 采荷小学, as at 东校区",
     ),
     "no campus": ([EAST, WEST], None, "schools that stand twice (1):"),
     "one campus twice": ([EAST, WEST], ["东校区", "东校区"], "schools that stand twice (1):"),
@@ -157,7 +160,8 @@ def test_a_figure_that_a_sheet_gives_for_one_campus_alone_is_refused(folder):
     rest = [key for key in COLUMNS if key not in ("books", "multimedia_rooms")]
     rows, merged = grid([EAST, WEST], rest)
     rows = [[*row, more] for row, more in zip(rows, [None, None, "校区", None, "东校区", "西校区"], strict=True)]
-    second = grid([EAST | {"school_name": "采荷小学（东校区）", "books": 7}], ["school_id", "school_name", "books", "multimedia_rooms"])  # fmt: skip
+    east = EAST | {"school_name": "采荷小学（东校区）", "books": 7}
+    second = grid([east], ["school_id", "school_name", "books", "multimedia_rooms"])
     (folder / BOOK).write_bytes(workbook({"基本情况": (rows, merged), "条件": second}))
     assert "found no books of 西校区; expected a figure of each campus" in fault()
 
