@@ -138,7 +138,7 @@ REFUSED = {
     ),
     "another kind of owner": (
         [EAST, WEST | {"ownership": "民办"}], ["东校区", "西校区"],
-        "found ownership is 民办 at 西校区; expected 公办, as at 东校区 in returns/2020学年_小学.xlsx, sheet 基本情况, cell D5",
+        f"found ownership is 民办 at 西校区; expected 公办, as at 东校区 in {BOOK}, sheet 基本情况, cell D5",
     ),
     "another name": (
         [EAST, WEST | {"school_name": "别的小学"}], ["东校区", "西校区"],
