@@ -1,10 +1,12 @@
 """Collection sheets in every layout and format that bureaus circulate, and files that are no returns at all."""
 
+import contextlib
 import csv
 import io
 
 import pandas as pd
 import pytest
+from old_writer import old_workbook
 from returns_builder import FORM, columns_of, district, grid, school, workbook
 from test_clean import stored_cells
 
@@ -12,7 +14,7 @@ from planlib import paths, schema
 from planlib.clean import FaultyData, clean_district
 from planlib.clean.convert import read_cell
 from planlib.clean.kinds import decoded
-from planlib.clean.read import read_workbook
+from planlib.clean.read import Sheet, read_workbook
 from planlib.errors import DataError
 from planlib.registry import phrase
 
@@ -381,3 +383,32 @@ def test_tables_that_touch_are_refused_and_their_years_must_agree(folder):
     below = (one[0] + later[0], one[1] + [(a + 5, b, c + 5, d, text) for a, b, c, d, text in later[1]])
     (folder / BOOK).write_bytes(workbook({"基本情况": below}))
     assert "found 2020 and 2021; expected one school year in the workbook" in fault()
+
+
+def test_errors_in_an_old_workbook_are_faults_with_their_cells(folder):
+    rows, _ = grid(
+        [school(books="#DIV/0!"), school("S0002", computers="#N/A")], columns_of("primary"), unit_line=""
+    )
+    rows[2] = [FORM.columns[c if isinstance(c, str) else c[1]].headers[0] for c in columns_of("primary")]
+    cover = Sheet("说明", [["#REF!"]], is_hidden=True)
+    (folder / "returns/a.xls").write_bytes(old_workbook([cover, Sheet("基本情况", [*rows[:3], *rows[4:]])]))
+    said = fault()
+    assert "cells without a usable value (an error, or a formula that was never computed) (3):" in said
+    assert "returns/a.xls, sheet 说明, cell A1: found #REF!" in said
+    assert "returns/a.xls, sheet 基本情况, cell AC4: found #DIV/0!" in said
+    assert "returns/a.xls, sheet 基本情况, cell AD5: found #N/A" in said
+
+
+def test_errors_in_an_old_workbook_of_another_program_are_found():
+    """It holds formulas with an error as stored result (LibreOffice 7.4)."""
+    first, second = read_workbook((OLD_BOOK.parent / "errors.xls").read_bytes())
+    assert first.lost == (("A1", "#DIV/0!"),)
+    assert second.lost == (("AC5", "#DIV/0!"), ("AB6", "#VALUE!"), ("AC6", "#N/A"))
+
+
+@pytest.mark.parametrize("at", [44, 48, 60, 68, 76, 512, 1024, 2000])
+def test_an_old_workbook_that_does_not_hold_together_is_a_message(at):
+    content = old_workbook([Sheet("表", [["学校标识码"] * 300] * 30)])
+    broken = content[:at] + bytes([255, 254, 7, 1] * 4) + content[at + 16 :]
+    with contextlib.suppress(DataError):
+        assert read_workbook(broken)

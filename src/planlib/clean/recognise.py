@@ -113,7 +113,9 @@ def _side_by_side(sheet: Sheet, form: Form) -> list[tuple[Sheet, range]]:
     """Return the tables beside each other with their columns, or nothing where there is one alone."""
     anchor = _anchor(sheet, form)
     heads = [] if anchor is None else sheet.rows[anchor[0] : anchor[0] + _HEADS_APART]
-    found = {c for row in heads for c, v in enumerate(row) if isinstance(v, str) and form.column_of(v) == "school_id"}
+    found = {
+        c for row in heads for c, v in enumerate(row) if isinstance(v, str) and form.column_of(v) == "school_id"
+    }
     if anchor is None or len(found) < 2:
         return []
     width = max(map(len, sheet.rows))
