@@ -92,13 +92,15 @@ def _refuse_strangers(plan: Plan, tables: Mapping[str, pd.DataFrame]) -> None:
 def _refuse_beyond_bounds(series: pd.DataFrame, observations: pd.DataFrame) -> None:
     """Refuse values that the series cannot have: a share above 100 percent, a count below 0."""
     rows = observations.merge(series[["series_id", "lower_bound", "upper_bound"]], on="series_id")
-    low, high = (rows[name].astype("float64") for name in ("lower_bound", "upper_bound"))
-    known = low.map("{:g}".format)
-    rows["expected"] = np.where(high.isna(), "at least " + known, known + " to " + high.map("{:g}".format))
-    wrong = rows[(rows["value"] < low) | (rows["value"] > high)]
+    wrong = rows[(rows["value"] < rows["lower_bound"]) | (rows["value"] > rows["upper_bound"])]
     faults = [
-        f"{row.file}, line {row.line}: {row.series_id} is {row.value:g}, expected {row.expected}"
-        for row in wrong.itertuples()
+        f"{row.file}, line {row.line}: {row.series_id} is {row.value:g}, expected "
+        + (
+            f"at least {row.lower_bound:g}"
+            if np.isnan(row.upper_bound)
+            else f"{row.lower_bound:g} to {row.upper_bound:g}"
+        )
+        for row in wrong.astype({"upper_bound": "float64"}).itertuples()
     ]
     if faults:
         raise DataError(listing("values that their series cannot have", faults, "mend the value, or its unit"))
