@@ -78,7 +78,7 @@ TABLES: Mapping[str, Table] = {
     for table in (
         _table(
             "schools",
-            "school_id stage year school_name school_type ownership area education_group opened_year is_inclusive "
+            "school_id stage year school_name school_type ownership area education_group campuses opened_year is_inclusive "
             "kindergarten_grade is_standardised modern_school_year brand_count classes students entrants staff "
             "teachers teachers_above_required_degree postgraduate_teachers backbone_teachers sports_arts_teachers "
             "senior_title_teachers master_teachers psychology_teachers teaching_area_m2 gym_area_m2 "

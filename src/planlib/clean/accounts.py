@@ -1,5 +1,6 @@
 """The account of cells: where every cell that holds something went. None may be missing."""
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,6 +10,7 @@ from planlib.clean.issues import Issue
 from planlib.clean.recognise import KINDS
 
 _AT = ["file", "sheet", "cell"]
+_ADDEND = re.compile(r"(?:\[(.*?)\](.*?)!)?([A-Z]+\d+)(?:\+|$)")
 _MOVED = ["value", "repeated", "not_applicable", "issue"]
 
 
@@ -62,7 +64,7 @@ def _went(held: pd.DataFrame, lineage: pd.DataFrame) -> np.ndarray:
     """Return the kind of each cell of a school, ``""`` for one that went nowhere."""
     cells = lineage["cell"].astype("str")
     if cells.str.contains("+", regex=False).any():  # a figure added up was born in several cells
-        lineage = lineage.assign(cell=cells.str.split("+")).explode("cell")
+        lineage = _of_one_cell(lineage)
     went = np.where(_in(held, lineage, _AT), "value", "").astype(object)
     rest = held[went == ""]  # few, and they take longer to look up
     is_known = _in(rest, lineage, ["school_id", "year", "column"])
@@ -73,6 +75,18 @@ def _went(held: pd.DataFrame, lineage: pd.DataFrame) -> np.ndarray:
         default="",
     )
     return went
+
+
+def _of_one_cell(lineage: pd.DataFrame) -> pd.DataFrame:
+    """Return one row for each cell of a figure added up; one of another sheet says so: ``[file]sheet!A1``."""
+    is_far = lineage["cell"].str.contains("!", regex=False)
+    near = lineage[~is_far].assign(cell=lineage["cell"].str.split("+")).explode("cell")
+    far = [
+        {**row, "file": found[1] or row["file"], "sheet": found[2] or row["sheet"], "cell": found[3]}
+        for row in lineage[is_far].to_dict("records")
+        for found in _ADDEND.finditer(row["cell"])
+    ]
+    return pd.concat([near, pd.DataFrame(far, columns=near.columns)], ignore_index=True) if far else near
 
 
 def _in(held: pd.DataFrame, lineage: pd.DataFrame, keys: Sequence[str]) -> np.ndarray:

@@ -274,7 +274,7 @@ def duplicates(values: pd.DataFrame) -> tuple[pd.DataFrame, list[Issue]]:
     The same text in several sheets of a workbook (code, name) is a repetition, not a fault. A school that stands twice
     with the same figures was sent twice: that is noted; with other figures it is a fault that names both places.
     """
-    keys = ["school_id", "year", "stage", "column"]
+    keys = ["school_id", "year", *(["campus"] if "campus" in values else []), "stage", "column"]
     values = _without_blank_rows(values, keys)
     again = values[values.duplicated(keys, keep=False)]
     first = again.groupby(keys, sort=False)[["file", "sheet", "cell", "row", "number", "text"]].transform("first")
