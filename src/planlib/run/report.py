@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime as dt
+import gc
 import shutil
 import sys
 import uuid
@@ -193,10 +194,11 @@ class _Run:
             shutil.rmtree(self.staging.parent, ignore_errors=True)
 
     def _execute(self, progress: Callable[[str, int, int], None]) -> None:
-        from planlib.run.execute import code_cells, execute
+        from planlib.run.execute import COLLECT, code_cells, execute
         from planlib.run.formats import write_formats
         from planlib.run.page import strip
 
+        gc.set_threshold(*COLLECT)
         chosen, stem = self.request.parameters, self.request.stem
         source = paths.notebooks() / f"{params.NOTEBOOKS[self.request.name].file}.ipynb"
         target = self.staging / f"{stem}.ipynb"
