@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from matplotlib import patheffects
 from matplotlib.artist import Artist
@@ -169,8 +168,8 @@ def render(figure: Figure) -> bytes:
     canvas.draw()
     # no transparency: a seventh less to store, and for whoever shows it; level 3 packs flat colours best and fast
     stream = io.BytesIO()
-    image = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
-    image.save(stream, "png", dpi=(figure.dpi, figure.dpi), compress_level=3)
+    image = Image.frombuffer("RGBA", canvas.get_width_height(), canvas.buffer_rgba(), "raw", "RGBA", 0, 1)
+    image.convert("RGB").save(stream, "png", dpi=(figure.dpi, figure.dpi), compress_level=3)
     return stream.getvalue()
 
 
