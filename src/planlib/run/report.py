@@ -5,6 +5,7 @@ import datetime as dt
 import gc
 import shutil
 import sys
+import unicodedata
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -262,6 +263,23 @@ def _point(request: Request) -> Path | None:
     return shelf / entry["run_id"] if entry and (shelf / entry["run_id"]).is_dir() else None
 
 
+def cut(text: str) -> str:
+    """Cut a line to what the terminal shows in one row: a longer one would break and not be drawn over.
+
+    Examples
+    --------
+    >>> cut("mid-term")
+    'mid-term'
+    """
+    left, kept = shutil.get_terminal_size().columns - 1, 0
+    for character in text:
+        left -= 2 if unicodedata.east_asian_width(character) in "WF" else 1
+        if left < 0:
+            return text[:kept]
+        kept += 1
+    return text
+
+
 def _progress(stem: str) -> Callable[[str, int, int], None]:
     """Return a progress writer: a bar that moves on a terminal, quiet lines elsewhere."""
     moving = sys.stderr.isatty()
@@ -269,8 +287,7 @@ def _progress(stem: str) -> Callable[[str, int, int], None]:
     def show(heading: str, number: int, count: int) -> None:
         if moving:
             done = round(20 * (number - 1) / count)
-            width = shutil.get_terminal_size().columns // 2  # a Chinese character takes two columns
-            text = f"[{'#' * done}{'.' * (20 - done)}] {number}/{count} {heading}"[: width - 1]
+            text = cut(f"[{'#' * done}{'.' * (20 - done)}] {number}/{count} {heading}")
             print(f"\r\033[K{text}", end="\n" if number == count else "", file=sys.stderr, flush=True)
         elif number in (1, count):
             print(f"{stem}: {number}/{count} {heading}", file=sys.stderr, flush=True)
