@@ -271,12 +271,11 @@ def cut(text: str) -> str:
     >>> cut("mid-term")
     'mid-term'
     """
-    left, kept = shutil.get_terminal_size().columns - 1, 0
-    for character in text:
+    left = shutil.get_terminal_size().columns - 1
+    for kept, character in enumerate(text):
         left -= 2 if unicodedata.east_asian_width(character) in "WF" else 1
         if left < 0:
             return text[:kept]
-        kept += 1
     return text
 
 
