@@ -156,9 +156,7 @@ def _save(path: Path, file: Path, begun: dt.datetime, runs: list[dict[str, Any]]
     return {**summary, "path": path}
 
 
-def _results(
-    packs: list[dict[str, Any]], jobs: int, cold: bool
-) -> Generator[tuple[int | None, dict[str, Any]]]:
+def _results(packs: list[dict[str, Any]], jobs: int, cold: bool) -> Generator[tuple[int | None, dict[str, Any]]]:
     """Yield the number of each run with what is new of it: that it runs, then what came of it; none once a second."""
     pool = Pool(cold)
     waiting, working = deque(range(len(packs))), dict[int, tuple[_Worker, float]]()
