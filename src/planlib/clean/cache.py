@@ -13,6 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.feather as feather
 
+from planlib.clean import frames
 from planlib.clean.workbook import Parsed, framed
 
 _PARTS = ("cells", "extra", "sheets", "issues")
@@ -83,12 +84,10 @@ def labelled(parsed: Parsed, file: str, digest: str) -> dict[str, pd.DataFrame]:
 
 def joined(chunks: list[dict[str, pd.DataFrame]]) -> dict[str, pd.DataFrame]:
     """Return the frames of many workbooks as one frame of each kind, ordered by file."""
-    return {part: _in_order([chunk[part] for chunk in chunks]) for part in _PARTS}
-
-
-def _in_order(frames: list[pd.DataFrame]) -> pd.DataFrame:
-    held = [frame for frame in frames if len(frame)] or frames[:1]
-    frame = pd.concat(held, ignore_index=True) if len(held) > 1 else held[0].reset_index(drop=True)
+    made = {part: frames.stacked([chunk[part] for chunk in chunks]) for part in _PARTS}
     # Files are read in order: only what is new beside what was kept needs sorting, which copies everything.
-    in_order = frame["file"].is_monotonic_increasing
-    return frame if in_order else frame.sort_values("file", kind="stable", ignore_index=True)
+    for part, frame in made.items():
+        at = frame["file"].cat.codes if part == "cells" else frame["file"]
+        if not at.is_monotonic_increasing:
+            made[part] = frame.sort_values("file", kind="stable", ignore_index=True)
+    return made

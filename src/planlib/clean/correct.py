@@ -23,6 +23,7 @@ ACTIONS = ("drop", "override", "scale", "flag")
 
 _KEYS = {"what", "where", "action", "value", "expect", "reason", "who", "date", "evidence"}
 _NEEDED = ("what", "where", "action", "reason", "who")
+_MENDED = ("school_id", "text", "step", "state")
 _PLACES = ({"file", "sheet", "cell"}, {"school_id", "year"}, {"school_id", "year", "column"})
 _PLACES_OF_CELLS = (*_PLACES, {"school_id", "year", "column", "stage"})
 _TABLE_OF_FILE = {f"{name}.csv": table for name, table in schema.TABLES.items() if table.is_collected}
@@ -183,11 +184,12 @@ def correct_cells(cells: pd.DataFrame, corrections: Corrections, form: Form) -> 
         correction leaves an issue: a note, a warning (flag), or an error if it does not fit.
     """
     result = cells.assign(read=cells["number"], is_dropped=False)
-    issues: list[Issue] = []
-    for entry in corrections.entries:
-        if not entry.is_of_line:
-            issues += _apply_to_cells(result, entry, form)
-    return result, issues
+    entries = [entry for entry in corrections.entries if not entry.is_of_line]
+    if not entries:
+        return result, []
+    result = result.astype(dict.fromkeys(_MENDED, "str"))  # what is written is perhaps none of the words known
+    issues = [issue for entry in entries for issue in _apply_to_cells(result, entry, form)]
+    return result.astype(dict.fromkeys(_MENDED, "category")), issues
 
 
 def _apply_to_cells(cells: pd.DataFrame, entry: Correction, form: Form) -> list[Issue]:

@@ -211,13 +211,14 @@ def _read_workbooks(folder: _Folder, form: Form, progress: Progress) -> dict[str
     kept = cache.load(place, folder.code, wanted)
     fresh = [file for file in wanted if file not in cache.files(kept)]
     chunks = [framed([]), *([kept] if kept else [])]
-    layouts, batch = Layouts(), []
+    layouts, batch, held = Layouts(), [], 0
     for done, file in enumerate(fresh, 1):
         batch.append((_read_one(folder, file, wanted[file], form, layouts), file, wanted[file]))
+        held += sum(map(len, batch[-1][0].cells["row"])) + len(batch[-1][0].extra)
         # Frames are made for many files at once; lists of too many cells would fill the memory.
-        if done == len(fresh) or sum(len(one.cells["cell"]) + len(one.extra) for one, _, _ in batch) > _BATCH:
+        if done == len(fresh) or held > _BATCH:
             chunks.append(framed(batch))
-            batch = []
+            batch, held = [], 0
         progress(done, len(fresh), file)
     parts = cache.joined(chunks)
     if fresh or len(wanted) != len(cache.files(kept)):
