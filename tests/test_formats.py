@@ -85,7 +85,7 @@ def annex(tmp_path):
 
 def test_the_annex_has_typed_values_equal_to_the_frame(annex):
     rows = CalamineWorkbook.from_path(str(annex)).get_sheet_by_index(1).to_python(skip_empty_area=False)
-    assert rows[0][0] == "学校/情况: 表"
+    assert rows[0][0] == "表1　学校/情况: 表"
     assert rows[1][0].startswith("模拟数据")
     assert rows[3] == ["学校", "预计在校生（人）", "进度", "开学", "现值", "学校标识码", "单位"]
     assert rows[4] == [FRAME["school_name"][0], 1234, 0.4213, dt.date(2021, 9, 1), 3.133, "S1", "万人"]
@@ -138,7 +138,7 @@ def long_report(tmp_path_factory):
         rows.assign(**{f"note{n}": "一段不短的说明文字，要占一整列" for n in range(6)}), "zh", most=99
     )
     with style():
-        picture = sheet(9.0, 14.0, "高图", "zh").picture("一句说明", FRAME)
+        picture = sheet(9.0, 14.0, "高图", "zh").picture("一句说明", FRAME, "status_overview")
     told = narrative.Text([("h1", "《某市某区教育事业“十四五”发展规划》实施情况中期评估报告"), ("p", "正文。")])
     folder = tmp_path_factory.mktemp("long")
     write_formats(notebook_of(told, table(), wide, picture), folder, "r", MANIFEST, FORMATS)
@@ -200,6 +200,46 @@ def test_every_style_of_the_word_document_names_a_chinese_font(long_report):
     assert "altName" in table
 
 
+def test_tables_and_figures_carry_one_count_in_every_format(long_report):
+    expected = ["表1　学校/情况: 表", "表2", "图1　主要指标完成情况"]
+    page = lxml.html.parse(str(long_report / "r.html"))
+    shown = page.xpath("//caption|//figcaption")
+    assert [element.text_content() for element in shown] == expected
+    assert [element.getprevious().tag if element.tag == "figcaption" else "above" for element in shown][2] == "img"
+    document = Document(long_report / "r.docx")
+    styles = ("Table Caption", "Image Caption")
+    assert [p.text for p in document.paragraphs if p.style.name in styles] == expected
+    pdf = re.sub(r"\s", "", "".join(page.extract_text() for page in PdfReader(long_report / "r.pdf").pages))
+    assert all(re.sub(r"\s", "", words) in pdf for words in expected)
+    sheets = CalamineWorkbook.from_path(str(long_report / "r.xlsx")).sheet_names
+    assert sheets[1:] == ["表1 学校 情况 表", "表2 第3章", "图1 主要指标完成情况"]
+
+
+def test_the_contents_of_the_word_document_need_no_update(long_report):
+    document = Document(long_report / "r.docx")
+    headings = [p.text for p in document.paragraphs if p.style.name in ("Heading 1", "Heading 2")]
+    place = document.element.body.find(qn("w:sdt"))
+    lines = ["".join(text.text for text in p.iter(qn("w:t"))) for p in place.iter(qn("w:p"))]
+    assert lines == ["目录", *headings]
+    assert [char.get(qn("w:fldCharType")) for char in place.iter(qn("w:fldChar"))] == ["begin", "separate", "end"]
+    anchors = [link.get(qn("w:anchor")) for link in place.iter(qn("w:hyperlink"))]
+    marks = {mark.get(qn("w:name")) for mark in document.element.body.iter(qn("w:bookmarkStart"))}
+    assert set(anchors) <= marks
+    # what would make Word ask before it opens
+    assert "updateFields" not in document.settings.element.xml
+    assert "w:dirty" not in document.element.xml
+
+
+def test_a_brief_report_is_two_pages_of_narrow_margins_without_contents(tmp_path):
+    notebook = notebook_of(table())
+    notebook.metadata["is_brief"] = True
+    write_formats(notebook, tmp_path, "r", MANIFEST, ["docx"])
+    document = Document(tmp_path / "r.docx")
+    assert document.element.body.find(qn("w:sdt")) is None
+    assert document.sections[0].left_margin.mm < 20
+    assert document.styles["Body Text"].font.size.pt < 10
+
+
 def test_tables_and_figures_of_the_word_document_fit_and_speak(long_report):
     document = Document(long_report / "r.docx")
     for found in document.tables:
@@ -215,9 +255,9 @@ def test_tables_and_figures_of_the_word_document_fit_and_speak(long_report):
 def test_the_shipped_references_are_what_their_script_makes():
     script = runpy.run_path(str(ROOT / "tools" / "reference.py"))
     layout = load_definitions("document")
-    for language in ("zh", "en"):
-        shipped = (paths.PACKAGE / "run" / f"reference-{language}.docx").read_bytes()
-        assert script["reference"](layout, language) == shipped
+    for kind in ("zh", "en", "zh_brief", "en_brief"):
+        shipped = (paths.PACKAGE / "run" / f"reference-{kind.replace('_', '-')}.docx").read_bytes()
+        assert script["reference"](layout, kind) == shipped
 
 
 def test_a_character_without_glyph_is_refused_by_name(tmp_path):
@@ -316,8 +356,11 @@ def test_nothing_in_the_page_or_the_document_runs_or_loads(hostile):
         for name in ("src", "href"):
             assert element.get(name, "#").startswith(("#", "data:image/png;base64,"))
     assert "<m:oMath" not in document
-    assert "w:hyperlink" not in document
-    assert "instrText" not in document
+    # the list of contents is the only field, and leads nowhere else
+    assert re.findall(r"<w:instrText[^>]*>(.*?)</w:instrText>", document) == [r' TOC \o "1-2" \n \h \z \u ']
+    assert set(re.findall(r"<w:hyperlink (.*?)>", document)) == {
+        f'w:anchor="_Toc{number:09d}" w:history="1"' for number in range(1, document.count("<w:hyperlink ") + 1)
+    }
 
 
 def test_a_long_title_breaks_where_a_quotation_ends(tmp_path):

@@ -6,10 +6,11 @@ import nbformat
 import pandas as pd
 import pytest
 
-from planlib import cli, narrative, schema
-from planlib.columns import TABLE_MIME
+from planlib import cli, figures, freshness, narrative, schema
+from planlib.columns import FIGURE_MIME, TABLE_MIME
 from planlib.district import Evaluation, open_district, origins
 from planlib.errors import UsageError
+from planlib.run.manifest import run_folder
 from planlib.run.published import find_cell
 
 
@@ -33,17 +34,27 @@ def tables(report):
     ]
 
 
+@pytest.fixture(scope="module")
+def pictures(report):
+    counts = figures.status_overview(report.counts, "zh")
+    place = report.district
+    return [counts, figures.balance_by_year(place.balance, place.standard.caps, place.composite_targets, "zh")]
+
+
 @pytest.fixture
-def folder(tables, tmp_path):
+def folder(tables, pictures, tmp_path):
     """A report's folder with the tables as the run leaves them."""
     cells = []
-    for table in tables:
-        data = {TABLE_MIME: table._repr_mimebundle_()[TABLE_MIME]}
+    for shown in [*tables, *pictures]:
+        bundle = shown._repr_mimebundle_()
+        bundle = bundle[0] if isinstance(bundle, tuple) else bundle
+        data = {mime: bundle[mime] for mime in (TABLE_MIME, FIGURE_MIME) if mime in bundle}
         output = nbformat.v4.new_output("execute_result", data=data, metadata={}, execution_count=1)
         cells.append(nbformat.v4.new_code_cell("x", outputs=[output]))
     nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "a.ipynb")
     made = {"district": "shangcheng", "cutoff": "2022-12-31", "year": 2023, "language": "zh"}
-    (tmp_path / "run.json").write_text(json.dumps({"parameters": made, "report": "midterm"}), encoding="utf-8")
+    told = {"parameters": made, "report": "midterm", "input_files": freshness.input_files("shangcheng")}
+    (tmp_path / "run.json").write_text(json.dumps(told), encoding="utf-8")
     return tmp_path
 
 
@@ -172,7 +183,10 @@ def test_all_cells_of_a_figure_can_be_written_to_a_file(folder, tmp_path, capsys
 @pytest.mark.parametrize(
     ("address", "said"),
     [
-        ("table 99, row x, y", "No tables are called 'table 99'. There are:\n  table 1: 主要指标进展情况"),
+        (
+            "table 99, row x, y",
+            "No tables or figures are called 'table 99'. There are:\n  table 1: 主要指标进展情况",
+        ),
         ("table 3, row 综合差异系数, 2022", "2 cells of table 3"),
         ("table 3, row 小卖部, 2022", "No cells of table 3"),
     ],
@@ -184,10 +198,59 @@ def test_an_address_that_names_nothing_or_two_cells_lists_what_there_is(folder, 
     assert "To do: name one" in str(refused.value)
 
 
-@pytest.mark.parametrize("word", ["figure 5", "图 5"])
-def test_a_figure_has_no_cells_and_its_data_are_in_the_annex(folder, word):
-    with pytest.raises(UsageError, match="only cells of tables can be traced"):
-        find_cell(folder, f"{word}, row 综合差异系数, 2022")
+@pytest.mark.parametrize("word", ["figure 2", "图2", "图 2　校际差异系数历年变化"])
+def test_a_figure_is_traced_by_the_values_it_was_drawn_from(folder, word, capsys):
+    assert cli.main(["trace", str(folder), f"{word}, row 2022 小学段 composite, 差异系数"]) == 0
+    said = capsys.readouterr().out
+    assert "图2　校际差异系数历年变化 · 差异系数: 0.31" in said
+    assert "returns/2022学年_小学.xlsx | 教师 | F5" in said
+
+
+def test_a_table_is_named_as_it_is_printed(folder):
+    found = {
+        find_cell(folder, f"{word}, row 综合差异系数, 小学段 2022").shown
+        for word in ("表 3", "表3　校际", "Table 3")
+    }
+    assert found == {"0.307"}
+
+
+def test_a_count_has_no_cell_of_its_own_and_says_what_to_trace(folder, capsys):
+    assert cli.main(["trace", str(folder), "图 1, row 滞后, 合计"]) == 2
+    assert "counts or adds up rows of other tables" in capsys.readouterr().err
+
+
+def test_a_number_of_a_sentence_shows_the_cells_that_print_it(folder):
+    with pytest.raises(UsageError, match="is a number in a text") as refused:
+        find_cell(folder, "0.307")
+    addresses = [line.strip().strip('"') for line in str(refused.value).splitlines() if line.startswith("  ")]
+    assert "table 3, row 综合差异系数, 小学段 2022" in addresses
+    assert all("0.307" in find_cell(folder, address).shown for address in addresses)
+    with pytest.raises(UsageError, match="give the number alone"):
+        find_cell(folder, "0.999")
+
+
+def test_a_trace_warns_when_files_are_not_those_of_the_report(folder, capsys):
+    address = "table 3, row 综合差异系数, 小学段 2022"
+    assert cli.main(["trace", str(folder), address]) == 0
+    assert capsys.readouterr().err == ""
+    told = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    told["input_files"]["births.csv"]["sha256"] = "0"
+    del told["input_files"]["finance.csv"]
+    (folder / "run.json").write_text(json.dumps(told), encoding="utf-8")
+    assert cli.main(["trace", str(folder), address]) == 0
+    said = capsys.readouterr().err
+    assert "births.csv: changed" in said
+    assert "finance.csv: added" in said
+    assert "planlib verify" in said
+
+
+def test_the_latest_run_is_taken_of_a_report_s_folder(folder):
+    shelf = folder / "midterm-2023"
+    for run_id in ("20260101T000000000Z-aaaaaa", "20260102T000000000Z-aaaaaa"):
+        (shelf / run_id).mkdir(parents=True)
+        (shelf / run_id / "run.json").write_text("{}", encoding="utf-8")
+    assert run_folder(shelf).name == "20260102T000000000Z-aaaaaa"
+    assert run_folder(folder) == folder
 
 
 @pytest.mark.parametrize("words", ["row 综合差异系数, 国家上限", "row 小卖部, 2022", ""])

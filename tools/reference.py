@@ -25,18 +25,18 @@ TWIPS_PER_MM = 56.6929
 
 
 def main() -> int:
-    """Write one document a language into the package."""
+    """Write the documents into the package: for each language of full length and brief."""
     layout = load_definitions("document")
-    for language in ("zh", "en"):
-        target = paths.PACKAGE / "run" / f"reference-{language}.docx"
-        target.write_bytes(reference(layout, language))
+    for kind in ("zh", "en", "zh_brief", "en_brief"):
+        target = paths.PACKAGE / "run" / f"reference-{kind.replace('_', '-')}.docx"
+        target.write_bytes(reference(layout, kind))
         print(target.name)
     return 0
 
 
-def reference(layout: dict[str, Any], language: str) -> bytes:
-    """Return the document for a language."""
-    document, own = Document(), layout[language]
+def reference(layout: dict[str, Any], kind: str) -> bytes:
+    """Return the document of a kind: ``zh``, ``en``, ``zh_brief``, ``en_brief``."""
+    document, own, language = Document(), layout[kind], kind[:2]
     for style in list(document.styles):
         if style.name not in KEPT:
             style.delete()
@@ -87,7 +87,7 @@ def _defaults(document: Any, fonts: dict[str, Any], body: dict[str, Any], langua
 
 
 def _style(document: Any, name: str, how: dict[str, Any], fonts: dict[str, Any]) -> None:
-    style = document.styles.add_style(name, WD_STYLE_TYPE.PARAGRAPH, builtin=name not in {"Note"})
+    style = document.styles.add_style(name, WD_STYLE_TYPE.PARAGRAPH, builtin=name not in {"Note", "Small Table"})
     style.base_style = document.styles["Normal"]
     style.hidden, style.quick_style = False, True
     style.font.size, style.font.bold = Pt(how["size"]), how.get("bold", False)
@@ -107,6 +107,8 @@ def _style(document: Any, name: str, how: dict[str, Any], fonts: dict[str, Any])
     if count := how.get("first_line"):  # by characters for Word, by length for others
         twips = round(count * how["size"] * 20)
         _append(properties, f'<w:ind {{ns}} w:firstLineChars="{count * 100}" w:firstLine="{twips}"/>')
+    if how.get("left"):
+        _append(properties, f'<w:ind {{ns}} w:left="{round(how["left"] * how["size"] * 20)}"/>')
     if how.get("closer"):
         closer = OxmlElement("w:spacing")
         closer.set(qn("w:val"), str(round(-how["closer"] * 20)))

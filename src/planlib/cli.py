@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from planlib import __version__
-from planlib.errors import DataError, PlanlibError, UsageError
+from planlib.errors import DataError, PlanlibError, UsageError, listing
 from planlib.params import DEFAULTS, LANGUAGES, NOTEBOOKS, REPORTS, resolve
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ def _add_checks(commands: Any) -> None:
         "words",
         nargs="+",
         help="of a district: table, what names the row (year, school, series …), column; of a report: "
-        "'table 3, row 小学, 2023'",
+        "'table 3, row 小学, 2023' or 'figure 2, …' (表 3, 图 2); a number alone shows the cells that print it",
     )
     trace.add_argument("--stage", help="where a school has several stages")
     trace.add_argument("--all", action="store_true", help="every cell; without it ten, and the rest counted")
@@ -152,7 +152,7 @@ def _add_checks(commands: Any) -> None:
     verify = commands.add_parser(
         "verify", help="make a published report again and explain what differs (复核报告)"
     )
-    verify.add_argument("folder", type=Path, help="the folder of one run, with its run.json")
+    verify.add_argument("folder", type=Path, help="the folder of one run, or the one above it for the latest run")
     verify.add_argument("--from-processed", action="store_true", help="take the processed tables as they are")
     verify.set_defaults(run=_verify)
 
@@ -298,12 +298,26 @@ def _trace(parsed: argparse.Namespace) -> int:
 
 
 def _trace_report(parsed: argparse.Namespace, folder: Path) -> tuple["Origin", tuple[str, str]]:
-    from planlib.district import open_district
+    from planlib.district import open_district, origins
+    from planlib.run.manifest import changed_files
     from planlib.run.published import find_cell
 
     cell = find_cell(folder, ", ".join(parsed.words))
-    place = open_district(cell.parameters["district"], cell.parameters["cutoff"])
-    print(f"{cell.report} {cell.parameters['year']} · {cell.table} · {cell.header}: {cell.shown}")
+    told = cell.manifest["parameters"]
+    changed = changed_files(cell.manifest)
+    if changed:
+        hint = f"planlib verify {folder} says what it changes in the report; the cells below are those of today"
+        print(
+            listing(f"warning: {told['district']} has changed since the report was made", changed, hint),
+            file=sys.stderr,
+        )
+    place = open_district(told["district"], told["cutoff"])
+    print(f"{cell.manifest['report']} {told['year']} · {cell.table} · {cell.header}: {cell.shown}")
+    if not origins.is_traceable(cell.row):
+        raise UsageError(
+            f"{cell.table}, {cell.header}: this counts or adds up rows of other tables.\n"
+            "To do: trace one of the rows it counts, in another table of its chapter."
+        )
     return place.origin(cell.row, cell.column), (cell.header, cell.shown)
 
 

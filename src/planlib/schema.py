@@ -80,7 +80,7 @@ TABLES: Mapping[str, Table] = {
     for table in (
         _table(
             "schools",
-            "school_id stage year school_name school_type ownership area education_group opened_year is_inclusive "
+            "school_id stage year school_name school_type ownership area education_group campuses opened_year is_inclusive "
             "kindergarten_grade is_standardised modern_school_year brand_count classes students entrants staff "
             "teachers teachers_above_required_degree postgraduate_teachers backbone_teachers sports_arts_teachers "
             "senior_title_teachers master_teachers psychology_teachers teaching_area_m2 gym_area_m2 "
@@ -513,7 +513,9 @@ def _at(frame: pd.DataFrame, declared: Table, row: int, name: str, what: str) ->
 
 def _with_dtypes(frame: pd.DataFrame, declared: Table) -> pd.DataFrame:
     wanted = {n: _DTYPES[fields()[n].type][0 if n in declared.required else 1] for n in declared.columns}
-    return frame.astype({n: kind for n, kind in wanted.items() if not isinstance(frame[n].dtype, pd.CategoricalDtype)})
+    return frame.astype(
+        {n: kind for n, kind in wanted.items() if not isinstance(frame[n].dtype, pd.CategoricalDtype)}
+    )
 
 
 def _sorted_by_key(frame: pd.DataFrame, declared: Table) -> pd.DataFrame:

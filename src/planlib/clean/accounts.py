@@ -1,5 +1,8 @@
 """The account of cells: where every cell that holds something went. None may be missing."""
 
+import re
+from itertools import chain
+
 import numpy as np
 import pandas as pd
 
@@ -9,6 +12,7 @@ from planlib.clean.issues import Issue
 from planlib.clean.recognise import KINDS
 
 _AT = ["file", "sheet", "cell"]
+_ADDEND = re.compile(r"(?:\[(.*?)\](.*?)!)?([A-Z]+\d+)(?:\+|$)")
 _MOVED = ["value", "repeated", "not_applicable", "issue"]
 
 
@@ -65,7 +69,7 @@ def _went(held: pd.DataFrame, lineage: pd.DataFrame) -> np.ndarray:
     """Return the kind of each cell of a school, ``""`` for one that went nowhere."""
     born = lineage.loc[lineage["raw"] != "", _AT]
     if born["cell"].str.contains("+", regex=False).any():  # a figure added up was born in several cells
-        born = born.assign(cell=born["cell"].str.split("+")).explode("cell")
+        born = _of_one_cell(born)
     went = np.where(_in(held, born, _AT), "value", "").astype(object)
     rest = held[went == ""]  # few, and they take longer to look up
     is_known = _in(rest, lineage, ["school_id", "year", "column"])
@@ -76,6 +80,22 @@ def _went(held: pd.DataFrame, lineage: pd.DataFrame) -> np.ndarray:
         default="",
     )
     return went
+
+
+def _of_one_cell(lineage: pd.DataFrame) -> pd.DataFrame:
+    """Return one row for each cell of a figure added up; one of another sheet says so: ``[file]sheet!A1``."""
+    is_far = lineage["cell"].str.contains("!", regex=False)
+    near = lineage[~is_far]
+    parts = near["cell"].str.split("+")
+    near = near.iloc[np.repeat(np.arange(len(near)), parts.str.len())].assign(
+        cell=list(chain.from_iterable(parts))
+    )
+    far = [
+        {**row, "file": found[1] or row["file"], "sheet": found[2] or row["sheet"], "cell": found[3]}
+        for row in lineage[is_far].to_dict("records")
+        for found in _ADDEND.finditer(row["cell"])
+    ]
+    return frames.stacked([near, pd.DataFrame(far, columns=near.columns)]) if far else near
 
 
 def _in(held: pd.DataFrame, lineage: pd.DataFrame, keys: list[str]) -> np.ndarray:

@@ -23,6 +23,7 @@ _BRACKET = re.compile(r"^(.+)\(([^()]*)\)$")
 _LEVELS = {"school", "stage"}
 _TYPES = {"text", "code", "boolean", "count", "quantity", "year"}
 _BLANKS = {"zero", "empty", "missing", "error"}
+_CAMPUSES = {"sum", "same", "least", "list"}
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,10 @@ class Unit:
 
 @dataclass(frozen=True)
 class Column:
-    """A column a sheet may have: its texts, and how its cells are read; numbers lie from `low` to `high`."""
+    """A column a sheet may have: its texts, and how its cells are read; numbers lie from `low` to `high`.
+
+    `campuses` says what becomes of the figures of several campuses: ``sum``, ``same``, ``least`` or ``list``.
+    """
 
     name: str
     headers: tuple[str, ...]
@@ -48,6 +52,7 @@ class Column:
     school_types: frozenset[str]
     low: float
     high: float
+    campuses: str
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,7 @@ class Form:
     not_applicable: frozenset[str]
     titles: tuple[re.Pattern[str], ...]
     prefixes: tuple[str, ...]
+    campus_names: tuple[re.Pattern[str], ...]
     as_of: str
 
     def split(self, header: Any) -> tuple[str, str]:
@@ -137,7 +143,8 @@ def _form_faults(entries: Mapping[str, Any]) -> list[str]:
             faults.append(f"{name}: not a column of fields.yml")
             continue
         wrong = entry["level"] not in _LEVELS or entry["type"] not in _TYPES or entry["blank"] not in _BLANKS
-        faults += [f"{name}: unknown level, type or blank rule"] if wrong else []
+        wrong = wrong or entry.get("campuses", "same") not in _CAMPUSES
+        faults += [f"{name}: unknown level, type, blank rule or rule of campuses"] if wrong else []
         unit = entry.get("unit")
         if unit is not None and (unit not in units or measured(name) not in units[unit]):
             faults.append(f"{name}: unit {unit} is not one of `units` for {measured(name)}")
@@ -173,6 +180,7 @@ def _built(entries: Mapping[str, Any]) -> Form:
         not_applicable=frozenset(compact(t) for t in entries["not_applicable"]),
         titles=tuple(re.compile(p) for p in entries["year"]["title_patterns"]),
         prefixes=prefixes,
+        campus_names=tuple(re.compile(p) for p in entries["campus_patterns"]),
         as_of=f"{entries['as_of']['month']:02d}-{entries['as_of']['day']:02d}",
     )
 
@@ -192,4 +200,5 @@ def _column(name: str, entry: Mapping[str, Any], entries: Mapping[str, Any], uni
         school_types=frozenset(entry.get("school_types", entries["stages_of_type"])),
         low=-math.inf if field.minimum is None else field.minimum,
         high=math.inf if field.maximum is None else field.maximum,
+        campuses=entry.get("campuses", "sum" if entry["type"] in ("count", "quantity") else "same"),
     )

@@ -5,7 +5,7 @@ Sorted categories sort and group as their words would, at the cost of whole numb
 
 from collections.abc import Iterable, Sequence
 from itertools import chain, groupby
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -23,7 +23,7 @@ class Coded(NamedTuple):
         return len(self.codes)
 
 
-Piece = Coded | np.ndarray | list[Any] | pa.Array
+Piece: TypeAlias = Coded | np.ndarray | list[Any] | pa.Array
 """A part of a column as it was read."""
 
 
@@ -91,7 +91,9 @@ def _words(texts: pd.Series) -> Piece:
 
 def as_texts(frame: pd.DataFrame) -> pd.DataFrame:
     """Return a frame whose categories are texts again; for few rows."""
-    return frame.astype({name: "str" for name, kind in frame.dtypes.items() if isinstance(kind, pd.CategoricalDtype)})
+    return frame.astype(
+        {name: "str" for name, kind in frame.dtypes.items() if isinstance(kind, pd.CategoricalDtype)}
+    )
 
 
 def taken(texts: pd.Series, rule: dict[str, Any], default: Any) -> np.ndarray:

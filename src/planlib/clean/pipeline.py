@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from planlib import freshness, paths, schema, store
-from planlib.clean import cache, correct, resolve, tables
+from planlib.clean import cache, campuses, correct, resolve, tables
 from planlib.clean import issues as issue_list
 from planlib.clean.accounts import account_frame, account_of_csv, account_of_returns
 from planlib.clean.check import check_tables
@@ -288,10 +288,12 @@ def _values(
     """Return one value for each school, year, stage and column, stages without any, and what spoke against it."""
     staged, issues = resolve.with_stages(cells, form)
     issues += resolve.missing_columns(cells, staged, sheets, form, corrections)
-    values, repeated = resolve.duplicates(resolve.with_blanks(resolve.summed(staged, form), form))
+    staged = campuses.with_campuses(resolve.summed(staged, form), form)
+    values, repeated = resolve.duplicates(resolve.with_blanks(staged, form))
+    values, added = campuses.added_up(values, staged, form)
     values, idle = resolve.without_idle_stages(values)
     silent, unknown = resolve.silent_stages(staged, values)
-    return values, silent, issues + repeated + idle + unknown + resolve.names_twice(values)
+    return values, silent, issues + repeated + added + idle + unknown + resolve.names_twice(values)
 
 
 def _collected(

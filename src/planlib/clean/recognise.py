@@ -14,7 +14,7 @@ from planlib.clean.convert import is_blank, raw_text
 from planlib.clean.forms import Column, Form, Unit
 from planlib.clean.issues import Issue
 from planlib.clean.read import Sheet, address
-from planlib.clean.writing import SEPARATOR, compact, era_year, key, tidy
+from planlib.clean.writing import SEPARATOR, era_year, key, tidy
 
 # What a cell that holds something can be.
 KINDS = (

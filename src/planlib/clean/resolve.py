@@ -105,7 +105,7 @@ def with_stages(cells: pd.DataFrame, form: Form) -> tuple[pd.DataFrame, list[Iss
         where they are blank or 0, and are errors otherwise.
     """
     values = cells[(cells["kind"] == "value") & ~cells["is_dropped"] & (cells["school_id"] != "")]
-    values = _with_types(values, form)
+    values = _with_types(values)
     issues = list(_untyped(values))
     by_stage = frames.taken(values["column"], {n: c.level == "stage" for n, c in form.columns.items()}, False)
     values["stage"] = _own_stage(values, by_stage, form)
@@ -121,7 +121,7 @@ def with_stages(cells: pd.DataFrame, form: Form) -> tuple[pd.DataFrame, list[Iss
     return values[~foreign & typed & (~is_open == by_stage)], issues
 
 
-def _with_types(values: pd.DataFrame, form: Form) -> pd.DataFrame:
+def _with_types(values: pd.DataFrame) -> pd.DataFrame:
     """Give every cell the type of its school, as its file says, or else another file of that year."""
     types = values[(values["column"] == "school_type") & (values["text"] != "")]
     words = pd.Index(sorted({"", *types["text"].unique()}), dtype="str")
@@ -146,7 +146,9 @@ def _place(values: pd.DataFrame, keys: list[str]) -> np.ndarray:
 def _own_stage(values: pd.DataFrame, by_stage: np.ndarray, form: Form) -> pd.Categorical:
     """Return the stage of each figure: its header's, or the one that the school's type has alone."""
     said = values["stage"].cat
-    words = pd.Index(sorted({"", *said.categories, *(s for own in form.stages_of_type.values() for s in own)}), dtype="str")
+    words = pd.Index(
+        sorted({"", *said.categories, *(s for own in form.stages_of_type.values() for s in own)}), dtype="str"
+    )
     codes = words.get_indexer(said.categories)[said.codes.to_numpy()]
     single = {t: words.get_loc(stages[0]) for t, stages in form.stages_of_type.items() if len(stages) == 1}
     own = frames.taken(values["school_type"], single, words.get_loc(""))
@@ -240,7 +242,8 @@ def _with_words(steps: pd.Series, where: np.ndarray, said: np.ndarray, words: li
     known = steps.cat.categories.tolist()
     new = [f"{step}; {word}" if step else word for step in known for word in words]
     codes = steps.cat.codes.to_numpy("int64")
-    return frames.column([frames.Coded(np.where(where, len(known) + codes * len(words) + said, codes), known + new)], "category")
+    codes = np.where(where, len(known) + codes * len(words) + said, codes)
+    return frames.column([frames.Coded(codes, known + new)], "category")
 
 
 def without_idle_stages(values: pd.DataFrame) -> tuple[pd.DataFrame, list[Issue]]:
@@ -308,7 +311,7 @@ def duplicates(values: pd.DataFrame) -> tuple[pd.DataFrame, list[Issue]]:
     The same text in several sheets of a workbook (code, name) is a repetition, not a fault. A school that stands twice
     with the same figures was sent twice: that is noted; with other figures it is a fault that names both places.
     """
-    keys = ["school_id", "year", "stage", "column"]
+    keys = ["school_id", "year", *(["campus"] if "campus" in values else []), "stage", "column"]
     values = _without_blank_rows(values, keys)
     figure = pd.Series(schema.row_numbers(values, keys), values.index)
     is_again = figure.duplicated(keep=False)
@@ -456,7 +459,9 @@ def missing_columns(
         Columns that the district does not collect are not missed.
     """
     headed = frames.as_texts(cells[["file", "column", "stage"]].drop_duplicates())
-    headers = {file: frozenset(zip(own["column"], own["stage"], strict=True)) for file, own in headed.groupby("file")}
+    headers = {
+        file: frozenset(zip(own["column"], own["stage"], strict=True)) for file, own in headed.groupby("file")
+    }
     books = set(sheets.loc[sheets["form"] != "", "file"])
     types: dict[tuple[str, int], set[str]] = {}
     for file, year, school_type in zip(*_columns(values, ["file", "year", "school_type"]), strict=True):

@@ -125,7 +125,9 @@ def _no_table(sheets: Sequence[Sheet], form: Form) -> Issue:
     return Issue("error", "no table", found=said, expected=f"a header cell {wanted}")
 
 
-def _collected(recognised: Sequence[Recognised], issues: Sequence[Issue], *chunks: dict[str, list[Piece]]) -> Parsed:
+def _collected(
+    recognised: Sequence[Recognised], issues: Sequence[Issue], *chunks: dict[str, list[Piece]]
+) -> Parsed:
     columns = {name: [piece for chunk in chunks for piece in chunk[name]] for name in CELL_TYPES}
     sheets: dict[str, dict[str, Any]] = {}
     for one in recognised:
@@ -188,8 +190,10 @@ def framed(parsed: Sequence[tuple[Parsed, str, str]]) -> dict[str, pd.DataFrame]
     """
     made = {
         "cells": pd.DataFrame(
-            {name: frames.column([p for one, _, _ in parsed for p in one.cells[name]], kind)
-             for name, kind in CELL_TYPES.items()}
+            {
+                name: frames.column([p for one, _, _ in parsed for p in one.cells[name]], kind)
+                for name, kind in CELL_TYPES.items()
+            }
         ),
         "extra": pd.DataFrame([r for one, _, _ in parsed for r in one.extra], columns=list(EXTRA_TYPES)).astype(
             EXTRA_TYPES
@@ -259,7 +263,9 @@ def _same(word: str, count: int) -> Coded:
 def _addresses(one: Recognised, index: int, rows: Sequence[int]) -> pa.Array:
     stands = [one.origins.get((r, index), (r, 0))[0] for r in rows] if one.origins else rows
     numbers = pc.cast(pc.add(pa.array(stands, pa.int64()), 1), pa.large_string())
-    return pc.binary_join_element_wise(pa.scalar(column_letters(index), numbers.type), numbers, pa.scalar("", numbers.type))
+    return pc.binary_join_element_wise(
+        pa.scalar(column_letters(index), numbers.type), numbers, pa.scalar("", numbers.type)
+    )
 
 
 def _row_stages(one: Recognised, rows: Sequence[int], form: Form) -> list[str]:

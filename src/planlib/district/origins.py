@@ -64,7 +64,7 @@ def origin(place: District, rows: Row | pd.Series | pd.DataFrame, column: str) -
         value = found[0].value if len(found) == 1 else None
         how = list({str(step): step for one in found for step in one.how}.values())
         return Origin(column, value, how, pd.concat([one.cells for one in found], ignore_index=True))
-    row = {str(key): value for key, value in dict(rows).items() if not _is_missing(value)}
+    row = _present(rows)
     for keys, way in _WAYS:
         if set(keys) <= set(row):
             how, cells = way(place, row, column)
@@ -74,6 +74,15 @@ def origin(place: District, rows: Row | pd.Series | pd.DataFrame, column: str) -
         f"The row has none of the keys that lead to a raw file; it has {', '.join(row)}.\n"
         f"To do: keep one of these columns in the frame: {known}."
     )
+
+
+def _present(row: Row | pd.Series) -> dict[str, Any]:
+    return {str(key): value for key, value in dict(row).items() if not _is_missing(value)}
+
+
+def is_traceable(row: Row) -> bool:
+    """Tell whether a row has keys that lead to a raw file; one that only counts other rows has none."""
+    return any(set(keys) <= set(_present(row)) for keys, _ in _WAYS)
 
 
 def select_rows(place: District, table: str, words: Sequence[str]) -> pd.DataFrame:

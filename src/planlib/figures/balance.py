@@ -94,7 +94,7 @@ def balance_by_year(
             axes.set_title(resource_name(resource, language, names), fontsize=9.5)
         for axes in grid[len(resources) :]:
             axes.set_visible(False)
-        return page.picture(_balance_alt(title, rows, stages, language), rows)
+        return page.picture(_balance_alt(title, rows, stages, language), rows, "balance_by_year")
 
 
 def _composite_last(resources: pd.Series) -> list[str]:
@@ -262,7 +262,7 @@ def school_strip(
         labels = [wrap(resource_name(r, language, names), 11) for r in resources]
         grid[0].set_yticks(range(len(resources) - 1, -1, -1), labels)
         grid[0].tick_params(axis="y", labelcolor=INK, labelsize=9)
-        return page.picture(_strip_alt(title, rows, language, names), rows)
+        return page.picture(_strip_alt(title, rows, language, names), rows, "school_strip")
 
 
 def _school_class(rows: pd.DataFrame) -> pd.Series:

@@ -73,7 +73,7 @@ def contributions_chart(
             resource = resource_name(str(panels[stage]["resource"].iloc[0]), language)
             label = capital(word("stage", stage, language))
             axes.set_title(say("contributions_panel", language, stage=label, resource=resource))
-        return page.picture(_contributions_alt(title, panels, language), rows)
+        return page.picture(_contributions_alt(title, panels, language), rows, "contributions_chart")
 
 
 def _largest(rows: pd.DataFrame, language: str) -> pd.DataFrame:
@@ -162,7 +162,7 @@ def before_after_chart(
             _dots(axes, mine)
             axes.set_title(_measured(str(mine["resource"].iloc[0]), stage, language))
             axes.set_xlabel(say("moves_axis", language, schools=len(mine)))
-        return page.picture(_moves_alt(title, rows, stages, language), rows)
+        return page.picture(_moves_alt(title, rows, stages, language), rows, "before_after_chart")
 
 
 def _measured(resource: str, stage: str, language: str) -> str:

@@ -82,7 +82,7 @@ def finance_chart(
             _money_panel(axes, rows, items, language)
         for axes in grid[len(panels) :]:
             axes.set_visible(False)
-        return page.picture(_finance_alt(title, rows, language), rows)
+        return page.picture(_finance_alt(title, rows, language), rows, "finance_chart")
 
 
 def _money_panels(items: pd.Series) -> list[list[str]]:

@@ -123,7 +123,11 @@ def fan_chart(
         for axes in grid[len(shown) :]:
             axes.set_visible(False)
         data = pd.concat([history.assign(part="history"), forecast.assign(part="forecast")])
-        return page.picture(_fan_alt(title, ends, language), data[data["series_id"].isin(shown["series_id"])])
+        kinds = set(shown.get("attribute", ()))
+        what = f"fan_chart_{kinds.pop()}" if len(kinds) == 1 else "fan_chart"
+        return page.picture(
+            _fan_alt(title, ends, language), data[data["series_id"].isin(shown["series_id"])], what
+        )
 
 
 def _with_left_out(note: str, code: str, count: int, language: str) -> str:
@@ -303,7 +307,7 @@ def forecast_review(
         table.axhline(len(rows) - 0.5, color=INK, linewidth=0.9)
         for y, (_, row) in zip(range(len(rows) - 1, -1, -1), rows.iterrows(), strict=True):
             _review_row(table, bars, y, row, language)
-        return page.picture(_review_alt(title, rows, language), rows)
+        return page.picture(_review_alt(title, rows, language), rows, "forecast_review")
 
 
 def _hit(row: pd.Series) -> str:

@@ -44,6 +44,8 @@ class Picture:
     language : {"zh", "en"}
     png : bytes
         The rendered figure; the same data give the same bytes.
+    caption : str
+        What it shows, in a few words: printed with its number under it in a report.
     """
 
     figure: Figure = field(repr=False)
@@ -52,6 +54,7 @@ class Picture:
     data: pd.DataFrame = field(repr=False)
     language: str
     png: bytes = field(repr=False)
+    caption: str = ""
 
     def save(self, path: str | Path) -> Path:
         """Write the PNG and return its path."""
@@ -68,7 +71,7 @@ class Picture:
             {
                 "image/png": base64.b64encode(self.png).decode("ascii"),
                 "text/plain": self.alt,
-                FIGURE_MIME: {"schema_version": SCHEMA_VERSION, "title": self.title}
+                FIGURE_MIME: {"schema_version": SCHEMA_VERSION, "caption": self.caption, "title": self.title}
                 | {key: drawn[key] for key in ("columns", "rows")},
             },
             {"image/png": {"alt": self.alt, "width": width}},
@@ -134,8 +137,8 @@ class Sheet:
             **pads,
         )
 
-    def picture(self, alt: str, data: pd.DataFrame) -> Picture:
-        """Render the sheet.
+    def picture(self, alt: str, data: pd.DataFrame, what: str = "") -> Picture:
+        """Render the sheet; ``what`` is the code of the figure's name in ``labels.yml``.
 
         Raises
         ------
@@ -149,6 +152,7 @@ class Sheet:
             data.reset_index(drop=True),
             self.language,
             render(self.figure),
+            say(what, self.language) if what else "",
         )
 
 
@@ -236,4 +240,4 @@ def no_data(what: str, language: str, simulated: bool = False, columns: pd.DataF
         page.figure.text(
             0.5, (page.bottom + page.top) / 2, say("no_rows", language), ha="center", va="center", color=QUIET
         )
-        return page.picture(title, pd.DataFrame() if columns is None else columns)
+        return page.picture(title, pd.DataFrame() if columns is None else columns, what)

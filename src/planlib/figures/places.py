@@ -78,7 +78,7 @@ def seats_chart(
         for axes, stage in zip(_one_row(page, len(stages)), stages, strict=False):
             _seats_panel(axes, rows[rows["stage"].eq(stage)].sort_values("year"), known_until, language)
             axes.set_title(_stage_people(stage, language))
-        return page.picture(_seats_alt(title, rows, stages, language), rows)
+        return page.picture(_seats_alt(title, rows, stages, language), rows, "seats_chart")
 
 
 def _whole_district(seats: pd.DataFrame) -> pd.DataFrame:
@@ -236,7 +236,7 @@ def seats_by_area(
             axes.set_title(_stage_people(stage, language))
         grid[0].set_yticks(range(len(areas) - 1, -1, -1), [wrap(str(a), 12) for a in areas])
         grid[0].tick_params(axis="y", labelcolor=INK, labelsize=9)
-        return page.picture(_area_alt(title, rows, language), rows)
+        return page.picture(_area_alt(title, rows, language), rows, "seats_by_area")
 
 
 def _area_title(rows: pd.DataFrame, year: int, language: str) -> str:
@@ -355,7 +355,7 @@ def enrolment_chart(
             _enrolment_panel(axes, seen, ahead, language)
             axes.set_title(_stage_people(stage, language))
         data = pd.concat([history.assign(part="history"), projection.assign(part="projection")])
-        return page.picture(_enrolment_alt(title, stages, changes, language), data)
+        return page.picture(_enrolment_alt(title, stages, changes, language), data, "enrolment_chart")
 
 
 def _change(history: pd.DataFrame, projection: pd.DataFrame, stage: str) -> tuple[pd.Series, pd.Series]:

@@ -99,7 +99,7 @@ def progress_bullets(
             y = len(rows) - 1 - position
             _bullet_bar(bars, y, row, language)
             _bullet_words(table, y, row, language)
-        return page.picture(_progress_alt(title, rows, language), rows)
+        return page.picture(_progress_alt(title, rows, language), rows, "progress_bullets")
 
 
 def _progress_title(rows: pd.DataFrame, language: str) -> str:
@@ -292,7 +292,7 @@ def status_overview(
         draw_stacked(axes, counts, STATUS, labels, with_shapes=True)
         words = [f"{word('status', c, language)} {counts.loc['all', c]}" for c in order]
         alt = sentences([title, say("alt_counts", language, counts=listed(words, language, 99))], language)
-        return page.picture(alt, counts.T.reset_index())
+        return page.picture(alt, counts.T.reset_index(), "status_overview")
 
 
 def _overview_title(counts: pd.DataFrame, language: str) -> str:
@@ -426,7 +426,8 @@ def promises_by_box(
                 named = [label for label, is_in in zip(labels, part, strict=True) if is_in]
                 axes = _box_bars(page, counts[part], named, low, high)
                 axes.spines["top"].set(visible=part is not inside, color=QUIET)
-        return page.picture(_promise_alt(title, counts, labels, language), counts.reset_index(names="box"))
+        drawn = counts.reset_index(names="box")
+        return page.picture(_promise_alt(title, counts, labels, language), drawn, "promises_by_box")
 
 
 def _box_bars(page: Sheet, counts: pd.DataFrame, labels: list[str], low: float, high: float) -> Axes:

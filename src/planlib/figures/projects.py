@@ -88,7 +88,8 @@ def project_timeline(
         draw_stacked(left, counts, PROJECT, labels)
         left.set_title(say("project_by_kind", language, date=date_text(cutoff, language)))
         _project_years(right, known, int(counts.to_numpy().sum()), (first_year, last_year), cutoff, language)
-        return page.picture(_project_alt(title, counts, language), counts.reset_index(names="kind"))
+        drawn = counts.reset_index(names="kind")
+        return page.picture(_project_alt(title, counts, language), drawn, "project_timeline")
 
 
 def _stage_counts(kind: pd.Series, known: pd.DataFrame, targets: Mapping[str, int]) -> pd.DataFrame:

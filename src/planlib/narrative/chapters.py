@@ -87,17 +87,20 @@ def commitment_table(evaluation: Evaluation, language: str, *, only_late: bool) 
         support=[join(evaluation.support(c, language), language) for c in chosen["commitment_id"]],
         evidence=[_evidence(text, language) for text in chosen["evidence"]],
     )
+    # the late ones stand in the text: what fits across a page; the annex has all of it
+    rest = ["as_of", "support", "evidence"] if only_late else []
     columns = [
         Column("name", "item"),
         Column("place", "box"),
         Column("target_shown", "target", value="target"),
         Column("achieved_shown", "achieved", value="achieved"),
-        Column("as_of", "as_of", "date"),
+        Column("as_of", "as_of", "iso"),
         Column("status", "status", "label:commitment_status"),
         Column("lead", "lead"),
         Column("support", "support"),
         Column("evidence", "evidence"),
     ]
+    columns = [column for column in columns if column.name not in rest]
     caption = "caption.late_commitments" if only_late else "caption.commitments"
     return Table(frame, columns, say(caption, language), language)
 

@@ -3,14 +3,13 @@
 import datetime as dt
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any
 
-from planlib.columns import FIGURE_MIME, TABLE_MIME, Column, header, show
+from planlib.columns import Column, header, show
 from planlib.registry import LANGUAGES, label
-from planlib.run.page import display_width, in_language
+from planlib.run.page import Part, display_width, parts
 from planlib.words import unit_name
 
 # What Excel allows in the name of a sheet: 31 characters, none of these, no apostrophe at an end.
@@ -21,48 +20,6 @@ _NUMBER_IN_TEXT = re.compile(r"^(?P<before>[^\d−]*)(?P<number>−?[\d,]+(?:\.(
 _LONGEST_SUFFIX = 12
 _WIDEST, _NARROWEST = 48, 7
 _SERIF, _HEAD, _BAND, _NOTICE, _SOFT = "SimSun", "SimHei", "#F4F6F8", "#4D3800", "#59636E"
-
-
-@dataclass(frozen=True)
-class Part:
-    """The typed output of one cell.
-
-    Attributes
-    ----------
-    kind : {"table", "figure"}
-    heading : str
-        The chapter it stands in.
-    title : str
-        The table's caption or the figure's finding; the heading where it has none.
-    data : mapping
-        As `planlib.columns.typed` makes it.
-    """
-
-    kind: str
-    heading: str
-    title: str
-    data: Mapping[str, Any]
-
-
-def parts(notebook: Any, language: str) -> list[Part]:
-    """Return the typed tables and figures of an executed notebook, in order.
-
-    Parameters
-    ----------
-    notebook : nbformat.NotebookNode
-    language : {"zh", "en"}
-        Of the headings.
-    """
-    found, heading = [], ""
-    for cell in notebook.cells:
-        if cell.cell_type == "markdown":
-            lines = [line for line in in_language(cell.source, language).splitlines() if line.startswith("#")]
-            heading = lines[0].lstrip("# ") if lines else heading
-        for output in cell.get("outputs", []):
-            for kind, mime in (("table", TABLE_MIME), ("figure", FIGURE_MIME)):
-                if data := output.get("data", {}).get(mime):
-                    found.append(Part(kind, heading, data.get("caption") or data.get("title") or heading, data))
-    return found
 
 
 def write_annex(notebook: Any, target: Path, language: str, facts: Mapping[str, str], made: dt.date) -> None:
@@ -103,13 +60,9 @@ class _Annex:
 
     def write(self, found: list[Part]) -> None:
         front = self._sheet(self._say("annex_contents"), self.title)
-        numbers = {"table": count(1), "figure": count(1)}
         sheets = []
         for part in found:
-            called = self._say(f"annex_{part.kind}", number=next(numbers[part.kind]))
-            # a figure's title is its finding, too long for a tab: its chapter says where it stands
-            shown = part.title if part.kind == "table" else part.heading
-            sheet = self._sheet(f"{called} {shown}", part.title)
+            sheet = self._sheet(f"{part.called(self.language)} {part.caption}", _titled(part, self.language))
             self._table(sheet, part)
             sheets.append((sheet.get_name(), part, len(part.data["rows"])))
         self._front(front, sheets)
@@ -154,7 +107,7 @@ class _Annex:
         for at, (name, part, rows) in enumerate(sheets, row + 1):
             place = "internal:'{}'!A1".format(name.replace("'", "''"))
             sheet.write_url(at, 0, place, self.style(font_color="#0B4F8A", underline=1), name)
-            sheet.write_string(at, 1, part.title, self.style())
+            sheet.write_string(at, 1, part.data.get("title") or part.caption, self.style())
             sheet.write_string(at, 2, part.heading, self.style())
             sheet.write_number(at, 3, rows, self.style())
         for column, width in enumerate((34, 70, 34, 8)):
@@ -200,6 +153,12 @@ class _Annex:
         else:
             sheet.write_string(row, at, text, self.style(text_wrap=True))
         return display_width(text)
+
+
+def _titled(part: Part, language: str) -> str:
+    """Return what stands over a sheet: number and name, and the finding of a figure."""
+    finding = part.data.get("title", "")
+    return part.headed(language) + (f" — {finding}" if finding and finding != part.caption else "")
 
 
 def _columns(data: Mapping[str, Any], language: str) -> Iterator[tuple[str, Column, list[Any], list[str]]]:

@@ -27,7 +27,7 @@ TOLERANCE = 1e-9
 Finding = tuple[str, str]
 """The section a difference belongs to (``code``, ``tables``, ``text``, ``figures``) and what differs."""
 
-_BLOCKS = {"p", "li", "td", "th", "h1", "h2", "h3", "h4", "caption", "title", "div", "span", "a"}
+_BLOCKS = {"p", "li", "td", "th", "h1", "h2", "h3", "h4", "caption", "figcaption", "title", "div", "span", "a"}
 _LONGEST = 120
 
 
@@ -111,7 +111,7 @@ def compare_values(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str
     >>> compare_values({**table, "rows": [[5.1]]}, {**table, "rows": [[5.2]]})
     ['table "Places", row 1 (primary), column "Count": published 5.1, executed again 5.2']
     """
-    kind = "table" if "caption" in one or "caption" in other else "figure"
+    kind = "figure" if "title" in one or "title" in other else "table"
     name = f'{kind} "{one.get("caption") or one.get("title") or ""}"'
     found = [
         f"{name}, {key}: {_both(one.get(key), other.get(key))}"

@@ -1,10 +1,32 @@
 -- Pandoc: a div's class becomes a paragraph style of the Word document or a function of report.typ.
-local styles = { title = "Title", subtitle = "Subtitle", note = "Note", figure = "Captioned Figure" }
+local styles = { title = "Title", subtitle = "Subtitle", note = "Note", figure = "Captioned Figure",
+  caption = "Image Caption" }
 
 local function section(orientation)
   return pandoc.RawBlock("openxml",
     '<w:p><w:pPr><w:spacing w:before="0" w:after="0" w:line="20" w:lineRule="exact"/>' ..
     '<w:sectPr><w:pgSz w:orient="' .. orientation .. '"/></w:sectPr></w:pPr></w:p>')
+end
+
+-- Tables on their side hold most: they are set smaller.
+local function shrink(rows)
+  for _, row in ipairs(rows) do
+    for _, cell in ipairs(row.cells) do
+      cell.contents = { pandoc.Div(cell.contents, { ["custom-style"] = "Small Table" }) }
+    end
+  end
+end
+
+local function small(blocks)
+  for _, block in ipairs(blocks) do
+    if block.t == "Table" then
+      shrink(block.head.rows)
+      for _, body in ipairs(block.bodies) do
+        shrink(body.body)
+      end
+    end
+  end
+  return blocks
 end
 
 local function wrapped(before, blocks, after)
@@ -31,9 +53,11 @@ function Div(div)
   local class = div.classes[1]
   if FORMAT == "docx" then
     if class == "wide" then
-      return wrapped(section("portrait"), div.content, section("landscape"))
-    elseif class == "contents" then
-      return {}
+      return wrapped(section("portrait"), small(div.content), section("landscape"))
+    elseif class == "dense" then
+      return small(div.content)
+    elseif class == "contents" then -- a place for `planlib.run.document` to fill
+      return pandoc.RawBlock("openxml", "<w:sdt><w:sdtContent/></w:sdt>")
     elseif styles[class] then
       return pandoc.Div(div.content, { ["custom-style"] = styles[class] })
     end

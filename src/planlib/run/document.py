@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
-from itertools import groupby
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -30,14 +30,19 @@ _LOADING = ("img", "iframe", "object", "embed", "script", "style", "link", "svg"
 # For a picture on a page, in mm: the text block of GB/T 9704-2012, less a heading and a line of text.
 _ROOM = (156.0, 205.0)
 _BRIEF_ROOM = (156.0, 118.0)
-_LEAVES = {"h1", "h2", "h3", "h4", "p", "ul", "ol", "table", "img", "pre", "blockquote"}
+_LEAVES = {"h1", "h2", "h3", "h4", "p", "ul", "ol", "table", "img", "figcaption", "pre", "blockquote"}
 _KEPT = {"subtitle", "note"}
 _LANG = {"zh": "zh-CN", "en": "en-GB"}
 _PIXELS_PER_MM = 96 / 25.4
 _LONGEST_TITLE_LINE, _LONGEST_HEADER = 20, 10
-# Half-width characters of table type that a page across takes; a table that needs more lies on its side.
-_UPRIGHT, _MOST_UPRIGHT, _ON_ITS_SIDE = 98, 114, 140
+# Half-width characters of table type that a page takes: upright, upright in smaller type, on its side. What needs more
+# than the limits of the first two goes on.
+_UPRIGHT, _DENSE, _ON_ITS_SIDE = 98, 110, 158
+_MOST_UPRIGHT, _MOST_DENSE = 114, 150
+# So many blocks between two wide tables, or after the last, lie on their side too: no page is left half empty.
+_MOST_BETWEEN = 12
 _MOST_OF_A_COLUMN, _LEAST_OF_A_COLUMN = 20, 6
+_AFTER_TABLE = 6  # points
 # The time in every zip: its earliest.
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
@@ -58,8 +63,8 @@ def arranged(body: str, folder: Path, is_brief: bool = False) -> str:
     -------
     str
         Blocks in a row. Divs tell by their class what a block is: ``title``, ``subtitle``, ``note``, ``verdict``,
-        ``lead`` (what stays with the figure after it), ``figure``, ``contents``, and ``wide`` around what stands on
-        a page of its own across.
+        ``lead`` (what stays with the figure after it), ``figure``, ``caption`` (under it), ``contents``, ``dense``
+        (a table in smaller type), and ``wide`` around what stands on a page of its own across.
     """
     from lxml import html
 
@@ -72,8 +77,10 @@ def arranged(body: str, folder: Path, is_brief: bool = False) -> str:
     blocks = list(_blocks(whole, "", html))
     for _, block in blocks:
         _legible(block, html)
-    tables = [table for _, block in blocks for table in block.iter("table")]
-    wide = {table for table in tables if _measure(table, html, may_turn=not is_brief)}
+    sizes = {at: _measure(block, html, is_brief) for at, (_, block) in enumerate(blocks) if block.tag == "table"}
+    wide = {blocks[at][1] for at, size in sizes.items() if size == _ON_ITS_SIDE}
+    for at, size in sizes.items():
+        blocks[at] = ("dense" if size == _DENSE else blocks[at][0], blocks[at][1])
     for (_, before), (at, (kind, block)), (follows, _) in zip(
         blocks, [*enumerate(blocks)][1:], blocks[2:], strict=False
     ):
@@ -97,6 +104,8 @@ def _blocks(element: Any, kind: str, html: Any) -> Iterator[tuple[str, Any]]:
                 _break_title(child, html)
             elif child.tag == "img":
                 own, child = "figure", _alone(child, html)
+            elif child.tag == "figcaption":
+                own, child.tag = "caption", "p"
             yield own, child
         elif isinstance(child.tag, str):
             inside = "verdict" if "verdict" in (child.get("class") or "").split() else kind
@@ -155,8 +164,8 @@ def _put_apart(image: Any, file: Path, room: tuple[float, float]) -> None:
     )
 
 
-def _measure(table: Any, html: Any, may_turn: bool) -> bool:
-    """Give a table's columns their shares of the page and tell whether the table must lie on its side."""
+def _measure(table: Any, html: Any, is_brief: bool) -> int:
+    """Give a table's columns their shares of the page and tell how many characters that page takes."""
     rows = [row for row in ([*row.iter("th", "td")] for row in table.iter("tr")) if row]
     count = max(map(len, rows))
     columns = [[row[at] for row in rows if len(row) == count] for at in range(count)]
@@ -169,13 +178,14 @@ def _measure(table: Any, html: Any, may_turn: bool) -> bool:
         )
         for width, is_firm in zip(widths, firm, strict=True)
     ]
-    is_wide = may_turn and sum(needs) > _MOST_UPRIGHT
+    need = 0 if is_brief else sum(needs)
+    room = _UPRIGHT if need <= _MOST_UPRIGHT else _DENSE if need <= _MOST_DENSE else _ON_ITS_SIDE
     group = html.Element("colgroup")
-    for share in _shares(widths, needs, firm, _ON_ITS_SIDE if is_wide else _UPRIGHT):
+    for share in _shares(widths, needs, firm, room):
         group.append(html.Element("col", style=f"width:{100 * share:.2f}%"))
     caption = table.find("caption")
     table.insert(0 if caption is None else 1, group)
-    return is_wide
+    return room
 
 
 def _width(cell: Any) -> int:
@@ -216,6 +226,11 @@ def _across(blocks: list[tuple[str, Any]], wide: set[Any]) -> list[bool]:
         across[at] = across[at] or (leads and across[at + 1])
     for at in range(1, len(blocks)):
         across[at] = across[at] or (blocks[at][0] == "note" and across[at - 1])
+    ends = [*(at for at, is_across in enumerate(across) if is_across), len(blocks)]
+    for start, end in pairwise(ends):
+        has_figure = any(kind == "figure" for kind, _ in blocks[start:end])
+        if end - start - 1 <= _MOST_BETWEEN and not has_figure:
+            across[start:end] = [True] * (end - start)
     return across
 
 
@@ -283,7 +298,7 @@ def write_documents(body: str, docx: Path | None, pdf: Path | None, facts: Facts
 
 def _write_docx(text: str, folder: Path, target: Path, facts: Facts) -> None:
     """Write the Word document: the reference's styles, page and page numbers, the notice over every page."""
-    reference = _FOLDER / f"reference-{facts.language}.docx"
+    reference = _FOLDER / f"reference-{facts.language}{'-brief' if facts.is_brief else ''}.docx"
     options = ("--reference-doc", str(reference), "-M", f"lang={_LANG[facts.language]}")
     target.write_bytes(_finished(_pandoc(text, folder, "docx", facts.made, *options), facts))
 
@@ -316,6 +331,7 @@ def _finished(written: bytes, facts: Facts) -> bytes:
     document = Document(io.BytesIO(written))
     _sections(document)
     _keep_together(document)
+    _contents(document, facts)
     _notice(document, facts.notice)
     moment = dt.datetime.combine(facts.made, dt.time())
     about = document.core_properties
@@ -362,6 +378,7 @@ def _keep_together(document: Any) -> None:
     """Let no row break over two pages, and keep a heading and its words with the picture or table after them."""
     from docx.oxml import OxmlElement
     from docx.oxml.ns import qn
+    from docx.shared import Pt
     from docx.text.paragraph import Paragraph
 
     for row in document.element.body.iter(qn("w:tr")):
@@ -370,9 +387,73 @@ def _keep_together(document: Any) -> None:
     for element in document.element.body:
         if element.tag == qn("w:p"):
             paragraph = Paragraph(element, document)
+            before = element.getprevious()
+            if before is not None and before.tag == qn("w:tbl"):
+                paragraph.paragraph_format.space_before = Pt(_AFTER_TABLE)
             if headed and not element.xpath(".//w:drawing"):
                 paragraph.paragraph_format.keep_with_next = True
             headed = str(paragraph.style and paragraph.style.name).startswith("Heading")
+
+
+def _contents(document: Any, facts: Facts) -> None:
+    """Fill the list of contents: a field of Word with its entries in place, so that nothing has to be updated.
+
+    Without page numbers: they are known to whoever lays the pages out, not to whoever writes the document.
+    """
+    from docx.oxml.ns import qn
+    from docx.text.paragraph import Paragraph
+
+    place = next(document.element.body.iter(qn("w:sdt")), None)
+    if place is None:
+        return
+    whole = (Paragraph(element, document) for element in document.element.body.iter(qn("w:p")))
+    styles = ((str(paragraph.style and paragraph.style.name), paragraph) for paragraph in whole)
+    headings = [(style, paragraph) for style, paragraph in styles if style in ("Heading 1", "Heading 2")]
+    if facts.is_brief or not headings:
+        place.getparent().remove(place)
+        return
+    inside = place.find(qn("w:sdtContent"))
+    _entry(document, inside, "TOC Heading", label("contents", facts.language, "page"))
+    for number, (style, heading) in enumerate(headings, 1):
+        mark = f'w:id="{100000 + number}"', f'w:name="_Toc{number:09d}"'
+        heading._p.insert(1, _xml(f"<w:bookmarkStart {' '.join(mark)}/>"))
+        heading._p.append(_xml(f"<w:bookmarkEnd {mark[0]}/>"))
+        _entry(document, inside, f"TOC {style[-1]}", heading.text, number)
+    for run in reversed(_FIELD[:-1]):
+        inside[1].insert(1, _xml(run))
+    inside[-1].append(_xml(_FIELD[-1]))
+
+
+_FIELD = (
+    '<w:r><w:fldChar w:fldCharType="begin"/></w:r>',
+    r'<w:r><w:instrText xml:space="preserve"> TOC \o "1-2" \n \h \z \u </w:instrText></w:r>',
+    '<w:r><w:fldChar w:fldCharType="separate"/></w:r>',
+    '<w:r><w:fldChar w:fldCharType="end"/></w:r>',
+)
+
+
+def _entry(document: Any, parent: Any, style: str, text: str, number: int = 0) -> None:
+    """Append a paragraph of the contents, a link to a numbered heading."""
+    from docx.text.paragraph import Paragraph
+
+    element = _xml("<w:p/>")
+    parent.append(element)
+    paragraph = Paragraph(element, document)
+    paragraph.style = document.styles[style]
+    run = paragraph.add_run(text)._r
+    if number:
+        link = _xml(f'<w:hyperlink w:anchor="_Toc{number:09d}" w:history="1"/>')
+        link.append(run)
+        element.append(link)
+
+
+def _xml(text: str) -> Any:
+    """Return an element of WordprocessingML."""
+    from docx.oxml import parse_xml
+    from docx.oxml.ns import nsdecls
+
+    name = re.match(r"<[\w:]+", text)
+    return parse_xml(f"{name[0]} {nsdecls('w')}{text[name.end() :]}" if name else text)
 
 
 def _notice(document: Any, notice: str) -> None:

@@ -5,6 +5,7 @@ import platform
 import subprocess
 import sys
 import sysconfig
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,41 @@ def is_intact(folder: Path, fingerprint: str) -> bool:
     return bool(outputs) and all(
         (folder / name).is_file() and store.sha256(folder / name) == digest for name, digest in outputs.items()
     )
+
+
+def run_folder(folder: Path) -> Path:
+    """Return the folder of one run: itself, or the latest run in a report's folder ``<district>/<report>-<year>``.
+
+    Of several languages the one made last is taken; run ids sort by time.
+    """
+    if (folder / FILE).is_file() or not folder.is_dir():
+        return folder
+    return max((path.parent for path in folder.glob(f"*/{FILE}")), default=folder)
+
+
+def changed_files(manifest: Mapping[str, Any]) -> list[str]:
+    """Return the district's files that are not what they were when the report was made, each with how.
+
+    Raises
+    ------
+    UsageError
+        If there is no such district here.
+    """
+    then = {name: entry["sha256"] for name, entry in manifest["input_files"].items()}
+    now = {
+        name: entry["sha256"] for name, entry in freshness.input_files(manifest["parameters"]["district"]).items()
+    }
+    kinds = {
+        "changed": then.keys() & now.keys(),
+        "removed": then.keys() - now.keys(),
+        "added": now.keys() - then.keys(),
+    }
+    return [
+        f"{name}: {kind}"
+        for kind, names in kinds.items()
+        for name in sorted(names)
+        if then.get(name) != now.get(name)
+    ]
 
 
 def packages() -> dict[str, str]:

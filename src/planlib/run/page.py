@@ -2,12 +2,15 @@
 
 import html
 import re
-from itertools import pairwise
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import count, pairwise
 from pathlib import Path
 from string import Template
 from typing import Any
 
 from planlib import paths
+from planlib.columns import FIGURE_MIME, TABLE_MIME
 from planlib.registry import label
 
 _SPLIT = re.compile(r"<!--\s*(zh|en)\s*-->")
@@ -29,6 +32,81 @@ def in_language(markdown: str, language: str) -> str:
         return markdown
     marked = zip(parts[1::2], parts[2::2], strict=True)
     return "\n\n".join(text.strip() for mark, text in marked if mark == language)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A table or a figure that a cell shows, with its number.
+
+    Attributes
+    ----------
+    kind : {"table", "figure"}
+    number : int
+        Counted from 1 through the whole report, tables and figures apart: the one count of every format and of `trace`.
+    heading : str
+        The chapter it stands in.
+    caption : str
+        Its name; the heading where it has none.
+    data : mapping
+        As `planlib.columns.typed` makes it; a figure's finding is its ``title``.
+    output : nbformat.NotebookNode
+        The output that shows it.
+    """
+
+    kind: str
+    number: int
+    heading: str
+    caption: str
+    data: Mapping[str, Any]
+    output: Any = field(repr=False, compare=False)
+
+    def called(self, language: str) -> str:
+        """Return its kind and number, as a text would name it."""
+        return label(f"called_{self.kind}", language, "page").format(number=self.number)
+
+    def headed(self, language: str) -> str:
+        """Return what is printed over a table and under a figure."""
+        caption = self.caption if self.caption != self.heading else ""
+        words = label("captioned", language, "page").format(called=self.called(language), caption=caption)
+        return words.strip(" .\u3000")
+
+
+def parts(notebook: Any, language: str) -> list[Part]:
+    """Return the typed tables and figures of an executed notebook, in order.
+
+    Parameters
+    ----------
+    notebook : nbformat.NotebookNode
+    language : {"zh", "en"}
+        Of the headings.
+    """
+    found, heading = [], ""
+    numbers = {"table": count(1), "figure": count(1)}
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            lines = [line for line in in_language(cell.source, language).splitlines() if line.startswith("#")]
+            heading = lines[0].lstrip("# ") if lines else heading
+        for output in cell.get("outputs", []):
+            for kind, mime in (("table", TABLE_MIME), ("figure", FIGURE_MIME)):
+                if data := output.get("data", {}).get(mime):
+                    caption = data.get("caption") or data.get("title") or heading
+                    found.append(Part(kind, next(numbers[kind]), heading, caption, data, output))
+    return found
+
+
+def _put_caption(part: Part, language: str) -> None:
+    """Print number and name: over a table, under a figure."""
+    shown, words = part.output["data"], html.escape(part.headed(language))
+    if part.kind == "table":
+        page = str(shown.get("text/html", ""))
+        shown["text/html"] = re.sub(
+            r"<caption>.*?</caption>", lambda _: f"<caption>{words}</caption>", page, count=1
+        )
+    elif "image/png" in shown:
+        about = part.output.get("metadata", {}).get("image/png", {})
+        size = f' width="{int(about["width"])}"' if about.get("width") else ""
+        image = f'<img alt="{html.escape(about.get("alt", ""))}"{size} src="data:image/png;base64,{shown["image/png"]}">'
+        shown["text/html"] = f"<figure>{image}<figcaption>{words}</figcaption></figure>"
 
 
 def strip(notebook: Any, target: Path) -> None:
@@ -130,6 +208,8 @@ def body(notebook: Any, language: str) -> str:
     for cell in shown.cells:
         if cell.cell_type == "markdown":
             cell.source = in_language(cell.source, language)
+    for part in parts(shown, language):
+        _put_caption(part, language)
     exporter = HTMLExporter(
         template_name="basic",
         exclude_input=True,

@@ -73,7 +73,8 @@ def verify(folder: Path, *, from_processed: bool = False) -> Verdict:
     Parameters
     ----------
     folder : Path
-        A folder with ``run.json``; it may have been copied elsewhere. Nothing in it is trusted, or changed.
+        A folder with ``run.json``; it may have been copied elsewhere. Nothing in it is trusted, or changed. Of a
+        report's folder with several runs the latest is taken.
     from_processed : bool
         Take the processed tables as they are: for a reviewer who must not see the raw returns.
 
@@ -90,6 +91,7 @@ def verify(folder: Path, *, from_processed: bool = False) -> Verdict:
     KernelError
         The kernel died or ran out of time.
     """
+    folder = manifest.run_folder(folder)
     told, chosen = _read(folder)
     verdict = Verdict(folder)
     with contextlib.ExitStack() as stack:
@@ -128,7 +130,7 @@ def _read(folder: Path) -> tuple[dict[str, Any], params.Parameters]:
     if not file.is_file():
         raise UsageError(
             f"{folder}: there is no {manifest.FILE} in it.\n"
-            "To do: name the folder of one run, reports/<district>/<report>-<year>/<run id>."
+            "To do: name the folder of one run, reports/<district>/<report>-<year>/<run id>, or the one above it."
         )
     told = store.read_json(file) if file.stat().st_size < 1 << 26 else None
     if not isinstance(told, dict):
