@@ -172,7 +172,7 @@ def _grades_of_forms(cells: pd.DataFrame) -> pd.DataFrame:
         ],
         columns=["form", "text", "stage", "grade"],
     )
-    cells = cells[cells["form"].isin(known["form"]) & cells["value"].notna()]
+    cells = frames.as_texts(cells[cells["form"].isin(known["form"]) & cells["value"].notna()])
     cells = cells[cells["row_label"].map(key).isin(national.total_rows)]
     last = cells["column_label"].str.split(SEPARATOR).str[-1].map(key)
     return cells.assign(text=last, students=cells["value"]).merge(known, on=["form", "text"])

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from planlib import schema
-from planlib.clean.convert import Reading, read_cell
+from planlib.clean.convert import Reading, raw_text, read_cell
 from planlib.clean.forms import Form, Unit
 from planlib.clean.issues import Issue
 from planlib.clean.writing import compact
@@ -60,6 +60,20 @@ class Corrections:
 
     entries: tuple[Correction, ...] = ()
     not_collected: frozenset[tuple[str, int | None]] = frozenset()
+
+    def files(self, claims: pd.DataFrame) -> set[str]:
+        """Return the files that an entry speaks of: by name, or by a school of theirs, before or after it.
+
+        Parameters
+        ----------
+        claims : DataFrame
+            ``file, school_id, year``.
+        """
+        entries = [entry for entry in self.entries if not entry.is_of_line]
+        named = {entry.where["file"] for entry in entries if "file" in entry.where}
+        schools = {compact(entry.where["school_id"]) for entry in entries if "school_id" in entry.where}
+        schools |= {compact(raw_text(entry.value)) for entry in entries if entry.action == "override"}
+        return {*named, *claims.loc[claims["school_id"].isin(schools), "file"]}
 
 
 def load_corrections(path: Path, form: Form) -> Corrections:

@@ -1,7 +1,7 @@
 """Cells of many workbooks to values: whose stage, what a blank means, what is missing, twice or wrongly summed."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -381,18 +381,26 @@ def _contradictions(rest: pd.DataFrame, before: pd.DataFrame) -> Iterator[Issue]
         yield _issue("error", "contradiction", row.to_dict(), found=found, expected=expected)
 
 
-def names_twice(values: pd.DataFrame) -> list[Issue]:
-    """Warn of one name under two codes in a year."""
-    names = frames.as_texts(values[values["column"] == "school_name"].drop_duplicates(["year", "school_id"]))
-    again = names[names.duplicated(["year", "text"], keep="first")]
-    first = names.drop_duplicates(["year", "text"]).set_index(["year", "text"])["school_id"]
+def names_twice(every: Mapping[str, pd.DataFrame]) -> list[Issue]:
+    """Warn of one name under two codes in a year; of tables, for the two may stand in different files."""
+    names = every["schools"][["school_id", "year", "school_name"]].drop_duplicates(["year", "school_id"])
+    names = names[names.duplicated(["year", "school_name"], keep=False)]
+    if names.empty:
+        return []
+    born = every["lineage"]
+    born = frames.as_texts(born[(born["column"] == "school_name") & born["school_id"].isin(names["school_id"])])
+    born = born.drop_duplicates(["year", "school_id"])[["year", "school_id", "column", "file", "sheet", "cell"]]
+    names = names.merge(born, on=["year", "school_id"]).assign(long=lambda rows: rows["cell"].str.len())
+    names = names.sort_values(["file", "sheet", "long", "cell"], kind="stable")
+    again = names[names.duplicated(["year", "school_name"], keep="first")]
+    first = names.drop_duplicates(["year", "school_name"]).set_index(["year", "school_name"])["school_id"]
     return [
         _issue(
             "warning",
             "contradiction",
             row,
-            found=f"{row['text']} under two codes",
-            expected=f"one code ({first[row['year'], row['text']]})",
+            found=f"{row['school_name']} under two codes",
+            expected=f"one code ({first[row['year'], row['school_name']]})",
             done="both kept",
         )
         for row in again.to_dict("records")

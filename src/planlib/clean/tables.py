@@ -76,6 +76,8 @@ def schools_table(every: pd.DataFrame, form: Form) -> pd.DataFrame:
     DataFrame
         As `planlib.schema` declares ``schools``.
     """
+    if every.empty:
+        return schema.empty("schools")
     figures = schema.row_numbers(every, _KEY)
     rows, at = pd.factorize(figures)[0], pd.Series(figures).duplicated()
     wide = frames.as_texts(every.loc[~at.to_numpy(), _KEY]).reset_index(drop=True)
@@ -132,7 +134,8 @@ def form_cells_table(extra: pd.DataFrame, sheets: pd.DataFrame) -> pd.DataFrame:
     """
     years = sheets[sheets["year"].notna()].drop_duplicates("file").set_index("file")["year"]
     named = extra.rename(columns={"number": "value"})
-    return schema.conform(named.assign(year=named["file"].map(years)), "form_cells")
+    year = frames.taken(named["file"], years.astype("float64").to_dict(), np.nan)
+    return schema.conform(named.assign(year=year), "form_cells")
 
 
 def collected_table(

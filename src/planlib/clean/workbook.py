@@ -195,9 +195,7 @@ def framed(parsed: Sequence[tuple[Parsed, str, str]]) -> dict[str, pd.DataFrame]
                 for name, kind in CELL_TYPES.items()
             }
         ),
-        "extra": pd.DataFrame([r for one, _, _ in parsed for r in one.extra], columns=list(EXTRA_TYPES)).astype(
-            EXTRA_TYPES
-        ),
+        "extra": _extra([row for one, _, _ in parsed for row in one.extra]),
         "sheets": pd.DataFrame([r for one, _, _ in parsed for r in one.sheets], columns=list(SHEET_TYPES)).astype(
             SHEET_TYPES
         ),
@@ -211,17 +209,26 @@ def framed(parsed: Sequence[tuple[Parsed, str, str]]) -> dict[str, pd.DataFrame]
     }
     for name, frame in made.items():
         at = np.repeat(np.arange(len(parsed)), np.array(sizes[name], dtype="int64"))
-        frame["file"] = frames.column([Coded(at, [file for _, file, _ in parsed])], "category")
+        files = frames.column([Coded(at, [file for _, file, _ in parsed])], "category")
+        frame["file"] = files if name in ("cells", "extra") else files.astype("str")
         if name == "sheets":
-            frame["sha256"] = frames.column([Coded(at, [digest for _, _, digest in parsed])], "category")
-    for name in ("extra", "sheets", "issues"):
-        made[name] = made[name].astype(dict.fromkeys(made[name].columns.intersection(["file", "sha256"]), "str"))
+            digests = frames.column([Coded(at, [digest for _, _, digest in parsed])], "category")
+            frame["sha256"] = digests.astype("str")
     return made
+
+
+def _extra(rows: Sequence[tuple[Any, ...]]) -> pd.DataFrame:
+    columns = list(zip(*rows, strict=True)) or [()] * len(EXTRA_TYPES)
+    kinds = [(name, "category" if kind == "str" else kind) for name, kind in EXTRA_TYPES.items()]
+    named = zip(columns, kinds, strict=True)
+    return pd.DataFrame({name: frames.column([list(own)], kind) for own, (name, kind) in named})
 
 
 def _cells(one: Recognised, form: Form) -> dict[str, list[Piece]]:
     """Return the long columns of one sheet: every place by every row of a school or a total."""
     rows, totals = one.rows, set(one.total_rows)
+    if not rows:
+        return {name: [] for name in CELL_TYPES}
     count, is_total = len(rows), np.isin(one.rows, one.total_rows)
     stages = _row_stages(one, rows, form)
     by_row = Coded(*numbered(stages))
@@ -292,8 +299,6 @@ def _without_stage(reading: Reading, form: Form) -> Reading:
 
 def _readings(one: Recognised, place: Place, form: Form, has_stages: bool) -> dict[str, Piece]:
     """Return what the cells of a column say, by the fields of `Reading`; a school's name without its stage."""
-    if not one.rows:
-        return {name: Coded(np.zeros(0, dtype="int64"), []) for name in Reading._fields}
     codes, readings = read_cells(one.columns[place.index], place.column, place.unit, form)
     if place.column.name == "school_name" and has_stages:
         readings = [_without_stage(reading, form) for reading in readings]
