@@ -19,6 +19,7 @@ from planlib import schema
 from planlib.clean import frames
 from planlib.clean.resolve import with_years
 from planlib.clean.workbook import Parsed, framed
+from planlib.freshness import SEEN
 
 Pieces = dict[str, pd.DataFrame]
 """What came of some workbooks: their tables, accounts, issues; `files` with digests; `claims`, whom they speak of."""
@@ -66,6 +67,8 @@ def save(folder: Path, wanted: str, pieces: Pieces) -> None:
         for part in _PIECES:
             feather.write_feather(pieces[part].reset_index(drop=True), new / f"{part}.feather", "lz4")
         (new / "key.json").write_text(json.dumps(wanted), encoding="utf-8")
+        if (folder / SEEN).is_file():
+            shutil.copyfile(folder / SEEN, new / SEEN)
         if folder.exists():
             folder.rename(old)
         new.rename(folder)
@@ -135,5 +138,7 @@ def without(pieces: Pieces, files: Collection[str]) -> Pieces:
 def together(kept: Pieces, more: Pieces) -> Pieces:
     """Return the pieces of different files as one set, each part in its order."""
     made = {part: frames.stacked([kept[part], more[part]]) if kept else more[part] for part in _PIECES}
-    tables = {name: schema.conform(made[name], name) if kept else made[name] for name in (*_BY_SCHOOL, "form_cells")}
+    tables = {
+        name: schema.conform(made[name], name) if kept else made[name] for name in (*_BY_SCHOOL, "form_cells")
+    }
     return {**{part: _in_order(frame) for part, frame in made.items() if part not in tables}, **tables}

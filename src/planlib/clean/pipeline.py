@@ -72,6 +72,7 @@ class _Folder:
     district: str
     path: Path
     inputs: Mapping[str, str]
+    sources: str
     code: str
 
     def workbooks(self) -> dict[str, str]:
@@ -109,6 +110,8 @@ def clean_district(district: str, progress: Progress | None = None) -> CleanResu
     listed = target.with_name(f"{district}.faults.csv")
     # The whole run stands within: a second one waits, and no one else changes the cache or the set meanwhile.
     with store.staged_set(target) as staging:
+        place = _cache_place(district)
+        place.mkdir(parents=True, exist_ok=True)  # there the hashes of files are noted
         folder = _Folder(district, paths.raw(district), **freshness.tables_inputs(district))
         corrections = correct.load_corrections(folder.path / correct.FILE, form)
         pieces, read = _pieces(folder, form, corrections, progress or _bar())
@@ -203,14 +206,12 @@ def _bar() -> Progress:
     return show
 
 
-def _pieces(
-    folder: _Folder, form: Form, corrections: Corrections, progress: Progress
-) -> tuple[cache.Pieces, int]:
+def _pieces(folder: _Folder, form: Form, corrections: Corrections, progress: Progress) -> tuple[cache.Pieces, int]:
     """Return what came of all workbooks, and how many were read: those whose content is known are not read again.
 
     What a correction speaks of, and what is faulty, is never kept.
     """
-    place = paths.processed(folder.district).parent / ".cache" / folder.district
+    place = _cache_place(folder.district)
     key = cache.key(folder.code, sorted(corrections.not_collected, key=str))
     wanted, known = folder.workbooks(), cache.load(place, key)
     digests = dict(zip(known["files"]["file"], known["files"]["sha256"], strict=True)) if known else {}
@@ -228,6 +229,10 @@ def _pieces(
     if fresh or len(wanted) != len(digests):
         cache.save(place, key, cache.together(kept, _sure(made, parts, form, corrections)))
     return cache.together(kept, made), len(fresh)
+
+
+def _cache_place(district: str) -> Path:
+    return paths.processed(district).parent / ".cache" / district
 
 
 def _of_returns(parts: Mapping[str, pd.DataFrame], form: Form, corrections: Corrections) -> cache.Pieces:
@@ -382,6 +387,7 @@ def _digests(folder: _Folder, every: Mapping[str, pd.DataFrame], issues: pd.Data
     return {
         "schema_version": schema.SCHEMA_VERSION,
         "inputs": dict(folder.inputs),
+        "sources": folder.sources,
         "code": folder.code,
         "tables": slices(every, issues),
     }
