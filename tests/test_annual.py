@@ -85,3 +85,15 @@ def _one(value, as_of, status):
 
     row = {"series_id": "s", "baseline": 50.0, "target": 70.0, "precision": 0, "is_met": False, "progress": 0.5}
     return pd.DataFrame([{**row, "value": value, "as_of": as_of, "status": status}])
+
+
+def test_an_explanation_serves_every_report_of_the_same_data():
+    place = open_district("shangcheng", "2022-12-31")
+    annual, midterm = Evaluation(place, "annual", 2022), Evaluation(place, "midterm", 2023)
+    told = {"balance_primary", "public_kindergarten_coverage", "myopia_rate"}
+    assert told <= set(annual.explanations["subject"]) & set(midterm.explanations["subject"])
+    assert not told & set(annual.owed.loc[annual.owed["kind"] == "explanation", "subject_id"])
+    # what was written for the report itself comes last, so it is what the report says
+    assert annual.explanations["report"].tolist()[-1] == "annual"
+    earlier = Evaluation(open_district("shangcheng", "2021-12-31"), "annual", 2021)
+    assert "balance_primary" not in set(earlier.explanations["subject"])

@@ -77,7 +77,7 @@ def test_what_is_filled_in_is_owed_no_longer_and_stands_in_the_report(cleaned_pr
     before = owed().owed
     answers = {
         "explanation:modern_schools": TOLD,
-        "explanation:friendship_schools": TOLD,
+        "explanation:public_nursery_classes": TOLD,
         "record:law_education": RECORD,
     }
     kept = (folder(cleaned_project) / "explanations.yml").read_text(encoding="utf-8")
@@ -92,7 +92,7 @@ def test_what_is_filled_in_is_owed_no_longer_and_stands_in_the_report(cleaned_pr
     entries = yaml.safe_load((folder(cleaned_project) / "explanations.yml").read_text(encoding="utf-8"))
     assert entries[-1]["cause"] == TOLD["cause"]
     assert entries[-1]["deadline"] == "2023-12-31"
-    for subject in ("现代化学校", "新结对国（境）外友好学校"):
+    for subject in ("现代化学校", "新开设公办幼儿园托班"):
         rows = narrative.problems_table(report, "zh").frame
         assert rows.loc[rows["name"] == subject, "cause"].tolist() == [TOLD["cause"]]
     promises = narrative.commitment_table(report, "zh", only_late=False).frame
@@ -104,7 +104,7 @@ def test_every_fault_is_named_with_its_cell_and_nothing_is_written(cleaned_proje
     contents = {path: path.read_bytes() for path in folder(cleaned_project).glob("*.*")}
     answers = {
         "explanation:modern_schools": {**TOLD, "deadline": "soon", "cause_kind": "谁知道"},
-        "explanation:friendship_schools": {"cause": "only this"},
+        "explanation:public_nursery_classes": {"cause": "only this"},
         "record:law_education": {**RECORD, "number": "many", "date": "2024-01-01"},
         "record:emergency_plans": {**RECORD, "cause": "not asked for"},
     }
@@ -207,6 +207,7 @@ def test_the_command_writes_the_sheet_and_says_who_owes(cleaned_project, tmp_pat
     target = tmp_path / "owed.xlsx"
     assert cli.main(["report", "annual", "--year", "2022", "--missing", str(target)]) == 0
     said = capsys.readouterr().out
-    assert "owed by" in said
+    assert "8个单位必须补报12项" in said
+    assert "教育督导科: 说明 1, 任务记录 3" in said
     assert target.is_file()
     assert cli.main(["report", "balance", "--missing", str(target)]) == 2

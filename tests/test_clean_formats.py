@@ -1,17 +1,20 @@
 """Collection sheets in every layout and format that bureaus circulate, and files that are no returns at all."""
 
+import contextlib
 import csv
 import io
 
 import pandas as pd
 import pytest
+from old_writer import old_workbook
 from returns_builder import FORM, columns_of, district, grid, school, workbook
+from test_clean import stored_cells
 
 from planlib import paths, schema
 from planlib.clean import FaultyData, clean_district
 from planlib.clean.convert import read_cell
 from planlib.clean.kinds import decoded
-from planlib.clean.read import read_workbook
+from planlib.clean.read import Sheet, read_workbook
 from planlib.errors import DataError
 from planlib.registry import phrase
 
@@ -317,3 +320,95 @@ def test_enrolment_in_the_words_of_schools(folder):
     assert sorted(found) == [["junior", "7", 2020], ["preschool", "K1", 2020], ["primary", "3", 2020]]
     (folder / "births.csv").write_text("area,year,births\n东片,民国109,5\n", encoding="utf-8")
     assert "births.csv, line 2: found 民国109; expected a year of four digits: 民国109 would be 2020" in fault()
+
+
+def beside(left, right, gap=1):
+    """Return the cells and merged ranges of two sheets put beside each other, `gap` empty columns between them."""
+    (rows, merged), (more, others) = left, right
+    width = max(map(len, rows)) + gap
+    height = max(len(rows), len(more))
+    rows, more = (part + [[]] * (height - len(part)) for part in (rows, more))
+    joined = [[*row, *[None] * (width - len(row)), *own] for row, own in zip(rows, more, strict=True)]
+    return joined, merged + [(a, b + width, c, d + width, text) for a, b, c, d, text in others]
+
+
+def told_by(folder, rows, merged):
+    (folder / BOOK).write_bytes(workbook({"基本情况": (rows, merged)}))
+    result = clean_district(NAME)
+    kinds = result.accounts.set_index("file").loc[BOOK].drop(["sheet", "year", "schools"])
+    assert kinds.sum() == stored_cells(folder / BOOK)
+    return table(), result.issues
+
+
+@pytest.mark.parametrize("gap", [1, 3])
+@pytest.mark.parametrize("titles", ["both", "one over all"])
+def test_tables_side_by_side_are_split(folder, titles, gap):
+    columns = columns_of("primary")
+    first, rest = columns[:9], ["school_id", *columns[9:]]
+    schools = [school(), school("S0002", books=77, equipment_value_yuan=300), school("S0003", books=5)]
+    total = {"school_id": "合计", "books": 82, "equipment_value_yuan": 300}
+    left, right = grid(schools, first), grid(schools, rest, total=total)
+    if titles == "one over all":  # the year stands above the first alone, the unit above the second alone
+        left[0][1][:] = [None] * len(first)
+        right[0][0][:] = [None]
+        right = (right[0], [cells for cells in right[1] if cells[0]])
+    found, issues = told_by(folder, *beside(left, right, gap))
+    assert issues.empty
+    assert found["school_id"].tolist() == ["S0001", "S0002", "S0003"]
+    assert found["students"].tolist() == [300, 300, 300]
+    assert found["books"].tolist() == [0, 77, 5]
+    assert found["equipment_value_yuan"].iloc[1] == 3_000_000
+
+
+def test_tables_side_by_side_of_other_schools_and_heights(folder):
+    columns = columns_of("primary")
+    many = [school(f"S{n:04d}", books=n) for n in range(1, 7)]
+    left, right = grid(many[:4], columns), grid(many[4:], columns)
+    right = ([[], [], *right[0]], [(a + 2, b, c + 2, d, text) for a, b, c, d, text in right[1]])
+    found, issues = told_by(folder, *beside(left, right))
+    assert issues.empty
+    assert found["books"].tolist() == [1, 2, 3, 4, 5, 6]
+    lineage = table("lineage").query("column == 'books'").set_index("school_id")["cell"]
+    assert (lineage["S0001"], lineage["S0005"]) == ("AC5", "BO7")
+
+
+def test_tables_that_touch_are_refused_and_their_years_must_agree(folder):
+    columns = columns_of("primary")
+    one, two = grid([school()], columns), grid([school("S0002")], columns)
+    (folder / BOOK).write_bytes(workbook({"基本情况": beside(one, two, 0)}))
+    assert "columns that stand twice in a sheet" in fault()
+    later = grid([school("S0002")], columns, title=TITLE.replace("2020/2021", "2021/2022"))
+    (folder / BOOK).write_bytes(workbook({"基本情况": beside(one, later)}))
+    assert "sheet 基本情况, cell A1: found 2020 and 2021; expected one school year" in fault()
+    below = (one[0] + later[0], one[1] + [(a + 5, b, c + 5, d, text) for a, b, c, d, text in later[1]])
+    (folder / BOOK).write_bytes(workbook({"基本情况": below}))
+    assert "found 2020 and 2021; expected one school year in the workbook" in fault()
+
+
+def test_errors_in_an_old_workbook_are_faults_with_their_cells(folder):
+    rows, _ = grid(
+        [school(books="#DIV/0!"), school("S0002", computers="#N/A")], columns_of("primary"), unit_line=""
+    )
+    rows[2] = [FORM.columns[c if isinstance(c, str) else c[1]].headers[0] for c in columns_of("primary")]
+    cover = Sheet("说明", [["#REF!"]], is_hidden=True)
+    (folder / "returns/a.xls").write_bytes(old_workbook([cover, Sheet("基本情况", [*rows[:3], *rows[4:]])]))
+    said = fault()
+    assert "cells without a usable value (an error, or a formula that was never computed) (3):" in said
+    assert "returns/a.xls, sheet 说明, cell A1: found #REF!" in said
+    assert "returns/a.xls, sheet 基本情况, cell AC4: found #DIV/0!" in said
+    assert "returns/a.xls, sheet 基本情况, cell AD5: found #N/A" in said
+
+
+def test_errors_in_an_old_workbook_of_another_program_are_found():
+    """It holds formulas with an error as stored result (LibreOffice 7.4)."""
+    first, second = read_workbook((OLD_BOOK.parent / "errors.xls").read_bytes())
+    assert first.lost == (("A1", "#DIV/0!"),)
+    assert second.lost == (("AC5", "#DIV/0!"), ("AB6", "#VALUE!"), ("AC6", "#N/A"))
+
+
+@pytest.mark.parametrize("at", [44, 48, 60, 68, 76, 512, 1024, 2000])
+def test_an_old_workbook_that_does_not_hold_together_is_a_message(at):
+    content = old_workbook([Sheet("表", [["学校标识码"] * 300] * 30)])
+    broken = content[:at] + bytes([255, 254, 7, 1] * 4) + content[at + 16 :]
+    with contextlib.suppress(DataError):
+        assert read_workbook(broken)

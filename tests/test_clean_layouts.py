@@ -10,6 +10,7 @@ import python_calamine
 import xlsxwriter
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from old_writer import as_old
 from returns_builder import FORM, STAGE_WORDS, TYPE_WORDS, columns_of
 from test_clean import stored_cells
 
@@ -39,10 +40,14 @@ class Case:
 
 
 def sheets_of(content):
-    if not content.startswith(b"PK"):
+    if is_text(content):
         return [list(csv.reader(io.StringIO(decoded(content)[0])))]
     book = python_calamine.load_workbook(io.BytesIO(content))
     return [book.get_sheet_by_name(name).to_python() for name in book.sheet_names]
+
+
+def is_text(content):
+    return not content.startswith((b"PK", b"\xd0\xcf"))
 
 
 class CsvSheet:
@@ -147,14 +152,16 @@ def returns(draw):
     sheets = split(draw, [key for key in columns if name_of(key) not in ALWAYS])
     buffer, books = io.BytesIO(), []
     book = xlsxwriter.Workbook(buffer, {"in_memory": True})
-    encoding = draw(st.sampled_from(["", "", "utf-8", "utf-8-sig", "gb18030"]))
+    encoding = draw(st.sampled_from(["", "", "xls", "utf-8", "utf-8-sig", "gb18030"]))
+    is_csv = encoding not in ("", "xls")
     for number, keys in enumerate(sheets):
         lead = ["school_id", *(["school_name", "school_type"] if number == 0 else [])]
         lead = [*lead, *(key for key in keys)] if draw(st.booleans()) else [*lead[1:], *keys, lead[0]]
-        books.append(CsvSheet() if encoding else book.add_worksheet(f"表{number}"))
+        books.append(CsvSheet() if is_csv else book.add_worksheet(f"表{number}"))
         write_sheet(draw, books[-1], lead, [f"S{n:04d}" for n in ids], cells, units, year)
     book.close()
-    contents = [one.content(encoding) for one in books] if encoding else [buffer.getvalue()]
+    made = as_old(buffer.getvalue()) if encoding == "xls" else buffer.getvalue()
+    contents = [one.content(encoding) for one in books] if is_csv else [made]
     return Case(contents, expected(truth, ids, columns, school_type, year))
 
 
@@ -179,7 +186,18 @@ def write_sheet(draw, sheet, keys, ids, cells, units, year):
     top, left = draw(st.integers(0, 2)), draw(st.integers(0, 1))
     sheet.write(top, left, f"测试区{year}/{year + 1}学年初情况一览表")
     sheet.write(top + 1, left, draw(st.sampled_from(["单位：人、平方米", "", "单位：亩、万元"])) or None)
+    # one header row where no stage needs a word, two, or three below mere headings
+    is_staged = len({key[0] for _, key in cells if isinstance(key, tuple)}) > 1
+    depth = draw(st.sampled_from([2, 3] if is_staged else [1, 2, 3]))
     head = top + 2
+    if depth == 3:
+        write_headings(draw, sheet, head, left, len(keys))
+        head += 1
+    if depth == 1:
+        for place, key in enumerate(keys):
+            unit = units[key].text if FORM.columns[name_of(key)].type == "quantity" else ""
+            sheet.write(head, left + place, draw(headers(name_of(key), unit)))
+        return write_rows(draw, sheet, head + 1, left, keys, ids, cells)
     for place, key in enumerate(keys):
         unit = units[key].text if FORM.columns[name_of(key)].type == "quantity" else ""
         text = draw(headers(name_of(key), unit))
@@ -193,7 +211,18 @@ def write_sheet(draw, sheet, keys, ids, cells, units, year):
             sheet.merge_range(head, at[0], head, at[-1], STAGE_WORDS[stage])
         else:
             sheet.write(head, at[0], STAGE_WORDS[stage])
-    row = head + 2
+    write_rows(draw, sheet, head + 2, left, keys, ids, cells)
+
+
+def write_headings(draw, sheet, row, left, width):
+    """Write headings over runs of columns, as 基本情况 over the first ones."""
+    cuts = sorted(draw(st.lists(st.integers(1, width), max_size=3, unique=True)))
+    for number, (a, b) in enumerate(zip([0, *cuts], [*cuts, width], strict=True)):
+        if b - a > 1:
+            sheet.merge_range(row, left + a, row, left + b - 1, f"{'甲乙丙丁'[number]}类情况")
+
+
+def write_rows(draw, sheet, row, left, keys, ids, cells):
     for school_id in ids:
         row += draw(st.sampled_from([0, 0, 0, 1]))
         for place, key in enumerate(keys):
@@ -262,7 +291,7 @@ def holds(contents, table):
 
 
 def filled_cells(content):
-    if content.startswith(b"PK"):
+    if not is_text(content):
         return stored_cells(io.BytesIO(content))
     text, _ = decoded(content)
     return sum(bool(compact(value)) for row in csv.reader(io.StringIO(text)) for value in row)

@@ -9,6 +9,7 @@ import python_calamine
 import yaml
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from old_writer import as_old
 from returns_builder import district
 from school_builder import STAGES, school, school_book, told
 
@@ -169,6 +170,7 @@ def check_book(case, data):
     is_blanking = way is WAYS[-1]
     keep = is_blanking and one.get("teaching_area_m2") == 0
     content = school_book(one, year, new, spoiled(WAYS[0] if keep else way), grid, cover)
+    content = as_old(content) if data.draw(st.booleans()) else content
     made, issues, account = cleaned(content)
     idle = [issue for issue in issues if issue[1] == "stage"]
     assert [issue for issue in issues if issue not in idle] == []

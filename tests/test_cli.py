@@ -69,3 +69,30 @@ def test_sample_does_not_write_over_anything(tmp_path, capsys):
     assert cli.main(["sample", str(tmp_path)]) == 2
     assert "is not empty" in capsys.readouterr().err
     assert [p.name for p in tmp_path.iterdir()] == ["mine"]
+
+
+def test_the_language_of_what_is_said_of_data_is_chosen_once(monkeypatch, capsys):
+    words = ["trace", "shangcheng", "schools", "2022", "S0124", "equipment_value_yuan"]
+    monkeypatch.setenv("PLANLIB_LANGUAGE", "en")
+    assert cli.main(words) == 0
+    assert "Where" in capsys.readouterr().out
+    assert cli.main([*words, "--language", "zh"]) == 0
+    assert "的出处" in capsys.readouterr().out
+    monkeypatch.setenv("PLANLIB_LANGUAGE", "fr")
+    assert cli.main(words) == 2
+    assert "PLANLIB_LANGUAGE: found 'fr'; expected zh or en" in capsys.readouterr().err
+
+
+def test_the_help_of_a_report_says_every_default(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["report", "--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    for words in (
+        "annual 2022",
+        "default shangcheng",
+        "default 31 December",
+        "default zh",
+        "default all",
+        "-missing.xlsx",
+    ):
+        assert words in said

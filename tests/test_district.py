@@ -157,7 +157,7 @@ def test_the_two_periods_of_a_yearly_change_are_named(midterm, language, recent,
 
 
 @pytest.mark.parametrize(
-    ("language", "words"), [("zh", "无法估计移交日期的有1个"), ("en", "of 1 cannot be estimated")]
+    ("language", "words"), [("zh", "无法估计移交日期的有1个"), ("en", "of 1 project cannot be estimated")]
 )
 def test_a_project_without_an_estimate_is_counted(midterm, endterm, language, words):
     ledger = midterm.projects

@@ -191,3 +191,14 @@ def test_a_year_of_which_no_table_holds_a_row(cleaned_project, capsys):
     assert "rests on data up to 2022-12-31, but the latest data of shangcheng are of 2021-09-01" in said
     assert not (cleaned_project / "reports" / "shangcheng").exists()
     assert not (cleaned_project / "reports" / "failed").exists()
+
+
+def test_a_wrong_value_of_a_batch_is_named_with_its_own_line(tmp_path):
+    path = tmp_path / "runs.yml"
+    path.write_text(
+        "runs:\n  - report: midterm\n    year: [2022, 2031]\n    language: [zh, fr]\n  - report: annual\n    year: 2040\n"
+    )
+    with pytest.raises(UsageError) as refused:
+        read_batch(path)
+    for words in ("line 3: year: found 2031", "line 4: language: found 'fr'", "line 6: year: found 2040"):
+        assert words in str(refused.value)

@@ -29,7 +29,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="replace")
-    parsed, unknown = _parser().parse_known_args(arguments)
+    try:
+        parsed, unknown = _parser().parse_known_args(arguments)
+    except UsageError as error:
+        print(f"planlib failed: {error}", file=sys.stderr)
+        return error.exit_code
     try:
         _refuse(unknown, parsed)
         return int(parsed.run(parsed) or 0)
@@ -48,7 +52,7 @@ def _refuse(unknown: Sequence[str], parsed: argparse.Namespace) -> None:
     """Refuse words that no parameter takes, naming the nearest one: argparse names none."""
     if not unknown:
         return
-    known = [f"--{name}" for name in vars(parsed) if name not in ("command", "run", "file")] + ["--run"]
+    known = [f"--{name}" for name in vars(parsed) if name not in ("command", "run", "file", "spoken")] + ["--run"]
     near = get_close_matches(unknown[0].partition("=")[0], known, 1)
     hint = f"did you mean {near[0]!r}?" if near else "no such parameter"
     raise UsageError(
@@ -58,7 +62,10 @@ def _refuse(unknown: Sequence[str], parsed: argparse.Namespace) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="planlib", description="Reproducible evaluations of five-year education plans (教育规划评估)."
+        prog="planlib",
+        description="Reproducible evaluations of five-year education plans (教育规划评估).",
+        epilog="What is said of data comes in Chinese or English: --language, else the variable PLANLIB_LANGUAGE, else "
+        f"{DEFAULTS['language']}. Lines about runs and errors are English: one form for logs and scripts.",
     )
     parser.add_argument("--version", action="version", version=f"planlib {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -66,6 +73,17 @@ def _parser() -> argparse.ArgumentParser:
     _add_data(commands)
     _add_checks(commands)
     return parser
+
+
+def _language() -> dict[str, Any]:
+    """Return the option of every command that speaks both languages."""
+    chosen = os.environ.get("PLANLIB_LANGUAGE") or DEFAULTS["language"]
+    if chosen not in LANGUAGES:
+        raise UsageError(
+            f"PLANLIB_LANGUAGE: found {chosen!r}; expected {' or '.join(LANGUAGES)}.\nTo do: mend or unset it."
+        )
+    words = f"{' or '.join(LANGUAGES)} (default {chosen}; PLANLIB_LANGUAGE changes it)"
+    return {"choices": LANGUAGES, "default": chosen, "help": words}
 
 
 def _add_reports(commands: Any) -> None:
@@ -78,14 +96,24 @@ def _add_reports(commands: Any) -> None:
         "--run", dest="file", type=Path, metavar="FILE.yml", help="read report and parameters from it"
     )
     report.add_argument("--district", help=f"a folder under data/raw (default {DEFAULTS['district']})")
-    report.add_argument("--year", type=_year, help="the year the report is written about, for example 2023")
-    report.add_argument("--cutoff", help="last day that may be known, YYYY-MM-DD (default by report)")
-    report.add_argument("--language", help=f"{' or '.join(LANGUAGES)} (default {DEFAULTS['language']})")
-    report.add_argument("--formats", help="some of html,docx,pdf,xlsx (default: all for a report, else html)")
+    years = ", ".join(f"{name} {NOTEBOOKS[name].default_year}" for name in NOTEBOOKS)
+    report.add_argument("--year", type=_year, help=f"the year the report is written about (default {years})")
+    report.add_argument(
+        "--cutoff",
+        help="last day that may be known, YYYY-MM-DD (default 31 December of the year; of the year before for midterm)",
+    )
+    language = _language()
+    report.add_argument("--language", help=language["help"])
+    report.set_defaults(spoken=language["default"])
+    report.add_argument("--formats", help="some of html,docx,pdf,xlsx (default all for a report, else html)")
     report.add_argument("--force", action="store_true", help="make it again although nothing changed")
     report.add_argument("--quiet", action="store_true", help="no progress lines")
     report.add_argument(
-        "--missing", nargs="?", const="", metavar="FILE.xlsx", help="write what is still owed, to be filled in"
+        "--missing",
+        nargs="?",
+        const="",
+        metavar="FILE.xlsx",
+        help="write what is still owed, to be filled in (default reports/<district>/<report>-…-missing.xlsx)",
     )
     report.set_defaults(run=_report)
 
@@ -104,14 +132,14 @@ def _add_data(commands: Any) -> None:
     """Add the commands for what a district brings."""
     clean = commands.add_parser("clean", help="raw files to checked tables (清理原始报表)")
     clean.add_argument("district")
-    clean.add_argument("--language", choices=LANGUAGES, default=DEFAULTS["language"])
+    clean.add_argument("--language", **_language())
     clean.set_defaults(run=_clean)
 
     inspect = commands.add_parser(
         "inspect", help="show what is recognised in a workbook or CSV file (查看报表识别结果)"
     )
     inspect.add_argument("file", type=Path, metavar="FILE")
-    inspect.add_argument("--language", choices=LANGUAGES, default=DEFAULTS["language"])
+    inspect.add_argument("--language", **_language())
     inspect.set_defaults(run=_inspect)
 
     check = commands.add_parser("check", help="read plan.yml and definitions, list every fault (核对规划数据)")
@@ -124,7 +152,9 @@ def _add_data(commands: Any) -> None:
 
     sample = commands.add_parser("sample", help="write the simulated district (生成模拟数据)")
     sample.add_argument("folder", type=Path, help="an empty or new folder")
-    sample.add_argument("--seed", type=int, default=None, help="default: the seed of the shipped sample")
+    sample.add_argument(
+        "--seed", type=int, default=None, help="a whole number (default: the seed of the shipped sample)"
+    )
     sample.set_defaults(run=_sample)
 
 
@@ -146,7 +176,7 @@ def _add_checks(commands: Any) -> None:
     trace.add_argument("--stage", help="where a school has several stages")
     trace.add_argument("--all", action="store_true", help="every cell; without it ten, and the rest counted")
     trace.add_argument("--csv", type=Path, metavar="FILE", help="write every cell to a CSV file as well")
-    trace.add_argument("--language", choices=LANGUAGES, default=DEFAULTS["language"])
+    trace.add_argument("--language", **_language())
     trace.set_defaults(run=_trace)
 
     verify = commands.add_parser(
@@ -223,6 +253,7 @@ def _request(parsed: argparse.Namespace) -> Any:
         raise UsageError(f"--run and {', '.join(named)} together: expected one of them.\nTo do: drop one.")
     if parsed.file:
         return read_run(parsed.file)
+    values["language"] = parsed.language or parsed.spoken
     if parsed.name is None:
         raise UsageError("No report is named.\nTo do: planlib report midterm, or planlib report --run FILE.yml")
     return Request(parsed.name, resolve(parsed.name, values), chosen_formats(parsed.name, parsed.formats))
@@ -336,15 +367,22 @@ def _missing(request: Any, file: str) -> int:
         raise UsageError(f"{request.name} asks nothing of anybody.\nTo do: name one of {', '.join(REPORTS)}.")
     from planlib import paths
     from planlib.answers import write_missing
+    from planlib.registry import label, load_definitions
+    from planlib.words import filled
 
     target = Path(file) if file else paths.reports() / request.parameters.district / f"{request.stem}-missing.xlsx"
     owed = write_missing(request.name, request.parameters, target)
     must = owed[owed["is_compulsory"]]
-    print(
-        f"{request.stem}: {len(must)} owed by {must['lead'].nunique()} offices, {len(owed) - len(must)} more asked for"
-    )
-    for (office, kind), rows in must.groupby(["lead", "kind"], sort=False):
-        print(f"  {office or '-'}: {kind} {len(rows)}")
+    language = request.parameters.language
+    told = {"must": len(must), "offices": must["lead"].nunique(), "rest": len(owed) - len(must)}
+    print(filled(label("owed", language, "said"), stem=request.stem, **told))
+    kinds = load_definitions("answers")["kinds"]
+    for office, rows in must.groupby("lead" if language == "zh" else "lead_en", sort=False):
+        counts = [
+            f"{kinds[kind]['name'][language]} {count}"
+            for kind, count in rows["kind"].value_counts(sort=False).items()
+        ]
+        print(f"  {office or '-'}: {', '.join(counts)}")
     print(_shown(target))
     return 0
 

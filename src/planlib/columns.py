@@ -135,7 +135,8 @@ def show(value: Any, column: Column, language: str) -> str:
     if column.form in ("rule", "choice"):
         return _chosen(str(value), language)
     if column.form.startswith("label:"):
-        return label(str(value), language, column.form.removeprefix("label:"))
+        # of a unit that has two words the one for many
+        return label(str(value), language, column.form.removeprefix("label:")).rpartition("|")[2]
     return str(value)
 
 

@@ -19,7 +19,7 @@ import yaml
 
 from planlib import __version__, paths, store
 from planlib.errors import DataError
-from planlib.params import NOTEBOOKS, Parameters
+from planlib.params import NOTEBOOKS, Parameters, last_known_year
 
 # What people write beside the data: read by the reports; clean reads which files sources.yml registers.
 WRITTEN = ("plan.yml", "responsibility.yml", "explanations.yml", "sources.yml")
@@ -121,7 +121,7 @@ def report_inputs(name: str, parameters: Parameters) -> dict[str, Any]:
     return {
         "parameters": parameters.as_injected(),
         "plan": store.sha256(folder / "plan.yml"),
-        "written": _written(folder, NOTEBOOKS[name].phase),
+        "written": _written(folder, NOTEBOOKS[name].phase, parameters.cutoff.year),
         "tables": known_slices(digests.get("tables", {}), parameters.cutoff.isoformat()),
         "code": code_digest(),
         "notebook": store.sha256(paths.notebooks() / f"{NOTEBOOKS[name].file}.ipynb"),
@@ -178,15 +178,27 @@ def is_simulated(district: str) -> bool:
     return any(bool(entry.get("synthetic")) for entry in sources(district))
 
 
-def _written(folder: Path, phase: str) -> dict[str, Any]:
-    """Return what people wrote that this kind of report shows."""
+def _written(folder: Path, phase: str, year: int) -> dict[str, Any]:
+    """Return what people wrote that this kind of report, or another on the data of the same year, shows."""
     responsibility = folder / "responsibility.yml"
-    explanations = [e for e in _entries(folder / "explanations.yml") if phase in (e.get("report"), "explore")]
+    explanations = [
+        e
+        for e in _entries(folder / "explanations.yml")
+        if phase in (e.get("report"), "explore") or _known(e) == year
+    ]
     return {
         "responsibility": store.sha256(responsibility) if responsibility.is_file() else "",
         "explanations": store.sha256_of(explanations),
         "simulated": is_simulated(folder.name),
     }
+
+
+def _known(entry: Mapping[str, Any]) -> int | None:
+    """Return the year with which the data of an explanation's report end; None where that cannot be told."""
+    try:
+        return last_known_year(entry["report"], entry["year"])
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def _entries(path: Path) -> list[dict[str, Any]]:

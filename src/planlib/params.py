@@ -93,6 +93,17 @@ NOTEBOOKS: Mapping[str, Notebook] = {
 REPORTS = ("midterm", "endterm", "annual")
 
 
+def last_known_year(report: str, year: int) -> int:
+    """Return the year with which the data of a report about a year end, by default.
+
+    Examples
+    --------
+    >>> last_known_year("midterm", 2023), last_known_year("annual", 2022)
+    (2022, 2022)
+    """
+    return NOTEBOOKS[report].last_known(int(year)).year
+
+
 @dataclass(frozen=True)
 class Parameters:
     """Checked parameters of one run."""
@@ -152,9 +163,8 @@ def resolve(name: str, values: Mapping[str, Any]) -> Parameters:
 
     Returns
     -------
-
-    Parameters
-    ----------
+    resolved : Parameters
+        With every default filled in.
 
     Raises
     ------
@@ -223,9 +233,8 @@ def check(name: str, namespace: Mapping[str, Any]) -> Parameters:
 
     Returns
     -------
-
-    Parameters
-    ----------
+    resolved : Parameters
+        Those of the notebook's own cell, with every default filled in.
 
     Raises
     ------

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
+from numbers import Integral
 from typing import Any
 from unicodedata import category
 
@@ -130,7 +131,30 @@ def say(code: str, language: str, **values: object) -> str:
     >>> say("count_of", "en", count=3, total=24)
     '3 of 24'
     """
-    return word("figures", code, language).format(**values)
+    return filled(word("figures", code, language), **values)
+
+
+class _Count(int):
+    """A number that chooses between two words: ``format(_Count(1), "is|are")`` is ``is``."""
+
+    def __format__(self, wanted: str) -> str:
+        one, bar, many = wanted.partition("|")
+        return (one if self == 1 else many) if bar else super().__format__(wanted)
+
+
+def filled(sentence: str, **values: object) -> str:
+    """Fill the places of a sentence; ``{count:one|many}`` writes the words that suit the number.
+
+    Examples
+    --------
+    >>> [filled("{n} {n:school fails|schools fail}", n=n) for n in (0, 1, 2)]
+    ['0 schools fail', '1 school fails', '2 schools fail']
+    >>> filled("in the {n:year|{n} years} left", n=3)
+    'in the 3 years left'
+    """
+    is_count = {key: isinstance(v, Integral) and not isinstance(v, bool) for key, v in values.items()}
+    counts = {key: _Count(value) if is_count[key] else value for key, value in values.items()}  # type: ignore[call-overload]
+    return sentence.format(**counts)
 
 
 def visible(text: str) -> str:
@@ -234,17 +258,22 @@ def with_unit(text: str, unit: object, language: str) -> str:
     return f"{text}{space}{unit}"
 
 
-def unit_name(code: object, language: str) -> str:
+def unit_name(code: object, language: str, amount: str = "") -> str:
     """Return the name of a unit, or the code where it has no label; empty for none and for a coefficient.
+
+    An amount, as written, of one gives the singular.
 
     Examples
     --------
     >>> unit_name("ten_thousand_persons", "zh"), unit_name("coefficient", "zh"), unit_name("bricks", "en")
     ('万人', '', 'bricks')
+    >>> unit_name("school", "en"), unit_name("school", "en", "≥1"), unit_name("school", "en", "11")
+    ('schools', 'school', 'schools')
     """
     if is_missing(code) or not str(code) or code in _UNPRINTED:
         return ""
-    return optional_word("unit", str(code), language)
+    one, _, many = optional_word("unit", str(code), language).partition("|")
+    return one if not many or amount.lstrip("≥≤<>≈=") == "1" else many
 
 
 def sentences(parts: Sequence[str], language: str) -> str:

@@ -34,7 +34,7 @@ _STREAMS = (
     ("WordDocument", "a Word or WPS Writer document (.doc, .wps)", _COPY),
     ("PowerPoint Document", "a presentation", _COPY),
 )
-_WORKBOOK_STREAMS = ("Workbook", "Book")
+WORKBOOK_STREAMS = ("Workbook", "Book")
 # Parts inside a zip archive that say what it is.
 _PARTS = (
     ("xl/workbook.bin", "a binary workbook (.xlsb)", AS_XLSX),
@@ -83,15 +83,21 @@ def kind_of(content: bytes) -> str:
 
 def _old_office(content: bytes) -> str:
     for name, what, todo in _STREAMS:
-        if _stream(name) in content:
+        if stream_name(name) in content:
             raise DataError(f"{what}; {todo}")
-    if any(_stream(name) in content for name in _WORKBOOK_STREAMS):
+    if any(stream_name(name) in content for name in WORKBOOK_STREAMS):
         return "xls"
     raise DataError(f"an old Office file without a workbook in it, or only a part of one; {AS_XLSX}")
 
 
-def _stream(name: str) -> bytes:
-    """Return a stream's name as the directory of an old Office file holds it."""
+def stream_name(name: str) -> bytes:
+    r"""Return a stream's name as the directory of an old Office file holds it.
+
+    Examples
+    --------
+    >>> stream_name("Book")
+    b'B\x00o\x00o\x00k\x00\x00\x00'
+    """
     return name.encode("utf-16-le") + b"\0\0"
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import python_calamine as calamine
 
+from planlib.clean.biff import error_cells
 from planlib.clean.kinds import AS_XLSX, ENCODING_NAMES, decoded, kind_of, refuse_packed
 from planlib.errors import DataError
 
@@ -83,7 +84,7 @@ def read_workbook(content: bytes) -> list[Sheet]:
     parts = _packed_parts(content) if kind == "xlsx" else {}
     try:
         book = calamine.CalamineWorkbook.from_filelike(io.BytesIO(content))
-        lost = _lost_cells(parts)
+        lost = _lost_cells(parts) if parts else _old_errors(content, [meta.name for meta in book.sheets_metadata])
         return [_sheet(book, meta, lost) for meta in book.sheets_metadata if _is_grid(meta)]
     except DataError:
         raise
@@ -201,6 +202,12 @@ def _lost_cells(parts: dict[str, bytes]) -> dict[str, list[tuple[str, str]]]:
         if errors or empty:
             found[_sheet_name(parts, name)] = errors + empty
     return found
+
+
+def _old_errors(content: bytes, names: list[str]) -> dict[str, list[tuple[str, str]]]:
+    """Return, by sheet name, the cells of an old workbook that hold an error."""
+    found = error_cells(content)
+    return {names[at]: [(address(r, c), what) for r, c, what in cells] for at, cells in found.items()}
 
 
 def _sheet_name(parts: dict[str, bytes], part: str) -> str:

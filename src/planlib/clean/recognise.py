@@ -16,6 +16,8 @@ from planlib.clean.issues import Issue
 from planlib.clean.read import Sheet, address
 from planlib.clean.writing import SEPARATOR, era_year, key, tidy
 
+_HEADS_APART = 30  # rows between the headers of tables beside each other
+
 # What a cell that holds something can be.
 KINDS = (
     "value",
@@ -87,7 +89,9 @@ class Recognised:
 
 
 def recognise_tables(sheet: Sheet, form: Form) -> list[Recognised]:
-    """Find every table of a sheet: each begins with its own header, and lines above it.
+    """Find every table of a sheet: each has its own header; one stands below another or beside it.
+
+    Tables side by side stand apart by an empty column; the lines above their headers hold for all of them.
 
     Parameters
     ----------
@@ -99,10 +103,54 @@ def recognise_tables(sheet: Sheet, form: Form) -> list[Recognised]:
     list of Recognised
         One for a sheet without a header too.
     """
+    blocks = _side_by_side(sheet, form)
+    if not blocks:
+        return _below_each_other(sheet, form)
+    found = []
+    for block, columns in blocks:
+        for one in _below_each_other(block, form):
+            # a line above all tables is one cell: of the table in whose columns it stands
+            one.kinds = {at: kind for at, kind in one.kinds.items() if at[1] in columns}
+            found.append(one)
+    return found
+
+
+def _below_each_other(sheet: Sheet, form: Form) -> list[Recognised]:
     anchor = _anchor(sheet, form)
     begins = [0, *(_first_line(sheet, form, at) for at in _later_anchors(sheet, form, anchor))] if anchor else [0]
     parts = [_part(sheet, a, b) for a, b in zip(begins, [*begins[1:], len(sheet.rows)], strict=True)]
     return [recognise(part, form) for part in parts]
+
+
+def _side_by_side(sheet: Sheet, form: Form) -> list[tuple[Sheet, range]]:
+    """Return the tables beside each other with their columns, or nothing where there is one alone."""
+    anchor = _anchor(sheet, form)
+    heads = [] if anchor is None else sheet.rows[anchor[0] : anchor[0] + _HEADS_APART]
+    found = {
+        c for row in heads for c, v in enumerate(row) if isinstance(v, str) and form.column_of(v) == "school_id"
+    }
+    if anchor is None or len(found) < 2:
+        return []
+    width = max(map(len, sheet.rows))
+    held = {c for _, c, _ in filled(sheet, anchor[0])}
+    gaps = [max((g for g in range(c) if g not in held), default=-1) for c in sorted(found)[1:]]
+    begins = sorted({g + 1 for g in gaps if any(c < g for c in found)})
+    columns = [range(a, b) for a, b in zip([0, *begins], [*begins, width], strict=True)]
+    if len(columns) < 2:
+        return []
+    parts = [_columns(sheet, own, 0) for own in columns]
+    top = min(_header_rows(part, form, at)[0] for part in parts if (at := _anchor(part, form)))
+    return [(_columns(sheet, own, top), own) for own in columns]
+
+
+def _columns(sheet: Sheet, columns: range, shared: int) -> Sheet:
+    """Return a sheet with some columns alone, each cell at its own place, and the first `shared` rows whole."""
+    rows = [
+        row if r < shared else [value if c in columns else "" for c, value in enumerate(row)]
+        for r, row in enumerate(sheet.rows)
+    ]
+    merged = tuple(cells for cells in sheet.merged if cells[1] in columns)
+    return replace(sheet, rows=rows, merged=merged, lost=sheet.lost if columns.start == 0 else ())
 
 
 def _later_anchors(sheet: Sheet, form: Form, anchor: tuple[int, int]) -> Iterator[tuple[int, int]]:

@@ -22,7 +22,7 @@ from planlib.clean.forms import Form, split_header
 from planlib.clean.frames import Coded, Piece
 from planlib.clean.issues import Issue, foreign_encoding
 from planlib.clean.national import load_national
-from planlib.clean.read import Sheet, column_letters
+from planlib.clean.read import Sheet, address, column_letters
 from planlib.clean.recognise import KINDS, Place, Recognised, recognise_tables
 from planlib.clean.school import EXTRA_TYPES, Layouts, SchoolBook, is_school_book, read_school_book
 from planlib.clean.writing import compact, key, tidy
@@ -94,11 +94,23 @@ def parse_workbook(content: bytes, form: Form, layouts: Layouts | None = None) -
         return _of_school(read_school_book(sheets, words, layouts or Layouts()))
     recognised = [one for sheet in sheets for one in recognise_tables(sheet, form)]
     tables = [one for one in recognised if one.places]
-    found = [issue for one in recognised for issue in one.issues]
+    # tables beside each other share their titles, and what is wrong with them
+    found = list(dict.fromkeys(issue for one in recognised for issue in one.issues))
+    found += _years_apart(tables)
     found += [foreign_encoding("", s.encoding) for s in sheets if s.encoding and "UTF-8" not in s.encoding]
     if not tables and not any(issue.level == "error" for issue in found):
         found.append(_no_table(sheets, form))
     return _collected(recognised, found, *(_cells(one, form) for one in tables))
+
+
+def _years_apart(tables: Sequence[Recognised]) -> Iterator[Issue]:
+    """Yield an error for a table of a sheet whose title names another year than one before it."""
+    first: dict[str, int] = {}
+    for one in tables:
+        if one.year is not None and one.title and first.setdefault(one.sheet.name, one.year) != one.year:
+            said = f"{first[one.sheet.name]} and {one.year}"
+            where = {"sheet": one.sheet.name, "cell": address(*one.title)}
+            yield Issue("error", "title", **where, found=said, expected="one school year in the workbook")
 
 
 def _of_school(book: SchoolBook) -> Parsed:

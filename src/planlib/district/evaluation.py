@@ -11,7 +11,7 @@ from planlib import enrolment, evaluate, measures, paths
 from planlib import forecast as forecasting
 from planlib.district.opened import District, open_district
 from planlib.district.owed import owed
-from planlib.params import NOTEBOOKS
+from planlib.params import NOTEBOOKS, last_known_year
 from planlib.registry import load_explanations, load_responsibility
 
 PLAN_YEARS = 5
@@ -155,9 +155,16 @@ class Evaluation:
 
     @cached_property
     def explanations(self) -> pd.DataFrame:
-        """What people wrote about late series and promises for this report (``explanations.yml``)."""
+        """What people wrote about late series and promises (``explanations.yml``).
+
+        One explanation serves every report of the same data: one written for the mid-term of 2023, whose data end with
+        2022, stands in the annual evaluation of 2022 too. What was written for this very report comes last.
+        """
         written = load_explanations(self.plan)
-        return written[(written["report"] == self.phase) & (written["year"] == self.year)].reset_index(drop=True)
+        is_own = (written["report"] == self.phase) & (written["year"] == self.year)
+        known = [last_known_year(*told) for told in zip(written["report"], written["year"], strict=True)]
+        serves = pd.Series(known, index=written.index, dtype="object") == self.cutoff.year
+        return pd.concat([written[serves & ~is_own], written[is_own]], ignore_index=True)
 
     @cached_property
     def unexplained(self) -> pd.DataFrame:

@@ -35,9 +35,26 @@ def indicator_table(evaluation: Evaluation, language: str) -> Table:
     if "status_amended" in card and card["status_amended"].notna().any():
         columns.append(Column("status_amended", "status_amended", "label:status"))
     notes = [say(f"note.{key}", language) for key in ("printed", "unrounded", "elapsed")]
-    told = evaluation.plan.discrepancies["note" if language == "zh" else "note_en"]
-    notes += [say("note.text_and_table", language, note=note) for note in told]
+    notes += _disagreements(evaluation, language)
     return Table(frame, columns, say("caption.indicators", language), language, notes)
+
+
+def _disagreements(evaluation: Evaluation, language: str) -> list[str]:
+    """Say where text and table of the plan disagree, each with the rows it is about."""
+    numbers = evaluation.scorecard.set_index("series_id")["number"]
+    rows = evaluation.plan.discrepancies
+    rows = rows[rows["series_id"].isin(numbers.index)].assign(row=rows["series_id"].map(numbers))
+    told = rows.groupby("note" if language == "zh" else "note_en", sort=False)["row"]
+    return [
+        say(
+            "note.text_and_table",
+            language,
+            rows=join([str(int(row)) for row in of], language),
+            count=len(of),
+            note=note,
+        )
+        for note, of in told
+    ]
 
 
 def count_table(evaluation: Evaluation, language: str) -> Table:
@@ -141,7 +158,10 @@ def achieved(row: pd.Series, language: str) -> str:
         return "—"
     if row["kind"] == "milestone":
         return say("word.yes" if row["achieved"] >= 1 else "word.no", language)
-    text = amount(row["achieved"], row, language)
+    # as the target is written: a count in full, never in 万; a share with one digit where it is not whole
+    digits = 1 if row["unit"] == "percent" else 2
+    exact = pd.Series({"precision": digits, "unit": row["unit"], "least": 0})
+    text = amount(row["achieved"], exact, language)
     if not row["lapses"]:
         return text
     # the last period may be good where an earlier one was not: the status speaks of all of them
@@ -426,19 +446,26 @@ def _enough_places(evaluation: Evaluation, language: str) -> str:
 
 
 def short_items(evaluation: Evaluation, language: str) -> list[str]:
-    """Return the areas and stages that are short of places in the last projected year."""
+    """Return the areas and stages that will be short of places: from when, when most, and in the last projected year."""
     seats = evaluation.seats_by_area
-    short = seats[(seats["year"] == evaluation.seats_year) & (seats["shortage"] > 0)]
-    return [
-        say(
-            "section.seats_item",
-            language,
-            area=row.area,
-            stage=label(row.stage, language, "stage"),
-            count=number(row.shortage, language, 0),
+    short = seats[(seats["year"] > evaluation.district.last_year) & (seats["shortage"] > 0)]
+    said = []
+    for (area, stage), rows in short.groupby(["area", "stage"], sort=False):
+        most, ends = rows.loc[rows["shortage"].idxmax()], rows[rows["year"] == evaluation.seats_year]["shortage"]
+        told = {"first": rows["year"].min(), "peak": most["year"], "end": evaluation.seats_year}
+        word = (
+            "once"
+            if len(rows) == 1
+            else "passing"
+            if ends.empty
+            else "peak"
+            if most["year"] < told["end"]
+            else "rising"
         )
-        for row in short.itertuples()
-    ]
+        counts = {"most": number(most["shortage"], language, 0), "count": number(ends.sum(), language, 0)}
+        where = {"area": area, "stage": label(str(stage), language, "stage")}
+        said.append(say(f"section.seats_{word}", language, **where, **told, **counts))
+    return said
 
 
 def short_places(evaluation: Evaluation, language: str) -> str:

@@ -138,6 +138,7 @@ def advice(evaluation: Evaluation, language: str) -> Text:
     """Return what to do next, drawn from what is late, short, wide or missing; nothing that the data do not say."""
     lines = [
         *(_advice_on(evaluation, row, language) for _, row in evaluation.late.iterrows()),
+        *_unlikely(evaluation, language),
         *_open_definitions(evaluation, language),
         *_silent_series(evaluation, language),
         *_advice_on_schools(evaluation, language),
@@ -159,13 +160,32 @@ def _advice_on(evaluation: Evaluation, row: pd.Series, language: str) -> str:
         gap = amount(abs(row["target"] - row["value"]), _points(row, 0), language)
         return say("advice.gap", language, name=called, gap=gap, lead=office)
     if row["direction"] == "hold" or left < 1 or gone < 1:
-        value, target = amount(row["value"], row, language), printed(row["target_text"], row, language)
+        value, target = amount(row["value"], finer(row), language), printed(row["target_text"], row, language)
         return say("advice.held", language, name=called, value=value, target=target, lead=office)
     need = (row["target"] - row["value"]) / left
     so_far = (row["value"] - row["baseline"]) / gone
     told = {"change": _yearly(need, row, language), "pace": _yearly(so_far, row, language)}
     base = int(row["year"]) - gone
     return say("advice.indicator", language, name=called, years=left, base=base, lead=office, **told)
+
+
+def _unlikely(evaluation: Evaluation, language: str) -> list[str]:
+    """Warn of binding series that are not late yet but whose target is unlikely to be reached."""
+    card = evaluation.scorecard
+    rows = card[(card["attribute"] == "binding") & (card["outlook"] == "unlikely")]
+    rows = rows[~rows["series_id"].isin(evaluation.late["series_id"])]
+    return [
+        say(
+            "advice.unlikely",
+            language,
+            name=name(row, language),
+            status=label(row["status"], language, "status"),
+            year=str(row["target_as_of"])[:4],
+            target=printed(row["target_text"], row, language),
+            lead=lead(evaluation, row["series_id"], language),
+        )
+        for _, row in rows.iterrows()
+    ]
 
 
 def _yearly(change: float, row: pd.Series, language: str) -> str:

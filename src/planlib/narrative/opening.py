@@ -1,5 +1,7 @@
 """The first page and the first chapter: what this is, what it finds, on what basis."""
 
+import re
+
 import pandas as pd
 
 from planlib import schema
@@ -30,12 +32,17 @@ def amount(value: object, row: pd.Series, language: str) -> str:
     if is_missing(value):
         return number(value, language)
     decimals = int(row["precision"]) if pd.notna(row.get("precision")) else None
+    least = row.get("least")
+    # the digit more than the plan prints is shown where it says something: 98 % stays 98 %
+    if least is not None and round(float(str(value)), int(decimals or 0)) == round(float(str(value)), int(least)):
+        decimals = int(least)
     unit = str(row["unit"])
     for prefix, factor in _MULTIPLES.items():
         if language == "en" and unit.startswith(prefix):
             whole = round(float(str(value)), 2 if decimals is None else decimals) * factor
             return with_unit(f"{whole:,.0f}", unit_name(_SINGLE[unit.removeprefix(prefix)], language), language)
-    return with_unit(number(value, language, decimals), unit_name(unit, language), language)
+    text = number(value, language, decimals)
+    return with_unit(text, unit_name(unit, language, text), language)
 
 
 _SINGLE = {"persons": "person", "m2": "m2", "yuan": "yuan"}
@@ -44,10 +51,11 @@ _SINGLE = {"persons": "person", "m2": "m2", "yuan": "yuan"}
 def finer(row: pd.Series) -> pd.Series:
     """Return a row whose values show one digit more than the plan prints where it prints hardly any.
 
-    A share printed as 25 % has moved from 23.0 to 24.3 long before it reads 25.
+    A share printed as 25 % has moved from 23.0 to 24.3 long before it reads 25. ``least`` is the plan's own precision.
     """
     is_coarse = str(row["unit"]).startswith(("percent", *_MULTIPLES)) and int(row["precision"]) < 2
-    return pd.Series({"precision": int(row["precision"]) + is_coarse, "unit": row["unit"]})
+    least = int(row["precision"])
+    return pd.Series({"precision": least + is_coarse, "unit": row["unit"], "least": least})
 
 
 def digits(value: object, row: pd.Series, language: str) -> str:
@@ -63,13 +71,15 @@ def printed(text: object, row: pd.Series, language: str) -> str:
     >>> printed(">95", pd.Series({"precision": 1, "unit": "percent"}), "zh")
     '>95%'
     """
-    unit = unit_name(row["unit"], language)
+    unit = unit_name(row["unit"], language, str(text))
     if unit and str(text).endswith(unit):
         return str(text)
     if language == "en" and str(row["unit"]).startswith(tuple(_MULTIPLES)):
         target = parse_target(str(text))
         exact = pd.Series({"precision": target.precision, "unit": row["unit"]})
         return (target.relation if target.relation != "=" else "") + amount(target.value, exact, language)
+    if language == "en":
+        text = re.sub(r"\d{4,}", lambda digits: f"{int(digits[0]):,}", str(text))
     return with_unit(str(text), unit, language)
 
 
@@ -186,7 +196,7 @@ def _late_item(evaluation: Evaluation, row: pd.Series, language: str) -> str:
         language,
         name=name(row, language),
         baseline=printed(row["baseline_text"], row, language),
-        value=amount(row["value"], row, language),
+        value=amount(row["value"], finer(row), language),
         target=printed(row["target_text"], row, language),
         status=label(row["status"], language, "status"),
         lead=lead(evaluation, row["series_id"], language),

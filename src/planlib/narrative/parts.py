@@ -12,7 +12,7 @@ from planlib.columns import SCHEMA_VERSION, TABLE_MIME, Column, guess, show, typ
 from planlib.errors import RegistryError
 from planlib.figures.marks import OUTLOOK, PROMISE, STATUS, Mark
 from planlib.registry import load_definitions
-from planlib.words import is_missing, visible
+from planlib.words import filled, is_missing, visible
 
 
 @dataclass(frozen=True)
@@ -206,7 +206,7 @@ def say(code: str, language: str, **values: object) -> str:
         entry = entry.get(key) if isinstance(entry, Mapping) else None
     if not isinstance(entry, Mapping) or language not in entry:
         raise RegistryError(f"definitions/narrative.yml has no sentence {code} in {language}. To do: add it.")
-    return str(entry[language]).format(**values)
+    return filled(str(entry[language]), **values)
 
 
 def join(items: Sequence[str], language: str) -> str:

@@ -111,7 +111,7 @@ def _facts(given: Mapping[str, Any], language: str) -> dict[str, str]:
 def _sources(district: str, language: str) -> list[str]:
     """Return a line for each producer of the district's files, with how many and whether they are simulated."""
     from planlib.registry import label
-    from planlib.words import visible
+    from planlib.words import filled, visible
 
     counts = Counter(
         (str(entry.get("producer", "")), str(entry.get("licence", "")), bool(entry.get("synthetic")))
@@ -119,8 +119,11 @@ def _sources(district: str, language: str) -> list[str]:
     )
     return [
         visible(
-            label("fact_source_simulated" if simulated else "fact_source", language, "page").format(
-                producer=producer, licence=licence, count=number
+            filled(
+                label("fact_source_simulated" if simulated else "fact_source", language, "page"),
+                producer=producer,
+                licence=licence,
+                count=number,
             )
         )
         for (producer, licence, simulated), number in sorted(counts.items())

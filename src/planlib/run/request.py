@@ -270,7 +270,8 @@ def _checked(document: Any, asked: list[tuple[int, dict[str, Any]]], limits: Lim
     for place, entry in asked:
         request, wrong = _examined(entry, limits)
         line = document.line(("runs", place))
-        faults += [f"line {line}: {fault}" for fault in wrong]
+        # a fault begins with its key, whose own line is the one to mend
+        faults += [f"line {document.line(('runs', place, fault.partition(':')[0]))}: {fault}" for fault in wrong]
         if request is None:
             continue
         if request.stem in requests:
