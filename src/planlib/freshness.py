@@ -43,13 +43,12 @@ def tables_inputs(district: str) -> dict[str, Any]:
     -------
     dict
         ``inputs``: relative path → SHA-256 of every file but those in `WRITTEN`, the guide and the empty templates;
-        ``sources`` (``""`` if there is no sources.yml) and ``code``: SHA-256.
+        ``sources``: the files that sources.yml registers; ``code``: SHA-256.
     """
     folder = paths.raw(district)
-    registered = folder / "sources.yml"
     try:
         inputs = _hashed(folder, paths.processed(district).parent / ".cache" / district / SEEN)
-        sources = store.sha256(registered) if registered.is_file() else ""
+        sources = sorted({str(entry.get("file")) for entry in _entries(folder / "sources.yml")})
     except OSError as error:
         raise DataError(
             f"{error.filename} cannot be read: {error.strerror}.\n"
@@ -209,6 +208,7 @@ def _entries(path: Path) -> list[dict[str, Any]]:
         loaded = yaml.load(path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except yaml.YAMLError:
         return []  # whoever opens the district says what is wrong; here it only has to differ from before
+    loaded = loaded.get("sources") if isinstance(loaded, dict) else loaded
     return [entry for entry in loaded if isinstance(entry, dict)] if isinstance(loaded, list) else []
 
 

@@ -72,7 +72,7 @@ class _Folder:
     district: str
     path: Path
     inputs: Mapping[str, str]
-    sources: str
+    sources: Sequence[str]
     code: str
 
     def workbooks(self) -> dict[str, str]:
@@ -387,7 +387,7 @@ def _digests(folder: _Folder, every: Mapping[str, pd.DataFrame], issues: pd.Data
     return {
         "schema_version": schema.SCHEMA_VERSION,
         "inputs": dict(folder.inputs),
-        "sources": folder.sources,
+        "sources": list(folder.sources),
         "code": folder.code,
         "tables": slices(every, issues),
     }
