@@ -15,7 +15,8 @@ from planlib import paths, schema
 from planlib.clean import FaultyData, clean_district
 from planlib.clean.convert import read_cell
 from planlib.clean.kinds import decoded
-from planlib.clean.read import Sheet, read_workbook
+from planlib.clean.read import Sheet, address, read_workbook
+from planlib.clean.recognise import KINDS
 from planlib.clean.workbook import parse_workbook
 from planlib.errors import DataError
 from planlib.registry import phrase
@@ -602,3 +603,25 @@ def test_a_formula_whose_result_is_empty_is_blank_and_one_never_computed_a_fault
         else:
             clean_district(NAME)
             assert table()["books"].tolist() == [0, 200]
+
+
+def filled(content):
+    return stored_cells(io.BytesIO(content))
+
+
+def test_what_stands_below_a_merged_cell_is_told():
+    """Found by mutation: WPS merges cells and keeps what they held; nobody sees it."""
+    rows, merged = grid([school(), school("S0002", area="西片")], columns_of("primary"))
+    place = columns_of("primary").index("area")
+    content = workbook({"基本情况": (rows, merged)})
+    made = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(made, "w") as new:
+        for name in old.namelist():
+            letters = address(0, place)[:-1]
+            hidden = f'<mergeCell ref="{letters}5:{letters}6"/></mergeCells>'.encode()
+            new.writestr(name, old.read(name).replace(b"</mergeCells>", hidden))
+    parsed = parse_workbook(made.getvalue(), FORM)
+    assert [(issue.kind, issue.cell, issue.found) for issue in parsed.issues] == [
+        ("merged data", "E6", "东片 below 东片")
+    ]
+    assert sum(parsed.sheets[0][kind] for kind in KINDS) == filled(made.getvalue())

@@ -544,8 +544,12 @@ def _fill_merged(result: Recognised, first: int) -> None:
         place = places.get(c0)
         if place and c0 == c1 and place.column.type in ("text", "code") and place.column.name != "school_id":
             for r in range(r0 + 1, r1 + 1):
-                rows[r][c0] = rows[r0][c0]
-                result.origins[r, c0] = (r0, c0)
+                if is_blank(rows[r][c0]):
+                    rows[r][c0] = rows[r0][c0]
+                    result.origins[r, c0] = (r0, c0)
+                elif rows[r][c0] != rows[r0][c0]:  # nobody sees it on the screen
+                    said = f"{tidy(raw_text(rows[r][c0]))} below {tidy(raw_text(rows[r0][c0]))}"
+                    result.note("error", "merged data", (r, c0), said, expected="one cell for each school")
         else:
             said = f"{tidy(raw_text(rows[r0][c0]))} over {address(r0, c0)}:{address(r1, c1)}"
             result.note("error", "merged data", (r0, c0), said, expected="one cell for each school")
