@@ -20,6 +20,7 @@ import traceback
 import zipfile
 from pathlib import Path
 
+from old_writer import as_old
 from returns_builder import FORM, columns_of, grid, school, simple_workbook, workbook
 from school_builder import school as national
 from school_builder import school_book
@@ -34,6 +35,7 @@ from planlib.errors import PlanlibError
 
 SECONDS, BYTES = 10, 1 << 30
 OLD = Path(__file__).with_name("old_format.xls")
+ERRORS = Path(__file__).parent / "data" / "errors.xls"
 ODD = [
     "",
     " ",
@@ -73,7 +75,15 @@ def seeds():
     """Return small good files by name."""
     two = [school(), school("S0002", "nine_year") | {("junior", "students"): 90}]
     staged = grid(two, columns_of("nine_year"), total={"school_id": "合计", ("junior", "students"): 90})
+    half, rest = (grid([school()], columns) for columns in (columns_of("primary")[:6], columns_of("primary")))
+    aside = [[*a, *[None] * (8 - len(a)), *b] for a, b in zip(half[0], rest[0], strict=True)]
+    moved = [*half[1], *((a, b + 8, c, d + 8, text) for a, b, c, d, text in rest[1])]
+    campuses = [school(school_name=f"采荷小学（{name}校区）", school_id="S0001") for name in "东西"]
     found = {
+        "aside.xlsx": workbook({"基本情况": (aside, moved)}),
+        "campuses.xlsx": simple_workbook(campuses),
+        "errors.xls": ERRORS.read_bytes(),
+        "forms.xls": as_old(school_book(national("secondary"), 2021, new=True)),
         "one.xlsx": simple_workbook([school()]),
         "two.xlsx": workbook({"基本情况": staged, "说明": ([["填表说明"], ["一"]], [])}),
         "old.xlsx": school_book(national(), 2019, new=False),

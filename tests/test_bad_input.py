@@ -262,6 +262,14 @@ def test_a_row_about_what_the_plan_does_not_have_is_no_row_to_pass_over(folder, 
     assert "To do: mend the id, or add it to plan.yml" in str(error.value)
 
 
+def test_a_share_above_a_hundred_is_refused(folder):
+    replace(folder / "observations.csv", "disabled_entry_preschool,9", "disabled_entry_preschool,19")
+    with pytest.raises(DataError) as error:
+        open_district(NAME)
+    assert "observations.csv, line 3: disabled_entry_preschool is 190, expected 0 to 100" in str(error.value)
+    assert "To do: mend the value, or its unit" in str(error.value)
+
+
 # ---- a wrong call or configuration: exit 2, before a kernel starts
 
 WRITTEN = {

@@ -412,3 +412,49 @@ def test_an_old_workbook_that_does_not_hold_together_is_a_message(at):
     broken = content[:at] + bytes([255, 254, 7, 1] * 4) + content[at + 16 :]
     with contextlib.suppress(DataError):
         assert read_workbook(broken)
+
+
+@pytest.mark.parametrize(
+    ("text", "area"), [("㎡", 5), ("平米", 5), ("万平方米", 50_000), ("含租借", 5), ("截至9月1日", 5)]
+)
+def test_what_stands_in_a_bracket_of_a_quantity(folder, text, area):
+    header = {"teaching_area_m2": f"教学及辅助用房面积（{text}）"}
+    rows, merged = grid([school(teaching_area_m2=5)], columns_of("primary"), headers=header)
+    (folder / BOOK).write_bytes(workbook({"基本情况": (rows, merged)}))
+    clean_district(NAME)
+    assert table()["teaching_area_m2"].tolist() == [area]
+
+
+UNKNOWN = {
+    "in a bracket": {"headers": {"teaching_area_m2": "教学及辅助用房面积（坪）"}},
+    "in words": {"headers": {"teaching_area_m2": "教学及辅助用房面积（未知）"}},
+    "of counts": {"headers": {("primary", "students"): "在校生数（千）"}},
+    "above": {"unit_line": "单位：人、百元"},
+    "in the title": {"title": f"{TITLE}（单位：人，坪）"},
+}
+
+
+@pytest.mark.parametrize("case", UNKNOWN)
+def test_a_number_whose_unit_nobody_knows_is_refused(folder, case):
+    (folder / BOOK).write_bytes(workbook({"基本情况": grid([school()], columns_of("primary"), **UNKNOWN[case])}))
+    said = fault()
+    assert "have 1 fault" in said.replace("has 1", "have 1")
+    assert "units that do not fit their column (1):" in said
+
+
+@pytest.mark.parametrize("word", ["第三学段", "大学"])
+def test_a_word_that_names_no_stage_is_refused(folder, word):
+    rows, merged = grid([school()], columns_of("primary"))
+    rows = [[*row, more] for row, more in zip(rows, [None, None, "学段", None, word], strict=True)]
+    (folder / BOOK).write_bytes(workbook({"基本情况": (rows, merged)}))
+    assert f"cell AL5: found {word}; expected one of " in fault()
+
+
+@pytest.mark.parametrize("words", [("小学", "初中"), ("小学阶段", "普通初中"), ("小学段", "初中阶段")])
+def test_stages_in_other_words(folder, words):
+    rows, merged = grid([nine_year() | {("junior", "students"): 123}], columns_of("nine_year"))
+    named = dict(zip(("小学部", "初中部"), words, strict=True))
+    rows[2] = [named.get(text, text) for text in rows[2]]
+    (folder / BOOK).write_bytes(workbook({"基本情况": (rows, merged)}))
+    clean_district(NAME)
+    assert table().set_index("stage")["students"].to_dict() == {"primary": 300, "junior": 123}

@@ -2,6 +2,7 @@
 
 import io
 import re
+import zipfile
 
 import pandas as pd
 import pytest
@@ -232,6 +233,25 @@ def test_faults_of_a_school_book_say_where_and_what_to_do(tmp_path, monkeypatch)
     assert "sheet 基础基522, cell F7, school 3133000001, 2020: found '很多'; expected a whole number" in fault(
         school(), dirt=lambda value: "很多" if value == 20000 else value
     )
+
+
+def test_a_unit_that_nobody_knows_is_refused():
+    content = with_text(school_book(school(), 2020, False), "单位：平方米", "单位：百坪")
+    _, issues, _ = cleaned(content)
+    assert ("error", "unit") in [issue[:2] for issue in issues]
+
+
+def with_text(content, old, new):
+    """Return a workbook with another text among its shared ones."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as book, zipfile.ZipFile(buffer, "w") as made:
+        for name in book.namelist():
+            part = book.read(name)
+            if name == "xl/sharedStrings.xml":
+                assert old.encode() in part
+                part = part.replace(old.encode(), new.encode())
+            made.writestr(name, part)
+    return buffer.getvalue()
 
 
 def test_a_new_form_is_a_few_lines(tmp_path):

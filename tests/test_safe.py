@@ -17,7 +17,7 @@ from returns_builder import columns_of, district, grid, school, simple_workbook,
 
 from planlib import cli, paths, schema
 from planlib.clean import FaultyData, clean_district, confined
-from planlib.errors import DataError
+from planlib.errors import DataError, RegistryError
 
 NAME = "testdistrict"
 BOOK = "returns/2020学年_小学.xlsx"
@@ -347,3 +347,21 @@ def test_a_yaml_of_aliases_that_grow_is_not_unfolded_for_a_digest(folder):
     start = time.process_time()
     assert freshness._written(folder, "midterm")["explanations"]
     assert time.process_time() - start < 5
+
+
+def test_no_yaml_is_read_but_by_the_guarded_loader():
+    """The files of the package itself (fields.yml and the stories of the sample) come from nobody else."""
+    bare = re.compile(r"yaml\.(?:safe_)?load\b|safe_load")
+    found = {p.name for p in paths.PACKAGE.rglob("*.py") if bare.search(p.read_text(encoding="utf-8"))}
+    assert found == {"schema.py", "story.py"}
+
+
+@pytest.mark.parametrize("case", BAD_YAML)
+def test_what_is_read_before_a_report_is_guarded_too(folder, case):
+    from planlib import freshness, params
+
+    for file in ("plan.yml", "sources.yml", "explanations.yml"):
+        (folder / file).write_text(BAD_YAML[case], encoding="utf-8")
+    assert [entry["report"] for entry in freshness.sources(NAME)] == (["midterm"] if case == "a date" else [])
+    with pytest.raises(RegistryError, match=r"plan\.yml: the plan's period cannot be read"):
+        params.period_of(NAME)

@@ -9,11 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from planlib import __version__, paths, store
-from planlib.errors import DataError
+from planlib.errors import DataError, RegistryError
 from planlib.params import NOTEBOOKS, Parameters, last_known_year
+from planlib.registry.documents import read_document
 
 # What people write beside the data: read by the reports, not by clean.
 WRITTEN = ("plan.yml", "responsibility.yml", "explanations.yml", "sources.yml")
@@ -166,8 +165,8 @@ def _entries(path: Path) -> list[dict[str, Any]]:
     if not path.is_file():
         return []
     try:
-        loaded = yaml.load(path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except yaml.YAMLError:
+        loaded = read_document(path).data
+    except RegistryError:
         return []  # whoever opens the district says what is wrong; here it only has to differ from before
     return [entry for entry in loaded if isinstance(entry, dict)] if isinstance(loaded, list) else []
 

@@ -17,6 +17,7 @@ Pure: frames in, frames out.
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from planlib.errors import DataError, listing
@@ -48,17 +49,52 @@ def select(frame: pd.DataFrame, where: Mapping[str, Any]) -> pd.Series:
     >>> select(schools, {"stage": ["primary", "junior"], "education_group": "any"}).tolist()
     [True, False]
     """
-    unknown = [column for column in where if column not in frame.columns]
-    if unknown:
-        raise DataError(listing("a measure names columns the table does not have", unknown, "mend plan.yml"))
-    chosen = pd.Series(True, index=frame.index)
-    for column, wanted in where.items():
-        if wanted == "any":
-            chosen &= frame[column].notna() & (frame[column].astype("str") != "")
-        else:
+    return pd.Series(_Rows(frame).meeting(where), index=frame.index)
+
+
+class _Rows:
+    """The rows of a table, with what a measure asks of them: a measure asks the same of one column several times."""
+
+    def __init__(self, frame: pd.DataFrame) -> None:
+        self.frame = frame
+        self._meets: dict[str, np.ndarray] = {}
+        self._blank: dict[str, np.ndarray] = {}
+
+    def meeting(self, where: Mapping[str, Any]) -> np.ndarray:
+        """Return which rows meet every condition."""
+        unknown = [column for column in where if column not in self.frame.columns]
+        if unknown:
+            raise DataError(listing("a measure names columns the table does not have", unknown, "mend plan.yml"))
+        chosen = np.ones(len(self.frame), dtype=bool)
+        for column, wanted in where.items():
+            chosen &= self._one(column, wanted)
+        return chosen
+
+    def perhaps_meeting(self, where: Mapping[str, Any]) -> np.ndarray:
+        """Return which rows meet every condition or left unanswered what it asks; a blank is an answer to ``any``."""
+        chosen = np.ones(len(self.frame), dtype=bool)
+        for column, wanted in where.items():
+            met = self._one(column, wanted)
+            chosen &= met if wanted == "any" else met | self.blank(column)
+        return chosen
+
+    def blank(self, column: str) -> np.ndarray:
+        """Return which rows have nothing in a column."""
+        if column not in self._blank:
+            cells = self.frame[column]
+            is_text = not pd.api.types.is_numeric_dtype(cells.dtype)
+            empty = (cells.astype("str") == "") if is_text else False
+            self._blank[column] = np.asarray(cells.isna() | empty, dtype=bool)
+        return self._blank[column]
+
+    def _one(self, column: str, wanted: Any) -> np.ndarray:
+        key = f"{column} {wanted!r}"
+        if key not in self._meets and wanted == "any":
+            self._meets[key] = ~self.blank(column)
+        elif key not in self._meets:
             values = wanted if isinstance(wanted, list) else [wanted]
-            chosen &= frame[column].isin(values).fillna(False).astype(bool)
-    return chosen
+            self._meets[key] = np.asarray(self.frame[column].isin(values).fillna(False), dtype=bool)
+        return self._meets[key]
 
 
 def yearly(schools: pd.DataFrame, measure: Measure) -> pd.Series:
@@ -88,70 +124,64 @@ def yearly(schools: pd.DataFrame, measure: Measure) -> pd.Series:
     >>> yearly(schools, public).to_dict()
     {2020: 75.0}
     """
-    unanswered = _unanswered_years(schools, measure)
-    schools = schools[~schools["year"].isin(unanswered)] if unanswered else schools
-    top = _amounts(schools, measure, "where", measure.get("sum") or measure["count"])
+    rows = _Rows(schools)
+    unanswered = _unanswered_years(rows, measure)
+    if unanswered:
+        rows = _Rows(schools[~schools["year"].isin(unanswered)])
+    top = _amounts(rows, measure, "where", measure.get("sum") or measure["count"])
     if "over" not in measure:
         return (top.groupby("year")["amount"].sum(min_count=1) * measure.get("scale", 1)).dropna()
-    bottom = _amounts(schools, measure, "over_where", measure["over"])
-    bottom = _without_unanswered(schools, measure, bottom)
+    bottom = _amounts(rows, measure, "over_where", measure["over"])
+    bottom = _without_unanswered(rows, measure, bottom)
     total = bottom.groupby("year")["amount"].sum()
     part = top.groupby("year")["amount"].sum().reindex(total.index, fill_value=0.0)
     share = part / total.where(total > 0)
     return (share * measure.get("scale", 1)).dropna()
 
 
-def _amounts(schools: pd.DataFrame, measure: Measure, where: str, what: str) -> pd.DataFrame:
+def _amounts(rows: _Rows, measure: Measure, where: str, what: str) -> pd.DataFrame:
     """Return ``school_id, stage, year, amount`` of the rows that count."""
     # few columns: a copy of all of them for every measure cost more than the sums
     keys = ["school_id", "stage", "year"]
-    rows = schools[[*keys, what] if what in schools and what not in keys else keys]
-    rows = rows[select(schools, measure.get(where, {}))]
+    frame = rows.frame
+    chosen = frame[[*keys, what] if what in frame and what not in keys else keys][
+        rows.meeting(measure.get(where, {}))
+    ]
     if what == "schools":
-        return rows.drop_duplicates(["school_id", "year"])[keys].assign(amount=1.0)
+        return chosen.drop_duplicates(["school_id", "year"])[keys].assign(amount=1.0)
     if measure.get("per") == "school":
-        rows = rows.drop_duplicates(["school_id", "year"])
-    if what not in rows:
+        chosen = chosen.drop_duplicates(["school_id", "year"])
+    if what not in chosen:
         raise DataError(f"A measure in plan.yml names {what}, which the table of schools does not have.")
-    return rows[keys].assign(amount=rows[what].astype("Float64").astype("float64"))
+    return chosen[keys].assign(amount=chosen[what].astype("Float64").astype("float64"))
 
 
-def _without_unanswered(schools: pd.DataFrame, measure: Measure, bottom: pd.DataFrame) -> pd.DataFrame:
+def _without_unanswered(rows: _Rows, measure: Measure, bottom: pd.DataFrame) -> pd.DataFrame:
     """Drop from the denominator the rows whose numerator, or what it asks for, was not reported."""
     where, numerator = measure.get("where", {}), measure.get("sum", measure["over"])
-    is_blank = _may_meet(schools, where) & ~select(schools, where)
+    is_blank = rows.perhaps_meeting(where) & ~rows.meeting(where)
     if numerator != measure["over"]:
-        is_blank |= schools[numerator].isna()
-    blank = schools.loc[is_blank, ["school_id", "stage", "year"]].assign(blank=True)
+        is_blank |= rows.frame[numerator].isna().to_numpy()
+    if not is_blank.any():
+        return bottom
+    blank = rows.frame.loc[is_blank, ["school_id", "stage", "year"]].assign(blank=True)
     merged = bottom.merge(blank, on=["school_id", "stage", "year"], how="left")
     return merged[merged["blank"].isna()].drop(columns="blank")
 
 
-def _is_missing(column: pd.Series) -> pd.Series:
-    return column.isna() | (column.astype("str") == "")
-
-
-def _may_meet(frame: pd.DataFrame, where: Mapping[str, Any]) -> pd.Series:
-    """Return which rows meet every condition or left unanswered what it asks; a blank is an answer to ``any``."""
-    chosen = pd.Series(True, index=frame.index)
-    for column, wanted in where.items():
-        chosen &= select(frame, {column: wanted}) | (_is_missing(frame[column]) & (wanted != "any"))
-    return chosen
-
-
-def _unanswered_years(schools: pd.DataFrame, measure: Measure) -> set[int]:
+def _unanswered_years(rows: _Rows, measure: Measure) -> set[int]:
     """Return the years in which no row that counts answered some question of the measure."""
     years: set[int] = set()
+    year = rows.frame["year"].to_numpy()
     for where in (measure.get("where", {}), measure.get("over_where", {})):
-        select(schools, where)  # names unknown columns
+        rows.meeting(where)  # names unknown columns
         for column, wanted in where.items():
-            rest = {other: value for other, value in where.items() if other != column}
-            asked = _may_meet(schools, rest)
-            is_known = ~_is_missing(schools.loc[asked, column])
-            if wanted == "any":
-                is_known[:] = is_known.any()
-            known = is_known.groupby(schools.loc[asked, "year"]).any()
-            years |= set(known.index[~known])
+            asked = rows.perhaps_meeting({other: value for other, value in where.items() if other != column})
+            is_known = asked & ~rows.blank(column)
+            if wanted != "any":
+                years |= set(year[asked].tolist()) - set(year[is_known].tolist())
+            elif not is_known.any():
+                years |= set(year[asked].tolist())
     return years
 
 

@@ -11,10 +11,9 @@ from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any
 
-import yaml
-
 from planlib import paths
 from planlib.errors import RegistryError, UsageError, listing
+from planlib.registry.documents import parsed
 
 LANGUAGES = ("zh", "en")
 
@@ -136,8 +135,8 @@ def period_of(district: str) -> Period:
     """Return the years of a district's plan, read from its plan.yml without reading the rest into frames."""
     path = paths.raw(district) / "plan.yml"
     try:
-        return _period(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
+        return _period(path.read_text(encoding="utf-8-sig"))
+    except (RegistryError, KeyError, TypeError, ValueError) as error:
         raise RegistryError(
             f"{path}: the plan's period cannot be read ({str(error).splitlines()[0]}).\n"
             "Expected: period: {baseline_year: 2020, first_year: 2021, last_year: 2025}. "
@@ -147,7 +146,9 @@ def period_of(district: str) -> Period:
 
 @lru_cache(maxsize=256)  # ten thousand runs ask for the same few plans
 def _period(plan: str) -> Period:
-    period = yaml.load(plan, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))["period"]
+    document = parsed(plan, "plan.yml")
+    document.raise_faults()
+    period = document.data["period"]
     return Period(*(int(period[key]) for key in ("baseline_year", "first_year", "last_year")))
 
 

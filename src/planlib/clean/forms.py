@@ -65,6 +65,9 @@ class Form:
     stage_headers: Mapping[str, str]
     stages_of_type: Mapping[str, tuple[str, ...]]
     units: Mapping[str, Unit]
+    unit_line: re.Pattern[str]
+    unit_like: re.Pattern[str]
+    unit_remarks: tuple[str, ...]
     ignored: frozenset[str]
     kept: frozenset[str]
     row_stages: frozenset[str]
@@ -87,6 +90,46 @@ class Form:
     def stages(self, school_type: str) -> tuple[str, ...]:
         """Return the stages a type of school may have."""
         return self.stages_of_type.get(school_type, ())
+
+
+def strange_units(text: str, form: Form) -> list[str]:
+    """Return the words of a unit line that look like units and are none that is known.
+
+    Examples
+    --------
+    >>> strange_units("单位：平方米、百元", load_form()), strange_units("填报单位：万元小学", load_form())
+    (['100元'], [])
+    """
+    lines = form.unit_line.findall(key(text))
+    return [word for line in lines for word in words_of(line) if is_strange(word, form)]
+
+
+def is_strange(word: str, form: Form) -> bool:
+    """Tell whether a comparable word looks like a unit and is none that is known."""
+    return word not in form.units and bool(form.unit_like.search(word))
+
+
+def is_remark(bracket: str, header: str, column: Column, form: Form) -> bool:
+    """Tell whether a bracket is a mere remark: it belongs to a known header, or is nothing like a unit.
+
+    Of a quantity it must have a word of a remark: a unit that nobody knows is refused.
+    """
+    if header in {key(text) for text in column.headers}:
+        return True
+    if form.unit_like.search(bracket) or any(text in bracket for text in form.units):
+        return False
+    return column.type != "quantity" or any(word in bracket for word in form.unit_remarks)
+
+
+def words_of(text: str) -> list[str]:
+    """Return the words of a comparable text.
+
+    Examples
+    --------
+    >>> words_of("单位:人、m2")
+    ['单位', '人', 'm2']
+    """
+    return "".join(c if c.isalnum() else " " for c in text).split()
 
 
 def split_header(text: str, prefixes: Iterable[str]) -> tuple[str, str]:
@@ -172,6 +215,9 @@ def _built(entries: Mapping[str, Any]) -> Form:
         stage_headers={key(text): stage for text, stage in entries["stage_headers"].items()},
         stages_of_type={name: tuple(stages) for name, stages in entries["stages_of_type"].items()},
         units=units,
+        unit_line=re.compile(entries["unit_line"]),
+        unit_like=re.compile(entries["unit_like"]),
+        unit_remarks=tuple(key(text) for text in entries["unit_remarks"]),
         ignored=frozenset(split_header(key(t), prefixes)[0] for t in entries["ignored"]),
         kept=frozenset(split_header(key(t), prefixes)[0] for t in entries["kept"]),
         row_stages=frozenset(split_header(key(t), prefixes)[0] for t in entries["row_stages"]),

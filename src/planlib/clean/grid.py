@@ -10,7 +10,7 @@ from operator import itemgetter
 from typing import Any, NamedTuple
 
 from planlib.clean.convert import is_blank, raw_text
-from planlib.clean.forms import Unit
+from planlib.clean.forms import Unit, is_strange, words_of
 from planlib.clean.national import National, NationalForm, Place, Way
 from planlib.clean.read import Sheet, address, column_letters
 from planlib.clean.writing import SEPARATOR, key, tidy
@@ -39,7 +39,7 @@ class Layout:
     """The labels of a sheet and the places of its figures.
 
     `fixed` are label cells with their text, `loose` titles and notes that differ from school to school, `figures`
-    the cells that may hold a figure; every other cell must be empty.
+    the cells that may hold a figure, `strange` cells of a column of units that name none; every other cell is empty.
     """
 
     code: str
@@ -51,6 +51,7 @@ class Layout:
     rows: list[Label] = field(default_factory=list)
     columns: list[Label] = field(default_factory=list)
     strays: list[tuple[int, int]] = field(default_factory=list)
+    strange: list[tuple[int, int]] = field(default_factory=list)
     kinds: dict[str, int] = field(default_factory=dict)
     found: list[Found] = field(default_factory=list)
     titles: list[str] = field(default_factory=list)
@@ -176,7 +177,7 @@ class Reader:
             self.layout.titles.append(text)
             said = self.words.unit_line.search(text)
             known = self.words.base.units
-            units = [known[w] for w in _words(text[said.start() :]) if w in known] if said else []
+            units = [known[w] for w in words_of(text[said.start() :]) if w in known] if said else []
             self.layout.stated = units[0] if len(units) == 1 else self.layout.stated
 
     def _read_without_marks(self) -> None:
@@ -255,6 +256,7 @@ class Reader:
             self.kind_of[row, c] = "header"
             if head in self.words.unit_headers:
                 unit = self.words.base.units.get(key(text))
+                self.layout.strange += [(row, c)] if is_strange(key(text), self.words.base) else []
             elif head not in self.words.line_headers:
                 texts.append(text)
         if not texts:
@@ -345,10 +347,6 @@ class Reader:
         return bool(
             self.words.code.search(text) or self.words.unit_line.search(text) or text in self.words.by_title
         )
-
-
-def _words(text: str) -> list[str]:
-    return "".join(c if c.isalnum() else " " for c in text).split()
 
 
 def find(layout: Layout, place: Place, words: National) -> Found:

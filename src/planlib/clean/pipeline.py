@@ -263,6 +263,9 @@ def tables_of_returns(
         If an issue is an error, the tables are empty.
     """
     cells, issues = resolve.with_years(parts["cells"], parts["sheets"])
+    # a title that cannot be read was told when it was read
+    told = set(parts["issues"].loc[parts["issues"]["kind"] == "title", "file"])
+    issues = [issue for issue in issues if issue.level != "error" or issue.file not in told]
     cells, corrected = correct.correct_cells(cells, corrections, form)
     cells = cells.drop(columns=_ONLY_READ)
     issues += corrected + resolve.unreadable(cells, form) + resolve.totals(cells, form)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from planlib.clean.convert import is_blank, raw_text
-from planlib.clean.forms import Column, Form, Unit
+from planlib.clean.forms import Column, Form, Unit, is_remark, strange_units, words_of
 from planlib.clean.issues import Issue
 from planlib.clean.read import Sheet, address
 from planlib.clean.writing import SEPARATOR, compact, era_year, key, tidy
@@ -286,6 +286,9 @@ def _read_titles(result: Recognised, form: Form, top: int) -> None:
     years: dict[int, tuple[int, int]] = {}
     for r, c, value in filled(result.sheet, 0, top):
         result.kinds[r, c] = "title"
+        if strange_units(raw_text(value), form):
+            known = ", ".join(unit.text for unit in form.units.values())
+            result.note("error", "unit", (r, c), tidy(raw_text(value)), expected=f"one of {known}")
         year = year_in(raw_text(value), form)
         if year is not None:
             years.setdefault(year, (r, c))
@@ -312,15 +315,11 @@ def _stated_units(sheet: Sheet, form: Form, top: int) -> dict[str, list[Unit]]:
     """Return the units that the lines above the header state, by what they measure."""
     found: dict[str, list[Unit]] = {}
     for _, _, value in filled(sheet, 0, top):
-        for word in _words(key(raw_text(value))):
+        for word in words_of(key(raw_text(value))):
             unit = form.units.get(word)
             if unit and unit not in found.setdefault(unit.measures, []):
                 found[unit.measures].append(unit)
     return found
-
-
-def _words(text: str) -> list[str]:
-    return "".join(c if c.isalnum() else " " for c in text).split()
 
 
 def _read_header(result: Recognised, form: Form, top: int, bottom: int) -> None:
@@ -436,7 +435,7 @@ def _unit(
             expected = f"a unit of {column.unit.measures}"
             result.note("error", "unit", cell, tidy(header), expected=expected)
         return unit
-    if bracket and not _is_remark(bracket, key(raw_text(header)), column, form):
+    if bracket and not is_remark(bracket, key(raw_text(header)), column, form):
         known = ", ".join(u.text for u in form.units.values() if u.measures == column.unit.measures)
         result.note("error", "unit", cell, tidy(header), expected=f"one of {known}")
     above = stated.get(column.unit.measures, [])
@@ -446,12 +445,6 @@ def _unit(
         said = f"{tidy(header)}: {' and '.join(u.text for u in above)} above"
         result.note("error", "unit", cell, said, expected="the unit in the header's bracket")
     return above[0] if above else column.unit
-
-
-def _is_remark(bracket: str, header: str, column: Column, form: Form) -> bool:
-    """Tell whether a bracket is a mere remark: it belongs to a known header, or no unit stands in it."""
-    known = header in {key(text) for text in column.headers}
-    return known or not any(text in bracket for text in form.units)
 
 
 def _read_rows(result: Recognised, form: Form, first: int, id_column: int) -> None:
@@ -464,6 +457,8 @@ def _read_rows(result: Recognised, form: Form, first: int, id_column: int) -> No
         if not held:
             continue
         kind = _row_kind(row, held, id_column, form, in_notes)
+        if kind == "data" and result.stage_column in held:
+            _read_stage(result, form, r)
         in_notes = in_notes or kind == "note_row"
         if kind == "data":
             result.data_rows.append(r)
@@ -474,6 +469,14 @@ def _read_rows(result: Recognised, form: Form, first: int, id_column: int) -> No
         else:
             _row_without_code(result, r, held)
     _fill_merged(result, first)
+
+
+def _read_stage(result: Recognised, form: Form, row: int) -> None:
+    """Refuse a word that names no stage in the column of stages."""
+    at = (row, result.stage_column or 0)
+    text = raw_text(result.sheet.rows[row][at[1]])
+    if key(text) not in form.stage_headers:
+        result.note("error", "stage", at, tidy(text), expected=f"one of {', '.join(form.stage_headers)}")
 
 
 def _row_kind(row: list[Any], held: list[int], id_column: int, form: Form, in_notes: bool) -> str:

@@ -1,13 +1,13 @@
 """A school's workbook of national forms to cells: the figures planlib needs, and all others kept as they stand."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
 from planlib.clean.convert import Reading, is_blank, raw_text, read_cell
-from planlib.clean.forms import Unit, load_form
+from planlib.clean.forms import Unit, load_form, strange_units
 from planlib.clean.grid import Found, Layout, Reader
 from planlib.clean.issues import Issue
 from planlib.clean.national import National, Place
@@ -120,6 +120,7 @@ def read_school_book(sheets: Sequence[Sheet], words: National, layouts: Layouts)
     book = SchoolBook([layouts.read(sheet, form_code(sheet, words), words) for sheet in sheets if sheet.rows])
     for one in book.sheets:
         _lost_and_strays(book, one, words)
+        book.issues += _strange_units(one, words)
     _read_year(book, words)
     readings = [(one, _read_places(one, words)) for one in book.sheets]
     book.school_id = _first(readings, "school_id")
@@ -172,6 +173,22 @@ def _lost_and_strays(book: SchoolBook, one: FormSheet, words: National) -> None:
         book.issues.append(
             Issue(level, "stray cell", sheet=sheet.name, cell=address(r, c), found=tidy(raw_text(value)), **more)
         )
+
+
+def _strange_units(one: FormSheet, words: National) -> Iterator[Issue]:
+    """Yield an error for every unit that is not known: the figures under it have none."""
+    rows = one.sheet.rows
+    found = [(cell, text) for cell, text in one.title_cells if _is_strange_line(text, words)]
+    found += [(cell, raw_text(rows[cell[0]][cell[1]])) for cell in one.layout.strange]
+    known = ", ".join(unit.text for unit in words.base.units.values())
+    for cell, text in found:
+        where = {"sheet": one.sheet.name, "cell": address(*cell)}
+        yield Issue("error", "unit", **where, found=tidy(text), expected=f"one of {known}")
+
+
+@lru_cache(maxsize=1 << 14)
+def _is_strange_line(text: str, words: National) -> bool:
+    return bool(strange_units(text, words.base))
 
 
 @lru_cache(maxsize=1 << 14)

@@ -64,6 +64,7 @@ def open_district(name: str, cutoff: dt.date | str | None = None) -> "District":
     folder = paths.processed(name).resolve()  # one set for all tables, whatever is swapped in meanwhile
     tables = {table: schema.read_table(folder / f"{table}.parquet", table) for table in TABLES}
     _refuse_strangers(plan, tables)
+    _refuse_beyond_bounds(plan.series, tables["observations"])
     known = {table: _known(frame, table, day) for table, frame in tables.items()}
     return District(name, day or dt.date.max, plan, known)
 
@@ -86,6 +87,23 @@ def _refuse_strangers(plan: Plan, tables: Mapping[str, pd.DataFrame]) -> None:
         raise DataError(
             listing("rows about what the plan does not have", faults, "mend the id, or add it to plan.yml")
         )
+
+
+def _refuse_beyond_bounds(series: pd.DataFrame, observations: pd.DataFrame) -> None:
+    """Refuse values that the series cannot have: a share above 100 percent, a count below 0."""
+    rows = observations.merge(series[["series_id", "lower_bound", "upper_bound"]], on="series_id")
+    wrong = rows[(rows["value"] < rows["lower_bound"]) | (rows["value"] > rows["upper_bound"])]
+    faults = [
+        f"{row.file}, line {row.line}: {row.series_id} is {row.value:g}, expected "
+        + (
+            f"at least {row.lower_bound:g}"
+            if np.isnan(row.upper_bound)
+            else f"{row.lower_bound:g} to {row.upper_bound:g}"
+        )
+        for row in wrong.astype({"upper_bound": "float64"}).itertuples()
+    ]
+    if faults:
+        raise DataError(listing("values that their series cannot have", faults, "mend the value, or its unit"))
 
 
 def _known(frame: pd.DataFrame, table: str, cutoff: dt.date | None) -> pd.DataFrame:

@@ -1,6 +1,7 @@
 """Figures that the bureau reports beside those recomputed from the returns, and the cause of a difference where one fits."""
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import pandas as pd
@@ -14,6 +15,11 @@ COLUMNS = [
     "agrees", "cause_zh", "cause_en",
 ]  # fmt: skip
 _EXACT = 1e-9
+
+
+@cache
+def _definitions() -> dict[str, Any]:
+    return load_definitions("reconciliation")  # a copy at each call, and every row asks twice
 
 
 def reconciliation(place: District) -> pd.DataFrame:
@@ -74,7 +80,7 @@ def _baselines(place: District) -> pd.DataFrame:
 
 
 def _counts(place: District) -> pd.DataFrame:
-    known, counts = load_definitions("reconciliation")["counts"], place.plan.base_counts
+    known, counts = _definitions()["counts"], place.plan.base_counts
     rows = counts[counts["count_id"].isin(known)] if len(counts) else counts
     year = int(place.plan.period["baseline_year"])
     measure = [known[name] for name in rows.get("count_id", [])]
@@ -104,7 +110,7 @@ def _explained(place: District, row: Mapping[str, Any], values: pd.Series) -> di
         }
     value = float(values[year])
     code, said = _cause(place, row, values, year, reported)
-    texts = load_definitions("reconciliation")["causes"].get(code, {"zh": "", "en": ""})
+    texts = _definitions()["causes"].get(code, {"zh": "", "en": ""})
     causes = {
         f"cause_{language}": texts[language].format(
             **{k: v[language] if isinstance(v, dict) else v for k, v in said.items()}
@@ -119,7 +125,7 @@ def _cause(
     place: District, row: Mapping[str, Any], values: pd.Series, year: int, reported: float
 ) -> tuple[str, dict[str, Any]]:
     """Return the first cause under which the returns give the reported figure; "" if it is equal."""
-    document, value = load_definitions("reconciliation"), float(values[year])
+    document, value = _definitions(), float(values[year])
     rules = document["causes"]
     if abs(reported - value) <= _EXACT:
         return "", {}

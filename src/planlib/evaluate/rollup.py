@@ -5,7 +5,7 @@ import pandas as pd
 
 from planlib.errors import DataError, listing
 from planlib.evaluate.common import TOLERANCE, Rules, cut, require
-from planlib.evaluate.score import scorecard
+from planlib.evaluate.score import judged, seen_card
 
 STATUS_ORDER = (
     "below_baseline",
@@ -122,9 +122,10 @@ def sensitivity(
     listed = own if indicators is None else indicators
     sets = [{"id": "chosen", "pace": rules["pace"]}, *rules.get("alternatives", [])]
     rows, chosen = [], pd.Series(dtype="str")
+    card = seen_card(series, observations, cutoff, rules, phase)
     for choice in sets:
         other = {**rules, "pace": choice["pace"]}
-        rolled = roll_up(scorecard(series, observations, cutoff, other, phase=phase), listed)
+        rolled = roll_up(judged(card, other, phase), listed)
         status = rolled.set_index("indicator_id")["status"]
         chosen = status if choice["id"] == "chosen" else chosen
         cuts = {f"cut_{name}": cut(other, "pace", name) for name in ("ahead", "on_track", "behind", "far_behind")}

@@ -179,6 +179,14 @@ def scorecard(
     >>> card[["progress", "pace", "cagr_ratio"]].round(3).values.tolist(), card["status"].item()
     ([[0.4, 0.667, 0.664]], 'behind')
     """
+    card = seen_card(series, observations, cutoff, rules, phase)
+    return _with_amendments(judged(card, rules, phase), cutoff, rules, phase)
+
+
+def seen_card(
+    series: pd.DataFrame, observations: pd.DataFrame, cutoff: str, rules: Rules, phase: str
+) -> pd.DataFrame:
+    """Return the series with what was last seen of them at the cutoff, not yet judged; as :func:`scorecard` takes them."""
     _check_series(series, phase)
     known = _known_observations(observations, cutoff, rules.get("observation_status", {}).get("order", ()))
     last = known.groupby("series_id", sort=False).tail(1)
@@ -186,8 +194,7 @@ def scorecard(
     card = own.merge(last[["series_id", *_SEEN]], on="series_id", how="left", validate="one_to_one")
     card = _typed(card)
     card["is_lapsed"] = _lapsed(card, known, rules)
-    card = _judged(card, rules, phase)
-    return _with_amendments(card, cutoff, rules, phase)
+    return card
 
 
 def _check_series(series: pd.DataFrame, phase: str) -> None:
@@ -232,8 +239,8 @@ def _is_hold(card: pd.DataFrame) -> pd.Series:
     return (card["judged"] == "hold") | ((card["judged"] == "volume") & (card["target"] == card["baseline"]))
 
 
-def _judged(card: pd.DataFrame, rules: Rules, phase: str) -> pd.DataFrame:
-    """Add the measures, then status and reason."""
+def judged(card: pd.DataFrame, rules: Rules, phase: str) -> pd.DataFrame:
+    """Add to a card from :func:`seen_card` the measures, then status and reason."""
     card = _measured(card)
     card["is_met"] = is_met(card, rules)
     decided = _decided(card, rules, phase)
@@ -381,7 +388,7 @@ def _with_amendments(card: pd.DataFrame, cutoff: str, rules: Rules, phase: str) 
     other["target"] = card["amended_target"].astype("float64").where(valid, card["target"])
     relation = card["amended_relation"] if "amended_relation" in card else card["target_relation"]
     other["target_relation"] = relation.where(valid & relation.notna(), card["target_relation"])
-    other = _judged(_typed(other), rules, phase)
+    other = judged(_typed(other), rules, phase)
     extra = {
         "amended_target": other["target"].where(valid),
         "is_met_amended": other["is_met"].where(valid),

@@ -6,7 +6,7 @@ Without this room a machine without Chinese fonts draws empty boxes, and every o
 import logging
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache, lru_cache
 from pathlib import Path
@@ -27,7 +27,7 @@ from matplotlib.axis import Axis  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
 from matplotlib.ft2font import FT2Font  # noqa: E402
 from matplotlib.text import Text  # noqa: E402
-from matplotlib.ticker import FuncFormatter  # noqa: E402
+from matplotlib.ticker import Formatter  # noqa: E402
 
 _LOGGER.setLevel(_LEVEL)
 
@@ -48,6 +48,8 @@ STYLE: dict[str, Any] = {
     "axes.labelsize": 8.5,
     "axes.titlesize": 9.5,
     "axes.titlelocation": "left",
+    # at its place: to look for what it might cover Matplotlib measures the ticks again and again
+    "axes.titley": 1.0,
     "axes.titlecolor": INK,
     "axes.linewidth": 0.8,
     "axes.axisbelow": True,
@@ -276,11 +278,20 @@ def _tick_style(places: tuple[float, ...], language: str) -> tuple[float, str, i
     return scale, sign, digits
 
 
+class _Numbers(Formatter):
+    """Ticks as a language writes numbers, all of an axis at once: asked one by one, each would find them all again."""
+
+    def __init__(self, language: str) -> None:
+        self.language = language
+
+    def __call__(self, value: float, _: int | None = None) -> str:
+        return self.format_ticks([value])[0]
+
+    def format_ticks(self, values: Sequence[float]) -> list[str]:
+        scale, sign, digits = _tick_style(tuple(np.asarray(values).tolist()), self.language)
+        return [number(value / scale, self.language, digits) + sign if value else "0" for value in values]
+
+
 def axis_numbers(axis: Axis, language: str) -> None:
     """Write the ticks of an axis as the language writes numbers, all with the same digits."""
-
-    def write(value: float, _: int | None = None) -> str:
-        scale, sign, digits = _tick_style(tuple(np.asarray(axis.get_majorticklocs()).tolist()), language)
-        return number(value / scale, language, digits) + sign if value else "0"
-
-    axis.set_major_formatter(FuncFormatter(write))
+    axis.set_major_formatter(_Numbers(language))

@@ -384,8 +384,9 @@ def _enrolment_panel(axes: Axes, seen: pd.DataFrame, ahead: pd.DataFrame, langua
     lines = [c for c in ("students", "lower", "upper", *_VARIANTS) if c in ahead]
     start = pd.DataFrame([{"year": last["year"], **dict.fromkeys(lines, last["students"])}])
     fan = pd.concat([start, ahead[["year", *lines]]], ignore_index=True).astype(float)
-    for variant in set(lines) & set(_VARIANTS):
-        axes.plot(fan["year"], fan[variant], **_VARIANTS[variant])
+    for variant, look in _VARIANTS.items():
+        if variant in ahead:
+            axes.plot(fan["year"], fan[variant], **look)
     axes.fill_between(fan["year"], fan["lower"], fan["upper"], color="#CFE2F2", linewidth=0)
     axes.plot(fan["year"], fan["students"], color=BLUE, linestyle=LINES[1], linewidth=1.8)
     axes.plot(seen["year"], seen["students"], color=INK, marker="o", markersize=4, linewidth=1.5)

@@ -116,17 +116,38 @@ def read_document(path: Path, name: str | None = None) -> Document:
     RegistryError
         If the file is missing, not UTF-8, empty, or not YAML (with line and column).
     """
-    document = Document(name or path.name)
-    text = _text(path, document.name)
-    loader = _Loader(text)
+    return parsed(_text(path, name or path.name), name or path.name, path)
+
+
+def parsed(text: str, name: str, path: Path | None = None) -> Document:
+    """Return a YAML text as a document: what `read_document` does with a file's text.
+
+    Parameters
+    ----------
+    text, name : str
+    path : Path, optional
+        Named in the message about an empty file.
+
+    Raises
+    ------
+    RegistryError
+        If the text is empty, too deep, or not YAML.
+
+    Examples
+    --------
+    >>> parsed("period: {first_year: 2021}", "plan.yml").data
+    {'period': {'first_year': 2021}}
+    """
+    _refuse_controls(text, name)
+    document, loader = Document(name), _Loader(text)
     try:
-        _refuse_depth(text, document.name)
+        _refuse_depth(text, name)
         node = loader.get_single_node()
         if node is None:
-            raise RegistryError(f"{document.name} is empty: {path}\nTo do: fill it in, or restore it from git.")
+            raise RegistryError(f"{name} is empty: {path or name}\nTo do: fill it in, or restore it from git.")
         document.data = _Builder(document, loader).value(node, ())
     except yaml.MarkedYAMLError as error:
-        raise RegistryError(_syntax(document.name, error)) from None
+        raise RegistryError(_syntax(name, error)) from None
     finally:
         loader.dispose()
     return document
@@ -142,13 +163,16 @@ def _text(path: Path, name: str) -> str:
         raise RegistryError(
             f"{name}, line {line}: this is not UTF-8 text ({path}).\nTo do: save the file as UTF-8."
         ) from None
+    return text
+
+
+def _refuse_controls(text: str, name: str) -> None:
     strange = yaml.reader.Reader.NON_PRINTABLE.search(text)
     if strange:
         line = text.count("\n", 0, strange.start()) + 1
         raise RegistryError(
             f"{name}, line {line}: there is a control character ({strange[0]!r}).\nTo do: delete it."
         )
-    return text
 
 
 def _refuse_depth(text: str, name: str) -> None:

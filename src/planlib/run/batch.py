@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from planlib import params, paths, store
 from planlib.errors import PlanlibError
 from planlib.run.kernels import CHANGED, SOCKET, Server, StaleError
-from planlib.run.report import run_request
+from planlib.run.report import cut, run_request
 from planlib.run.request import Limits, Request
 from planlib.run.stop import stoppable
 
@@ -129,7 +129,8 @@ def run_batch(
                 events = _results(packs, jobs or os.cpu_count() or 1, cold or sys.platform != "linux")
             with contextlib.closing(events):
                 for index, result in events:
-                    runs[index] |= result
+                    if index is not None:
+                        runs[index] |= result
                     table.show(index)
                     if time.monotonic() - saved > SAVE_SECONDS:
                         _save(summary, file, begun, runs)
@@ -155,10 +156,11 @@ def _save(path: Path, file: Path, begun: dt.datetime, runs: list[dict[str, Any]]
     return {**summary, "path": path}
 
 
-def _results(packs: list[dict[str, Any]], jobs: int, cold: bool) -> Generator[tuple[int, dict[str, Any]]]:
-    """Yield the number of each run with what is new of it: that it runs, then what came of it."""
+def _results(packs: list[dict[str, Any]], jobs: int, cold: bool) -> Generator[tuple[int | None, dict[str, Any]]]:
+    """Yield the number of each run with what is new of it: that it runs, then what came of it; none once a second."""
     pool = Pool(cold)
     waiting, working = deque(range(len(packs))), dict[int, tuple[_Worker, float]]()
+    told = time.monotonic()
     try:
         while waiting or working:
             while waiting and len(working) < jobs:
@@ -172,6 +174,9 @@ def _results(packs: list[dict[str, Any]], jobs: int, cold: bool) -> Generator[tu
                 if worker.poll() is not None:
                     del working[index]
                     yield index, worker.result or lost(worker.poll())
+            if time.monotonic() - told > 1:
+                told = time.monotonic()
+                yield None, {}
             time.sleep(0.01)
     finally:
         for worker, _ in working.values():
@@ -198,9 +203,15 @@ class _Table:
         self.is_live = sys.stderr.isatty()
         self.at_work: dict[int, float] = {}
         self.counts = Counter({"waiting": len(runs)})
+        if self.is_live:
+            self._draw("")
 
-    def show(self, index: int) -> None:
-        """Show what changed of run `index`."""
+    def show(self, index: int | None) -> None:
+        """Show what changed of run `index`; without one that time goes on."""
+        if index is None:
+            if self.is_live:
+                self._draw("")
+            return
         run = self.runs[index]
         if run["status"] == "running":
             self.at_work[index] = time.monotonic()
@@ -230,13 +241,15 @@ class _Table:
         """Draw over what was drawn before; `lasting` stays above."""
         done = len(self.runs) - self.counts["waiting"]
         spent = time.monotonic() - self.begun
-        left = f", about {spent / done * self.counts['waiting']:.0f} s left" if done else ""
+        waiting = self.counts["waiting"]
+        left = f", about {spent / done * waiting:.0f} s left" if done and waiting else ""
         parts = [f"{self.counts[status]} {status}" for status in ("made", "unchanged", "failed")]
         rows = [f"{done}/{len(self.runs)}: {', '.join(parts)}{left}"]
         rows += [
             f"  {self.runs[i]['name']}  {time.monotonic() - since:.0f} s" for i, since in self.at_work.items()
         ]
         up = f"\033[{self.lines}F\033[J" if self.lines else ""
+        rows = [cut(row) for row in rows]
         print(up + "\n".join([lasting, *rows] if lasting else rows), file=sys.stderr, flush=True)
         self.lines = len(rows)
 

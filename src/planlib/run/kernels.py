@@ -23,6 +23,7 @@ from typing import Any
 
 from planlib import freshness
 from planlib.errors import KernelError
+from planlib.paths import DEFINITIONS
 from planlib.run.execute import ENVIRONMENT
 
 SOCKET = "PLANLIB_WARM"
@@ -30,6 +31,7 @@ PRELOAD = (
     "planlib.district", "planlib.figures", "planlib.narrative", "planlib.clean", "planlib.run.report",
     "planlib.run.document", "planlib.run.annex", "planlib.run.batch", "papermill", "nbconvert", "ipykernel.kernelapp",
     "ipykernel.ipkernel", "matplotlib_inline.backend_inline", "matplotlib.pyplot", "IPython.core.completer",
+    "pyarrow.dataset", "sqlite3", "psutil",
 )  # fmt: skip
 START_SECONDS = 120
 CHANGED = "the code has changed"
@@ -184,7 +186,7 @@ def serve(path: str) -> None:
     digest = freshness.code_digest()
     for module in PRELOAD:
         importlib.import_module(module)
-    sys.modules["planlib.figures"].missing_glyphs("-")  # reads both fonts, which every figure needs
+    _rehearse()
     gc.collect()
     gc.freeze()  # the children's collections do not touch, and so not copy, what is shared
     listener = socket.socket(socket.AF_UNIX)
@@ -192,6 +194,21 @@ def serve(path: str) -> None:
     listener.listen(64)
     Path(f"{path}.new").rename(path)  # whoever sees the name may connect
     _Loop(listener, digest).run()
+
+
+def _rehearse() -> None:
+    """Do once what every child would do anew: read definitions, fonts and the forecast table, fill a page's template."""
+    import nbformat
+
+    from planlib import registry
+    from planlib.run import page
+
+    for path in DEFINITIONS.rglob("*.yml"):
+        registry.load_definitions(path.relative_to(DEFINITIONS).with_suffix("").as_posix())
+    registry.phrase("-", "zh")
+    sys.modules["planlib.forecast.table"].shipped()
+    sys.modules["planlib.figures.picture"].no_data("fan_chart", "zh")
+    page.body(nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# -\n\n- *-*")]), "zh")
 
 
 class _Loop:

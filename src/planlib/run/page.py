@@ -4,6 +4,7 @@ import html
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import count, pairwise
 from pathlib import Path
 from string import Template
@@ -186,7 +187,7 @@ def _split_at_first_chapter(body: str) -> tuple[str, str]:
 
     Chapters are headings of Markdown cells; nbconvert wraps each cell in a div.
     """
-    starts = [match.start() for match in re.finditer('<div class="cell', body)]
+    starts = [match.start() for match in re.finditer('<div [^>]*class="cell', body)]
     for start, end in pairwise([*starts, len(body)]):
         if "<h2" in body[start:end] and "text_cell" in body[start : body.find(">", start)]:
             return body[:start], body[start:]
@@ -200,8 +201,6 @@ def body(notebook: Any, language: str) -> str:
     """
     import copy
 
-    from nbconvert import HTMLExporter
-
     shown = copy.deepcopy(notebook)
     hidden = {"parameters", "injected-parameters", "setup", "hint"}
     shown.cells = [c for c in shown.cells if not hidden & set(c.metadata.get("tags", []))]
@@ -210,7 +209,25 @@ def body(notebook: Any, language: str) -> str:
             cell.source = in_language(cell.source, language)
     for part in parts(shown, language):
         _put_caption(part, language)
-    exporter = HTMLExporter(
+    return str(_exporter().from_notebook_node(shown)[0])
+
+
+@cache
+def _exporter() -> Any:
+    """Return nbconvert's exporter of the plainest template, which it compiles once."""
+    from nbconvert import HTMLExporter
+    from nbconvert.exporters.templateexporter import TemplateExporter
+    from nbconvert.filters.widgetsdatatypefilter import WidgetsDataTypeFilter
+
+    class Exporter(HTMLExporter):
+        def from_notebook_node(self, nb: Any, resources: Any = None, **more: Any) -> Any:
+            # without its parent's second reading of the whole page: every picture here has its alternative text
+            kinds = WidgetsDataTypeFilter(notebook_metadata={}, parent=self, resources=resources)
+            self.register_filter("filter_data_type", kinds)
+            self.register_filter("highlight_code", html.escape)  # named in the template, though no code is shown
+            return TemplateExporter.from_notebook_node(self, nb, self._init_resources(resources), **more)
+
+    return Exporter(
         template_name="basic",
         exclude_input=True,
         exclude_input_prompt=True,
@@ -218,7 +235,6 @@ def body(notebook: Any, language: str) -> str:
         exclude_anchor_links=True,
         embed_images=True,
     )
-    return exporter.from_notebook_node(shown)[0]
 
 
 def _with_contents(body: str) -> tuple[str, str]:

@@ -2,8 +2,10 @@
 
 import contextlib
 import datetime as dt
+import gc
 import shutil
 import sys
+import unicodedata
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -193,10 +195,11 @@ class _Run:
             shutil.rmtree(self.staging.parent, ignore_errors=True)
 
     def _execute(self, progress: Callable[[str, int, int], None]) -> None:
-        from planlib.run.execute import code_cells, execute
+        from planlib.run.execute import COLLECT, code_cells, execute
         from planlib.run.formats import write_formats
         from planlib.run.page import strip
 
+        gc.set_threshold(*COLLECT)
         chosen, stem = self.request.parameters, self.request.stem
         source = paths.notebooks() / f"{params.NOTEBOOKS[self.request.name].file}.ipynb"
         target = self.staging / f"{stem}.ipynb"
@@ -260,6 +263,22 @@ def _point(request: Request) -> Path | None:
     return shelf / entry["run_id"] if entry and (shelf / entry["run_id"]).is_dir() else None
 
 
+def cut(text: str) -> str:
+    """Cut a line to what the terminal shows in one row: a longer one would break and not be drawn over.
+
+    Examples
+    --------
+    >>> cut("mid-term")
+    'mid-term'
+    """
+    left = shutil.get_terminal_size().columns - 1
+    for kept, character in enumerate(text):
+        left -= 2 if unicodedata.east_asian_width(character) in "WF" else 1
+        if left < 0:
+            return text[:kept]
+    return text
+
+
 def _progress(stem: str) -> Callable[[str, int, int], None]:
     """Return a progress writer: a bar that moves on a terminal, quiet lines elsewhere."""
     moving = sys.stderr.isatty()
@@ -267,8 +286,7 @@ def _progress(stem: str) -> Callable[[str, int, int], None]:
     def show(heading: str, number: int, count: int) -> None:
         if moving:
             done = round(20 * (number - 1) / count)
-            width = shutil.get_terminal_size().columns // 2  # a Chinese character takes two columns
-            text = f"[{'#' * done}{'.' * (20 - done)}] {number}/{count} {heading}"[: width - 1]
+            text = cut(f"[{'#' * done}{'.' * (20 - done)}] {number}/{count} {heading}")
             print(f"\r\033[K{text}", end="\n" if number == count else "", file=sys.stderr, flush=True)
         elif number in (1, count):
             print(f"{stem}: {number}/{count} {heading}", file=sys.stderr, flush=True)
