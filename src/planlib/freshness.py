@@ -1,11 +1,17 @@
 """What a set of tables and a report were made from, so that unchanged inputs are known without heavy imports.
 
-Contents decide, never modification times. A report with a cutoff depends only on the slices of tables that it
+Contents decide. A file of a district is not hashed again only while its size, both its times and its number on the
+disk are those noted when it was hashed: no program can set the time of the last change of these (``st_ctime``), and
+a file that had changed just before is hashed again. A report with a cutoff depends only on the slices of tables that it
 may know, so a changed cell of a later year leaves it fresh.
 """
 
+import contextlib
+import json
+import os
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +20,14 @@ from planlib.errors import DataError, RegistryError
 from planlib.params import NOTEBOOKS, Parameters, last_known_year
 from planlib.registry.documents import read_document
 
-# What people write beside the data: read by the reports, not by clean.
+# What people write beside the data: read by the reports; clean reads which files sources.yml registers.
 WRITTEN = ("plan.yml", "responsibility.yml", "explanations.yml", "sources.yml")
 # What `planlib new` puts there for people to read and to copy; anything else in the folder is told, not passed over.
 GUIDE = "README.md"
 TEMPLATES = "templates"
 TEMPLATE_NAME = "YYYY"
+SEEN = "seen.json"
+_TICK = 3_000_000_000  # nanoseconds; the coarsest disks know two seconds
 CLEAN_CODE = ("clean", "schema.py", "definitions/fields.yml", "definitions/forms")
 
 
@@ -34,12 +42,12 @@ def tables_inputs(district: str) -> dict[str, Any]:
     -------
     dict
         ``inputs``: relative path → SHA-256 of every file but those in `WRITTEN`, the guide and the empty templates;
-        ``code``: SHA-256.
+        ``sources``: the files that sources.yml registers; ``code``: SHA-256.
     """
     folder = paths.raw(district)
     try:
-        files = [f for f in sorted(folder.rglob("*")) if f.is_file() and not _is_ignored(f, folder)]
-        inputs = {f.relative_to(folder).as_posix(): store.sha256(f) for f in files}
+        inputs = _hashed(folder, paths.processed(district).parent / ".cache" / district / SEEN)
+        sources = sorted({str(entry.get("file")) for entry in _entries(folder / "sources.yml")})
     except OSError as error:
         raise DataError(
             f"{error.filename} cannot be read: {error.strerror}.\n"
@@ -47,6 +55,7 @@ def tables_inputs(district: str) -> dict[str, Any]:
         ) from None
     return {
         "inputs": inputs,
+        "sources": sources,
         "code": store.sha256_of_files(_code_files(CLEAN_CODE), paths.PACKAGE),
     }
 
@@ -56,7 +65,37 @@ def tables_are_fresh(district: str) -> bool:
     digests = store.read_json(paths.processed(district) / "digests.json")
     if not isinstance(digests, dict):
         return False
-    return {key: digests.get(key) for key in ("inputs", "code")} == tables_inputs(district)
+    now = tables_inputs(district)
+    return {key: digests.get(key) for key in now} == now
+
+
+def _hashed(folder: Path, noted: Path) -> dict[str, str]:
+    """Return the hash of every raw file; those that are as they were when they were hashed are not read."""
+    known = store.read_json(noted)
+    known = known if isinstance(known, dict) and sys.platform != "win32" else {}  # there the times can be set
+    now, seen = time.time_ns(), {}
+    for file, stat in sorted(_files(str(folder)), key=lambda found: found[0].split("/")):
+        state = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
+        if known.get(file, [None])[:-1] == state:
+            seen[file] = known[file]
+        elif not _is_ignored(Path(file)):
+            # changed so lately that it might change again within one tick of the disk's clock: not to be noted
+            is_settled = max(state[1:3]) < now - _TICK
+            seen[file] = [*(state if is_settled else [0]), store.sha256(folder / file)]
+    if seen != known and noted.parent.is_dir():
+        with contextlib.suppress(DataError, OSError):  # it only saves time
+            store.write_atomic(noted, json.dumps(seen))
+    return {file: state[-1] for file, state in seen.items()}
+
+
+def _files(folder: str, above: str = "") -> Iterator[tuple[str, os.stat_result]]:
+    """Yield the path within the district of every file below a folder, links to folders not followed."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield from _files(entry.path, f"{above}{entry.name}/")
+            elif entry.is_file():
+                yield above + entry.name, entry.stat()
 
 
 def report_inputs(name: str, parameters: Parameters) -> dict[str, Any]:
@@ -168,11 +207,11 @@ def _entries(path: Path) -> list[dict[str, Any]]:
         loaded = read_document(path).data
     except RegistryError:
         return []  # whoever opens the district says what is wrong; here it only has to differ from before
+    loaded = loaded.get("sources") if isinstance(loaded, dict) else loaded
     return [entry for entry in loaded if isinstance(entry, dict)] if isinstance(loaded, list) else []
 
 
-def _is_ignored(file: Path, folder: Path) -> bool:
-    relative = file.relative_to(folder)
+def _is_ignored(relative: Path) -> bool:
     is_template = relative.parent == Path(TEMPLATES) and relative.name.startswith(TEMPLATE_NAME)
     if is_template or relative.as_posix() in (*WRITTEN, GUIDE):
         return True

@@ -1,11 +1,13 @@
 """The account of cells: where every cell that holds something went. None may be missing."""
 
 import re
-from collections.abc import Sequence
+from itertools import chain
 
 import numpy as np
 import pandas as pd
 
+from planlib import schema
+from planlib.clean import frames
 from planlib.clean.issues import Issue
 from planlib.clean.recognise import KINDS
 
@@ -40,13 +42,16 @@ def account_of_returns(
     (DataFrame, list of Issue)
         The issues are faults of planlib itself; there is none unless its rules contradict each other.
     """
-    held = cells[(cells["kind"] == "value") & (cells["raw"].str.strip() != "")].drop_duplicates(_AT)
+    is_seen = frames.taken(cells["raw"], {word: bool(word.strip()) for word in cells["raw"].cat.categories}, False)
+    held = cells[(cells["kind"] == "value") & is_seen].drop_duplicates(_AT)
     held = held.assign(went=_went(held, lineage))
     lost = [
         Issue("error", "lost cell", row.file, row.sheet, row.cell, row.school_id, found=repr(row.raw))
-        for row in held[held["went"] == ""].itertuples()
+        for row in frames.as_texts(held[held["went"] == ""]).itertuples()
     ]
-    counts = pd.crosstab([held["file"], held["sheet"]], held["went"]).reindex(columns=_MOVED, fill_value=0)
+    counts = frames.as_texts(held[["file", "sheet", "went"]].value_counts().rename("count").reset_index())
+    counts = counts.pivot(index=["file", "sheet"], columns="went", values="count")  # noqa: PD010 - no means
+    counts = counts.reindex(columns=_MOVED).fillna(0).astype("int64")
     frame = account_frame(sheets).set_index(["file", "sheet"])
     counts = counts.reindex(frame.index, fill_value=0)
     counts["value"] += frame["value"] - counts.sum(axis=1)
@@ -62,10 +67,10 @@ def account_of_csv(file: str, cells: int, header: int) -> dict[str, object]:
 
 def _went(held: pd.DataFrame, lineage: pd.DataFrame) -> np.ndarray:
     """Return the kind of each cell of a school, ``""`` for one that went nowhere."""
-    cells = lineage["cell"].astype("str")
-    if cells.str.contains("+", regex=False).any():  # a figure added up was born in several cells
-        lineage = _of_one_cell(lineage)
-    went = np.where(_in(held, lineage, _AT), "value", "").astype(object)
+    born = lineage.loc[lineage["raw"] != "", _AT]
+    if born["cell"].str.contains("+", regex=False).any():  # a figure added up was born in several cells
+        born = _of_one_cell(born)
+    went = np.where(_in(held, born, _AT), "value", "").astype(object)
     rest = held[went == ""]  # few, and they take longer to look up
     is_known = _in(rest, lineage, ["school_id", "year", "column"])
     is_idle = (rest["number"] == 0) & ~_in(rest, lineage, ["school_id", "year", "stage"])
@@ -80,20 +85,22 @@ def _went(held: pd.DataFrame, lineage: pd.DataFrame) -> np.ndarray:
 def _of_one_cell(lineage: pd.DataFrame) -> pd.DataFrame:
     """Return one row for each cell of a figure added up; one of another sheet says so: ``[file]sheet!A1``."""
     is_far = lineage["cell"].str.contains("!", regex=False)
-    near = lineage[~is_far].assign(cell=lineage["cell"].str.split("+")).explode("cell")
+    near = lineage[~is_far]
+    parts = near["cell"].str.split("+")
+    near = near.iloc[np.repeat(np.arange(len(near)), parts.str.len())].assign(
+        cell=list(chain.from_iterable(parts))
+    )
     far = [
         {**row, "file": found[1] or row["file"], "sheet": found[2] or row["sheet"], "cell": found[3]}
         for row in lineage[is_far].to_dict("records")
         for found in _ADDEND.finditer(row["cell"])
     ]
-    return pd.concat([near, pd.DataFrame(far, columns=near.columns)], ignore_index=True) if far else near
+    return frames.stacked([near, pd.DataFrame(far, columns=near.columns)]) if far else near
 
 
-def _in(held: pd.DataFrame, lineage: pd.DataFrame, keys: Sequence[str]) -> np.ndarray:
+def _in(held: pd.DataFrame, lineage: pd.DataFrame, keys: list[str]) -> np.ndarray:
     if held.empty:
         return np.zeros(0, dtype=bool)
-    places = np.zeros(len(held) + len(lineage), dtype="int64")
-    for key in keys:  # one whole number for each place: far quicker to look up than a tuple of texts
-        codes, words = pd.factorize(pd.concat([held[key], lineage[key]]).astype("str"))
-        places = pd.factorize(places * len(words) + codes)[0]
+    # one whole number for each place: far quicker to look up than a tuple of texts
+    places = schema.row_numbers(frames.stacked([held[keys], lineage[keys]]), keys)
     return pd.Series(places[: len(held)]).isin(places[len(held) :]).to_numpy()

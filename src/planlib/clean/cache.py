@@ -1,51 +1,55 @@
-"""What was read from each workbook, kept by content: a changed workbook is read again, the others are not.
+"""What became of each workbook, kept by content: a changed workbook is read again, the others are not.
 
-One file for all workbooks of a district. It is only ever a shortcut: if it is absent, damaged or of another
-version, everything is read again.
+Files speak to each other only about a school in a year that both name: what is kept of the others stays true. The
+cache is only ever a shortcut: if it is absent, damaged or of another version, everything is read again.
 """
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.feather as feather
 
+from planlib import schema
+from planlib.clean import frames
+from planlib.clean.resolve import with_years
 from planlib.clean.workbook import Parsed, framed
+from planlib.freshness import SEEN
 
-_PARTS = ("cells", "extra", "sheets", "issues")
+Pieces = dict[str, pd.DataFrame]
+"""What came of some workbooks: their tables, accounts, issues; `files` with digests; `claims`, whom they speak of."""
+
+_READ = ("cells", "extra", "sheets", "issues")
+_SCHOOL = ["school_id", "year"]
+_BY_SCHOOL = ("schools", "lineage")
+_PIECES = (*_BY_SCHOOL, "form_cells", "accounts", "issues", "claims", "files")
 
 
-def load(folder: Path, code: str, wanted: Mapping[str, str]) -> dict[str, pd.DataFrame]:
-    """Return the kept frames, restricted to files whose content is still the same.
+def key(code: str, *settings: object) -> str:
+    """Return what must be the same for kept pieces to hold: code and definitions, settings, libraries."""
+    return json.dumps([code, pd.__version__, pa.__version__, version("python-calamine"), *map(str, settings)])
+
+
+def load(folder: Path, wanted: str) -> Pieces:
+    """Return the pieces kept under a `key`, empty if nothing can be used.
 
     Parameters
     ----------
     folder : Path
         Where the cache stands.
-    code : str
-        Digest of the code and definitions that read the files.
-    wanted : mapping
-        File → SHA-256 of its content.
-
-    Returns
-    -------
-    dict of DataFrame
-        ``cells``, ``extra``, ``sheets``, ``issues``, as `planlib.clean.workbook.framed` has them; empty if nothing can
-        be used.
+    wanted : str
     """
     for left_by_a_killed_run in _beside(folder):
         shutil.rmtree(left_by_a_killed_run, ignore_errors=True)
     try:
-        if json.loads((folder / "code.json").read_text(encoding="utf-8")) != code:
+        if json.loads((folder / "key.json").read_text(encoding="utf-8")) != wanted:
             return {}
-        kept = {part: feather.read_feather(folder / f"{part}.feather") for part in _PARTS}
-        sheets = kept["sheets"]
-        # A file that could not be read has no sheet: it is read again, so its issue is not kept.
-        same = set(sheets.loc[sheets["file"].map(wanted) == sheets["sha256"], "file"])
-        return {part: frame[frame["file"].isin(same)] for part, frame in kept.items()}
+        return {part: feather.read_feather(folder / f"{part}.feather") for part in _PIECES}
     except (OSError, ValueError, KeyError, pa.ArrowException):
         return {}
 
@@ -55,19 +59,16 @@ def _beside(folder: Path) -> tuple[Path, Path]:
     return folder.with_name(f"{folder.name}.new"), folder.with_name(f"{folder.name}.old")
 
 
-def files(kept: Mapping[str, pd.DataFrame]) -> set[str]:
-    """Return the files that need not be read again."""
-    return set(kept["sheets"]["file"]) if kept else set()
-
-
-def save(folder: Path, code: str, parts: Mapping[str, pd.DataFrame]) -> None:
-    """Keep the frames for the next run; a cache that cannot be written is no fault."""
+def save(folder: Path, wanted: str, pieces: Pieces) -> None:
+    """Keep the pieces for the next run; a cache that cannot be written is no fault."""
     new, old = _beside(folder)
     try:
         new.mkdir(parents=True)
-        for part in _PARTS:
-            feather.write_feather(parts[part].reset_index(drop=True), new / f"{part}.feather", "lz4")
-        (new / "code.json").write_text(json.dumps(code), encoding="utf-8")
+        for part in _PIECES:
+            feather.write_feather(pieces[part].reset_index(drop=True), new / f"{part}.feather", "lz4")
+        (new / "key.json").write_text(json.dumps(wanted), encoding="utf-8")
+        if (folder / SEEN).is_file():
+            shutil.copyfile(folder / SEEN, new / SEEN)
         if folder.exists():
             folder.rename(old)
         new.rename(folder)
@@ -81,14 +82,63 @@ def labelled(parsed: Parsed, file: str, digest: str) -> dict[str, pd.DataFrame]:
     return framed([(parsed, file, digest)])
 
 
-def joined(chunks: list[dict[str, pd.DataFrame]]) -> dict[str, pd.DataFrame]:
+def joined(chunks: Sequence[Mapping[str, pd.DataFrame]]) -> dict[str, pd.DataFrame]:
     """Return the frames of many workbooks as one frame of each kind, ordered by file."""
-    return {part: _in_order([chunk[part] for chunk in chunks]) for part in _PARTS}
+    return {part: _in_order(frames.stacked([chunk[part] for chunk in chunks])) for part in _READ}
 
 
-def _in_order(frames: list[pd.DataFrame]) -> pd.DataFrame:
-    held = [frame for frame in frames if len(frame)] or frames[:1]
-    frame = pd.concat(held, ignore_index=True) if len(held) > 1 else held[0].reset_index(drop=True)
-    # Files are read in order: only what is new beside what was kept needs sorting, which copies everything.
-    in_order = frame["file"].is_monotonic_increasing
-    return frame if in_order else frame.sort_values("file", kind="stable", ignore_index=True)
+def _in_order(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return rows ordered by file; files are mostly read in order, and sorting copies everything."""
+    at = pd.Series(schema.row_numbers(frame, ["file"]))
+    if at.is_monotonic_increasing:
+        return frame
+    return frame.take(np.argsort(at, kind="stable")).reset_index(drop=True)
+
+
+def claims(parts: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Return which schools a file speaks of in which year: ``file, school_id, year``, each once."""
+    cells = parts["cells"][["file", "school_id"]]
+    cells = with_years(cells[cells["school_id"] != ""], parts["sheets"])[0]
+    at = schema.row_numbers(cells, ["file", *_SCHOOL])
+    return frames.as_texts(cells[~pd.Series(at).duplicated().to_numpy()])
+
+
+def reached(claimed: pd.DataFrame, files: Collection[str]) -> set[str]:
+    """Return files and all others that speak of one of their schools in the same year, and so on.
+
+    Examples
+    --------
+    >>> claimed = pd.DataFrame({"file": list("aabc"), "school_id": list("1223"), "year": 2020})
+    >>> sorted(reached(claimed, ["a"]))
+    ['a', 'b']
+    """
+    file, names = pd.factorize(claimed["file"])
+    school = pd.factorize(schema.row_numbers(claimed, _SCHOOL))[0]
+    is_reached, before = np.isin(names, list(files)), -1
+    while before != (before := int(is_reached.sum())):
+        is_known = np.zeros(len(claimed) + 1, dtype=bool)
+        is_known[school[is_reached[file]]] = True
+        is_reached[file[is_known[school]]] = True
+    return {*files, *names[is_reached]}
+
+
+def without(pieces: Pieces, files: Collection[str]) -> Pieces:
+    """Return the pieces of the other files; whoever shares a school with one of `files` must be among them."""
+    if not pieces or not files:
+        return pieces
+    gone = pieces["claims"].loc[pieces["claims"]["file"].isin(files), _SCHOOL]
+    made = {part: frame[~frame["file"].isin(files)] for part, frame in pieces.items() if part not in _BY_SCHOOL}
+    for part in _BY_SCHOOL:
+        both = schema.row_numbers(frames.stacked([pieces[part][_SCHOOL], gone]), _SCHOOL)
+        count = len(pieces[part])
+        made[part] = pieces[part][~np.isin(both[:count], both[count:])]
+    return made
+
+
+def together(kept: Pieces, more: Pieces) -> Pieces:
+    """Return the pieces of different files as one set, each part in its order."""
+    made = {part: frames.stacked([kept[part], more[part]]) if kept else more[part] for part in _PIECES}
+    tables = {
+        name: schema.conform(made[name], name) if kept else made[name] for name in (*_BY_SCHOOL, "form_cells")
+    }
+    return {**{part: _in_order(frame) for part, frame in made.items() if part not in tables}, **tables}

@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from planlib.clean import frames
 from planlib.clean.forms import Form
 from planlib.clean.issues import Issue
 
@@ -48,7 +49,7 @@ def with_campuses(values: pd.DataFrame, form: Form) -> pd.DataFrame:
     DataFrame
         With ``campus``, only if there are such schools; ``""`` is a row that names none.
     """
-    rows = values[values["column"].isin(["campuses", "school_name"]) & (values["text"] != "")]
+    rows = frames.as_texts(values[values["column"].isin(["campuses", "school_name"]) & (values["text"] != "")])
     of_name = {text: campus_of(text, form)[1] for text in rows["text"].unique()}
     campus = rows["text"].where(rows["column"] == "campuses", rows["text"].map(of_name))
     if not (campus != "").any():
@@ -56,9 +57,10 @@ def with_campuses(values: pd.DataFrame, form: Form) -> pd.DataFrame:
     rows = rows.assign(campus=campus, order=campus == "").sort_values(["order", "column"], kind="stable")
     rows = rows.drop_duplicates([*_ROW, "school_id"])
     of_file = rows.groupby(["file", *_SCHOOL])["campus"].agg(["first", "nunique"]).query("nunique == 1")["first"]
-    own = _looked_up(values, rows.set_index([*_ROW, "school_id"])["campus"])
-    named = own.fillna(_looked_up(values, of_file)).fillna("")
-    several = named.groupby([values[name] for name in _SCHOOL]).transform("nunique") > 1
+    texts = frames.as_texts(values[[*_ROW, *_SCHOOL]])
+    own = _looked_up(texts, rows.set_index([*_ROW, "school_id"])["campus"])
+    named = own.fillna(_looked_up(texts, of_file)).fillna("")
+    several = named.groupby([texts[name] for name in _SCHOOL]).transform("nunique") > 1
     return values.assign(campus=named.where(several, "")) if several.any() else values
 
 
@@ -86,6 +88,8 @@ def added_up(values: pd.DataFrame, cells: pd.DataFrame, form: Form) -> tuple[pd.
     """
     if "campus" not in values:
         return values, []
+    coded = values.select_dtypes("category").columns
+    values, cells = frames.as_texts(values), frames.as_texts(cells)
     schools = pd.MultiIndex.from_frame(values.loc[values["campus"] != "", _SCHOOL].drop_duplicates())
     is_own = pd.MultiIndex.from_frame(values[_SCHOOL]).isin(schools)
     cells = cells[pd.MultiIndex.from_frame(cells[_SCHOOL]).isin(schools)]
@@ -99,7 +103,8 @@ def added_up(values: pd.DataFrame, cells: pd.DataFrame, form: Form) -> tuple[pd.
     unclear = {(i.school, i.year): i for i in reversed(issues) if i.expected == _WHICH}  # one cause, one fault
     issues = [i for i in issues if i.expected != _WHICH] + [*unclear.values()]
     issues += [_note(row) for _, row in added[added["column"] == "campuses"].iterrows()]
-    return pd.concat([values[~is_own], added], ignore_index=True).drop(columns="campus"), issues
+    values = pd.concat([values[~is_own], added], ignore_index=True).drop(columns="campus")
+    return values.astype(dict.fromkeys(coded, "category")), issues
 
 
 def _with_names(values: pd.DataFrame, form: Form) -> pd.DataFrame:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from planlib.clean import frames
 from planlib.clean.issues import Issue
 from planlib.clean.national import load_national
 from planlib.clean.roster import coming_and_going
@@ -57,6 +58,7 @@ def _issues(rule: Rule, found: pd.DataFrame, lineage: pd.DataFrame) -> list[Issu
     if "file" not in found:
         keys = [*_KEY, "column"]
         cells = lineage.loc[lineage["column"].isin(found["column"]), [*keys, "file", "sheet", "cell"]]
+        cells = frames.as_texts(cells)
         found = found.merge(cells, on=keys, how="left")
     said = found.reindex(columns=_SAID).astype("object")
     rows = said.where(said.notna(), "").astype("str").to_dict("records")
@@ -170,7 +172,7 @@ def _grades_of_forms(cells: pd.DataFrame) -> pd.DataFrame:
         ],
         columns=["form", "text", "stage", "grade"],
     )
-    cells = cells[cells["form"].isin(known["form"]) & cells["value"].notna()]
+    cells = frames.as_texts(cells[cells["form"].isin(known["form"]) & cells["value"].notna()])
     cells = cells[cells["row_label"].map(key).isin(national.total_rows)]
     last = cells["column_label"].str.split(SEPARATOR).str[-1].map(key)
     return cells.assign(text=last, students=cells["value"]).merge(known, on=["form", "text"])
@@ -228,7 +230,7 @@ def _schools(tables: Tables, _rule: Rule) -> pd.DataFrame:
     # whoever went stands in the returns of the year before
     keys = ["school_id", "stage", "seen"]
     cells = tables["lineage"].rename(columns={"year": "seen"})
-    cells = cells.loc[cells["column"] == "school_id", [*keys, "file", "sheet", "cell"]]
+    cells = frames.as_texts(cells.loc[cells["column"] == "school_id", [*keys, "file", "sheet", "cell"]])
     return events.merge(cells, on=keys, how="left")
 
 

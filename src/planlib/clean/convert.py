@@ -10,6 +10,9 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+import numpy as np
+import pandas as pd
+
 from planlib.clean.forms import Column, Form, Unit
 from planlib.clean.writing import Written, compact, era_year, key, load_writing, tidy, written
 
@@ -59,8 +62,8 @@ def is_blank(value: Any) -> bool:
     return value == "" or (isinstance(value, str) and not value[:1].isalnum() and not compact(value))
 
 
-def read_cells(values: Sequence[Any], column: Column, unit: Unit, form: Form) -> list[Reading]:
-    """Read the cells of one column.
+def read_cells(values: Sequence[Any], column: Column, unit: Unit, form: Form) -> tuple[np.ndarray, list[Reading]]:
+    """Read the cells of one column, equal ones once.
 
     Parameters
     ----------
@@ -74,17 +77,31 @@ def read_cells(values: Sequence[Any], column: Column, unit: Unit, form: Form) ->
 
     Returns
     -------
-    list of Reading
-        One per cell.
+    (array of int, list of Reading)
+        The number of each cell's reading, and the different readings.
     """
-    known: dict[tuple[type, Any], Reading] = {}
-    readings = []
-    for value in values:
-        key = (value.__class__, value)
-        if key not in known:
-            known[key] = read_cell(value, column, unit, form)
-        readings.append(known[key])
-    return readings
+    codes, different = numbered(values)
+    return codes, [read_cell(value, column, unit, form) for value in different]
+
+
+def numbered(values: Sequence[Any]) -> tuple[np.ndarray, list[Any]]:
+    """Return the number of each value among the different ones, and those in the order in which they come.
+
+    Examples
+    --------
+    >>> codes, different = numbered(["a", "b", "a", 1.0, True])
+    >>> codes.tolist(), different
+    ([0, 1, 0, 2, 3], ['a', 'b', 1.0, True])
+    """
+    types = set(map(type, values))
+    if types == {float}:
+        codes, floats = pd.factorize(np.array(values), use_na_sentinel=False)
+        return codes, floats.tolist()
+    # 1, 1.0 and True are equal and yet not the same cell
+    keys = values if len(types) == 1 else list(zip(map(type, values), values, strict=True))
+    places = {key: place for place, key in enumerate(dict.fromkeys(keys))}
+    codes = np.fromiter(map(places.__getitem__, keys), dtype="int64", count=len(keys))
+    return codes, list(places) if keys is values else [value for _, value in places]
 
 
 def read_cell(value: Any, column: Column, unit: Unit, form: Form) -> Reading:

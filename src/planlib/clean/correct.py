@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from planlib import schema
-from planlib.clean.convert import Reading, read_cell
+from planlib.clean.convert import Reading, raw_text, read_cell
 from planlib.clean.forms import Form, Unit
 from planlib.clean.issues import Issue
 from planlib.clean.writing import compact
@@ -23,6 +23,7 @@ ACTIONS = ("drop", "override", "scale", "flag")
 
 _KEYS = {"what", "where", "action", "value", "expect", "reason", "who", "date", "evidence"}
 _NEEDED = ("what", "where", "action", "reason", "who")
+_MENDED = ("school_id", "text", "step", "state")
 _PLACES = ({"file", "sheet", "cell"}, {"school_id", "year"}, {"school_id", "year", "column"})
 _PLACES_OF_CELLS = (*_PLACES, {"school_id", "year", "column", "stage"})
 _TABLE_OF_FILE = {f"{name}.csv": table for name, table in schema.TABLES.items() if table.is_collected}
@@ -59,6 +60,20 @@ class Corrections:
 
     entries: tuple[Correction, ...] = ()
     not_collected: frozenset[tuple[str, int | None]] = frozenset()
+
+    def files(self, claims: pd.DataFrame) -> set[str]:
+        """Return the files that an entry speaks of: by name, or by a school of theirs, before or after it.
+
+        Parameters
+        ----------
+        claims : DataFrame
+            ``file, school_id, year``.
+        """
+        entries = [entry for entry in self.entries if not entry.is_of_line]
+        named = {entry.where["file"] for entry in entries if "file" in entry.where}
+        schools = {compact(entry.where["school_id"]) for entry in entries if "school_id" in entry.where}
+        schools |= {compact(raw_text(entry.value)) for entry in entries if entry.action == "override"}
+        return {*named, *claims.loc[claims["school_id"].isin(schools), "file"]}
 
 
 def load_corrections(path: Path, form: Form) -> Corrections:
@@ -183,11 +198,12 @@ def correct_cells(cells: pd.DataFrame, corrections: Corrections, form: Form) -> 
         correction leaves an issue: a note, a warning (flag), or an error if it does not fit.
     """
     result = cells.assign(read=cells["number"], is_dropped=False)
-    issues: list[Issue] = []
-    for entry in corrections.entries:
-        if not entry.is_of_line:
-            issues += _apply_to_cells(result, entry, form)
-    return result, issues
+    entries = [entry for entry in corrections.entries if not entry.is_of_line]
+    if not entries:
+        return result, []
+    result = result.astype(dict.fromkeys(_MENDED, "str"))  # what is written is perhaps none of the words known
+    issues = [issue for entry in entries for issue in _apply_to_cells(result, entry, form)]
+    return result.astype(dict.fromkeys(_MENDED, "category")), issues
 
 
 def _apply_to_cells(cells: pd.DataFrame, entry: Correction, form: Form) -> list[Issue]:

@@ -140,7 +140,7 @@ def split_header(text: str, prefixes: Iterable[str]) -> tuple[str, str]:
     >>> split_header("其中:体育馆面积(平方米)", ["其中:"])
     ('体育馆面积', '平方米')
     """
-    found = _BRACKET.match(text)
+    found = _BRACKET.match(text) if text.endswith(")") else None
     name, bracket = (found[1], found[2]) if found else (text, "")
     for prefix in sorted(prefixes, key=len, reverse=True):
         if name.startswith(prefix) and name != prefix:

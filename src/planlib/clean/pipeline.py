@@ -2,7 +2,7 @@
 
 import hashlib
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 from typing import Any
@@ -33,6 +33,7 @@ _NO_RETURNS = (
     "`planlib new` puts empty ones to copy into templates/"
 )
 MAX_FILE_BYTES = 256 << 20
+OF_RETURNS = ("schools", "lineage", "form_cells")
 COLLECTED = tuple(name for name, table in schema.TABLES.items() if table.is_collected)
 
 
@@ -71,6 +72,7 @@ class _Folder:
     district: str
     path: Path
     inputs: Mapping[str, str]
+    sources: Sequence[str]
     code: str
 
     def workbooks(self) -> dict[str, str]:
@@ -108,21 +110,21 @@ def clean_district(district: str, progress: Progress | None = None) -> CleanResu
     listed = target.with_name(f"{district}.faults.csv")
     # The whole run stands within: a second one waits, and no one else changes the cache or the set meanwhile.
     with store.staged_set(target) as staging:
+        place = _cache_place(district)
+        place.mkdir(parents=True, exist_ok=True)  # there the hashes of files are noted
         folder = _Folder(district, paths.raw(district), **freshness.tables_inputs(district))
         corrections = correct.load_corrections(folder.path / correct.FILE, form)
-        parts = _read_workbooks(folder, form, progress or _bar())
-        made, met, account = tables_of_returns(parts, form, corrections)
+        pieces, read = _pieces(folder, form, corrections, progress or _bar())
         collected, of_lines, lines_account = _collected(folder, corrections)
-        found = [*_folder_issues(folder, corrections), *met, *of_lines]
-        issues = _joined(_of_files(parts["issues"], corrections), found)
+        issues = _joined(pieces["issues"], [*_folder_issues(folder, corrections), *of_lines])
         issue_list.refuse_faults(issues, district, listed)
-        every = {**made, **collected}
-        issues = _joined(issues, check_tables(every))
+        every = {**{name: pieces[name] for name in OF_RETURNS}, **collected}
+        issues = _joined(issues, [*resolve.names_twice(every), *check_tables(every)])
         issue_list.refuse_faults(issues, district, listed)
-        accounts = pd.concat([account, lines_account], ignore_index=True)
+        accounts = pd.concat([pieces["accounts"], lines_account], ignore_index=True)
         shown = _in_order(issues)
         _write(staging, folder, every, shown, accounts)
-    counts = _counts(folder, every, accounts, len(parts["read"]))
+    counts = _counts(folder, every, accounts, read)
     return CleanResult(district, target, counts, shown, accounts, _by_type(every["schools"]))
 
 
@@ -204,25 +206,69 @@ def _bar() -> Progress:
     return show
 
 
-def _read_workbooks(folder: _Folder, form: Form, progress: Progress) -> dict[str, pd.DataFrame]:
-    """Return cells, sheets and issues of all workbooks; those whose content is known are not read again."""
-    wanted = folder.workbooks()
-    place = paths.processed(folder.district).parent / ".cache" / folder.district
-    kept = cache.load(place, folder.code, wanted)
-    fresh = [file for file in wanted if file not in cache.files(kept)]
-    chunks = [framed([]), *([kept] if kept else [])]
-    layouts, batch = Layouts(), []
-    for done, file in enumerate(fresh, 1):
+def _pieces(folder: _Folder, form: Form, corrections: Corrections, progress: Progress) -> tuple[cache.Pieces, int]:
+    """Return what came of all workbooks, and how many were read: those whose content is known are not read again.
+
+    What a correction speaks of, and what is faulty, is never kept.
+    """
+    place = _cache_place(folder.district)
+    key = cache.key(folder.code, sorted(corrections.not_collected, key=str))
+    wanted, known = folder.workbooks(), cache.load(place, key)
+    digests = dict(zip(known["files"]["file"], known["files"]["sha256"], strict=True)) if known else {}
+    fresh = [file for file in wanted if digests.get(file) != wanted[file]]
+    parts = _read_workbooks(folder, fresh, form, progress)
+    claims, kept = cache.claims(parts), known
+    if known:
+        old = pd.concat([known["claims"], claims], ignore_index=True)
+        changed = {*fresh, *(set(digests) - set(wanted)), *corrections.files(old)}
+        touched = cache.reached(old, changed)
+        again = [file for file in wanted if file in touched and file not in fresh]
+        parts = cache.joined([parts, _read_workbooks(folder, again, form, progress)]) if again else parts
+        fresh, kept = fresh + again, cache.without(known, touched)
+    made = _of_returns(parts, form, corrections)
+    if fresh or len(wanted) != len(digests):
+        cache.save(place, key, cache.together(kept, _sure(made, parts, form, corrections)))
+    return cache.together(kept, made), len(fresh)
+
+
+def _cache_place(district: str) -> Path:
+    return paths.processed(district).parent / ".cache" / district
+
+
+def _of_returns(parts: Mapping[str, pd.DataFrame], form: Form, corrections: Corrections) -> cache.Pieces:
+    made, met, account = tables_of_returns(parts, form, corrections)
+    issues = _joined(_of_files(parts["issues"], corrections), met)
+    files = parts["sheets"][["file", "sha256"]].drop_duplicates(ignore_index=True)
+    return {**made, "accounts": account, "issues": issues, "claims": cache.claims(parts), "files": files}
+
+
+def _sure(
+    made: cache.Pieces, parts: Mapping[str, pd.DataFrame], form: Form, corrections: Corrections
+) -> cache.Pieces:
+    """Return the pieces that may be kept: of files that no fault and no correction touches."""
+    faults = made["issues"].loc[made["issues"]["level"] == "error", "file"]
+    unsure = cache.reached(made["claims"], {*faults, *corrections.files(made["claims"])})
+    if len(faults):  # then there are no tables: those of the other files are made for themselves
+        others = {name: frame[~frame["file"].isin(unsure)] for name, frame in parts.items()}
+        return _of_returns(others, form, Corrections(not_collected=corrections.not_collected))
+    return cache.without(made, unsure)
+
+
+def _read_workbooks(
+    folder: _Folder, files: Sequence[str], form: Form, progress: Progress
+) -> dict[str, pd.DataFrame]:
+    """Return cells, other figures, sheets and issues of some workbooks."""
+    wanted, chunks = folder.inputs, [framed([])]
+    layouts, batch, held = Layouts(), [], 0
+    for done, file in enumerate(files, 1):
         batch.append((_read_one(folder, file, wanted[file], form, layouts), file, wanted[file]))
+        held += sum(map(len, batch[-1][0].cells["row"])) + len(batch[-1][0].extra)
         # Frames are made for many files at once; lists of too many cells would fill the memory.
-        if done == len(fresh) or sum(len(one.cells["cell"]) + len(one.extra) for one, _, _ in batch) > _BATCH:
+        if done == len(files) or held > _BATCH:
             chunks.append(framed(batch))
-            batch = []
-        progress(done, len(fresh), file)
-    parts = cache.joined(chunks)
-    if fresh or len(wanted) != len(cache.files(kept)):
-        cache.save(place, folder.code, parts)
-    return {**parts, "read": pd.DataFrame({"file": fresh})}
+            batch, held = [], 0
+        progress(done, len(files), file)
+    return cache.joined(chunks)
 
 
 def _read_one(folder: _Folder, file: str, digest: str, form: Form, layouts: Layouts) -> Parsed:
@@ -272,8 +318,8 @@ def tables_of_returns(
     values, silent, met = _values(cells, parts["sheets"], form, corrections)
     issues += resolve.with_strangers(met, parts["issues"])
     # a file without a year was refused when it was read; its values can stand in no table
-    if any(issue.level == "error" for issue in issues) or values.empty or (values["year"] == 0).any():
-        nothing = {name: schema.empty(name) for name in ("schools", "lineage", "form_cells")}
+    if any(issue.level == "error" for issue in issues) or (values["year"] == 0).any():
+        nothing = {name: schema.empty(name) for name in OF_RETURNS}
         return nothing, issues, account_frame(parts["sheets"])
     rows = tables.stage_rows(values, silent)
     every = tables.every_value(values, rows)
@@ -295,7 +341,7 @@ def _values(
     values, added = campuses.added_up(values, staged, form)
     values, idle = resolve.without_idle_stages(values)
     silent, unknown = resolve.silent_stages(staged, values)
-    return values, silent, issues + repeated + added + idle + unknown + resolve.names_twice(values)
+    return values, silent, issues + repeated + added + idle + unknown
 
 
 def _collected(
@@ -344,6 +390,7 @@ def _digests(folder: _Folder, every: Mapping[str, pd.DataFrame], issues: pd.Data
     return {
         "schema_version": schema.SCHEMA_VERSION,
         "inputs": dict(folder.inputs),
+        "sources": list(folder.sources),
         "code": folder.code,
         "tables": slices(every, issues),
     }

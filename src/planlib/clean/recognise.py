@@ -4,6 +4,7 @@ Every cell that holds something is put in exactly one of the kinds of `KINDS`; w
 nothing can be lost without a word.
 """
 
+import functools
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -13,7 +14,7 @@ from planlib.clean.convert import is_blank, raw_text
 from planlib.clean.forms import Column, Form, Unit, is_remark, strange_units, words_of
 from planlib.clean.issues import Issue
 from planlib.clean.read import Sheet, address
-from planlib.clean.writing import SEPARATOR, compact, era_year, key, tidy
+from planlib.clean.writing import SEPARATOR, era_year, key, tidy
 
 _HEADS_APART = 30  # rows between the headers of tables beside each other
 
@@ -48,6 +49,7 @@ class Place:
 class Recognised:
     """A sheet understood: columns, the rows of schools and of totals, and the kind of every cell.
 
+    Figures of schools and totals are only counted (`bulk`), every other cell has its kind.
     `origins` tells for a cell inside a merged range where its text really stands; `stage_column` is one that names the
     stage of each row; `kept` are columns (number, header) that are kept as they stand.
     """
@@ -62,6 +64,7 @@ class Recognised:
     stage_column: int | None = None
     kept: list[tuple[int, str]] = field(default_factory=list)
     kinds: dict[tuple[int, int], str] = field(default_factory=dict)
+    bulk: Counter[str] = field(default_factory=Counter)
     origins: dict[tuple[int, int], tuple[int, int]] = field(default_factory=dict)
     issues: list[Issue] = field(default_factory=list)
 
@@ -72,7 +75,17 @@ class Recognised:
 
     def counts(self) -> Counter[str]:
         """Return how many cells there are of each kind."""
-        return Counter(self.kinds.values())
+        return Counter(self.kinds.values()) + self.bulk
+
+    @functools.cached_property
+    def rows(self) -> list[int]:
+        """The rows of schools and totals in order."""
+        return sorted(self.data_rows + self.total_rows)
+
+    @functools.cached_property
+    def columns(self) -> list[tuple[Any, ...]]:
+        """The cells of `rows`, column by column."""
+        return list(zip(*(self.sheet.rows[r] for r in self.rows), strict=True))
 
 
 def recognise_tables(sheet: Sheet, form: Form) -> list[Recognised]:
@@ -399,7 +412,8 @@ def _place(
 def _unknown_column(result: Recognised, form: Form, index: int, cell: tuple[int, int], path: str) -> None:
     """Say that a header is unknown: an error if cells stand under it; an ignored one needs no word."""
     header = form.split(result.sheet.rows[cell[0]][cell[1]])[0]
-    below = [r for r, c, _ in filled(result.sheet, cell[0] + 1) if c == index]
+    rows = result.sheet.rows
+    below = [r for r in range(cell[0] + 1, len(rows)) if rows[r][index] != "" and not is_blank(rows[r][index])]
     if header in form.row_stages and result.stage_column is None:
         result.stage_column = index
         result.kinds |= {(r, index): "header" for r in below}
@@ -453,11 +467,11 @@ def _read_rows(result: Recognised, form: Form, first: int, id_column: int) -> No
     in_notes = False
     for r in range(first, len(result.sheet.rows)):
         row = result.sheet.rows[r]
-        held = [c for c, value in enumerate(row) if value != "" and not is_blank(value)]
-        if not held:
+        begins = next((c for c, value in enumerate(row) if value != "" and not is_blank(value)), None)
+        if begins is None:
             continue
-        kind = _row_kind(row, held, id_column, form, in_notes)
-        if kind == "data" and result.stage_column in held:
+        kind = _row_kind(row, begins, id_column, form, in_notes)
+        if kind == "data" and result.stage_column is not None and not is_blank(row[result.stage_column]):
             _read_stage(result, form, r)
         in_notes = in_notes or kind == "note_row"
         if kind == "data":
@@ -465,10 +479,15 @@ def _read_rows(result: Recognised, form: Form, first: int, id_column: int) -> No
         elif kind == "total":
             result.total_rows.append(r)
         elif kind in ("note_row", "header"):
-            result.kinds |= {(r, c): kind for c in held}
+            result.kinds |= {(r, c): kind for c in _held(row)}
         else:
-            _row_without_code(result, r, held)
+            _row_without_code(result, r, _held(row))
     _fill_merged(result, first)
+
+
+def _held(row: list[Any]) -> list[int]:
+    """Return the columns of a row's cells that hold something."""
+    return [c for c, value in enumerate(row) if value != "" and not is_blank(value)]
 
 
 def _read_stage(result: Recognised, form: Form, row: int) -> None:
@@ -479,11 +498,11 @@ def _read_stage(result: Recognised, form: Form, row: int) -> None:
         result.note("error", "stage", at, tidy(text), expected=f"one of {', '.join(form.stage_headers)}")
 
 
-def _row_kind(row: list[Any], held: list[int], id_column: int, form: Form, in_notes: bool) -> str:
+def _row_kind(row: list[Any], begins: int, id_column: int, form: Form, in_notes: bool) -> str:
     """Return ``data``, ``total``, ``note_row``, ``header`` (repeated), or ``""`` for a row that is none of them."""
-    is_coded = id_column in held
+    is_coded = not is_blank(row[id_column])
     code = key(raw_text(row[id_column])) if is_coded else ""
-    first = key(raw_text(row[held[0]]))
+    first = code if begins == id_column else key(raw_text(row[begins]))
     # The word stands in the first filled cell or in the place of the code; no school is called a total.
     if first.startswith(form.total_rows) or code.startswith(form.total_rows):
         return "total"
@@ -491,7 +510,7 @@ def _row_kind(row: list[Any], held: list[int], id_column: int, form: Form, in_no
         return "note_row"
     if is_coded:
         return "header" if form.column_of(row[id_column]) == "school_id" else "data"
-    return "note_row" if in_notes and all(isinstance(row[c], str) for c in held) else ""
+    return "note_row" if in_notes and all(isinstance(row[c], str) for c in _held(row)) else ""
 
 
 def _row_without_code(result: Recognised, row: int, held: list[int]) -> None:
@@ -521,20 +540,40 @@ def _fill_merged(result: Recognised, first: int) -> None:
 
 def _rest(result: Recognised) -> None:
     """Put the cells of schools and totals in their kinds; whatever is left is an issue."""
+    known = {place.index for place in result.places}
+    told = {*result.kinds, *result.origins}
+    _count_figures(result, known, told)
     rows = {**dict.fromkeys(result.data_rows, "value"), **dict.fromkeys(result.total_rows, "total")}
-    known, kept = {place.index for place in result.places}, {index for index, _ in result.kept}
-    for r, c, value in filled(result.sheet):
-        if (r, c) in result.kinds or (r, c) in result.origins:
-            continue
-        if r in rows and c in known:
-            result.kinds[r, c] = rows[r]
-        elif c in kept and rows.get(r) == "value":
-            result.kinds[r, c] = "form_cell"
-        elif rows.get(r) == "total" and compact(raw_text(value)):
-            result.kinds[r, c] = "total"
-        else:
-            result.kinds[r, c] = "issue"
-            _stray(result, r, c, value)
+    width = max(map(len, result.sheet.rows), default=0)
+    others, kept = [c for c in range(width) if c not in known], {index for index, _ in result.kept}
+    for r, row in enumerate(result.sheet.rows):
+        for c in others if r in rows else range(len(row)):
+            value = row[c]
+            if value == "" or is_blank(value) or (r, c) in told:
+                continue
+            if c in kept and rows.get(r) == "value":
+                result.kinds[r, c] = "form_cell"
+            elif rows.get(r) == "total":
+                result.kinds[r, c] = "total"
+            else:
+                result.kinds[r, c] = "issue"
+                _stray(result, r, c, value)
+
+
+def _count_figures(result: Recognised, known: set[int], told: set[tuple[int, int]]) -> None:
+    """Count the cells of schools and of totals in the columns that are known, column by column."""
+    rows = set(result.rows)
+    for index in known if rows else ():
+        values = result.columns[index]
+        empty = values.count("")
+        is_number = empty == len(values) or set(map(type, values)) == {float}
+        result.bulk["value"] += len(values) - (empty if is_number else sum(map(is_blank, values)))
+    for r in result.total_rows:
+        held = sum(not is_blank(result.sheet.rows[r][c]) for c in known)
+        result.bulk.update({"total": held, "value": -held})
+    for r, c in told:  # has a kind already
+        if r in rows and c in known and not is_blank(result.sheet.rows[r][c]):
+            result.bulk["total" if r in result.total_rows else "value"] -= 1
 
 
 def _stray(result: Recognised, row: int, column: int, value: Any) -> None:

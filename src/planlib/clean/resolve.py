@@ -1,13 +1,15 @@
 """Cells of many workbooks to values: whose stage, what a blank means, what is missing, twice or wrongly summed."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from planlib import schema
+from planlib.clean import frames
 from planlib.clean.correct import Corrections
 from planlib.clean.forms import Form
 from planlib.clean.issues import Issue
@@ -51,8 +53,7 @@ def with_years(cells: pd.DataFrame, sheets: pd.DataFrame) -> tuple[pd.DataFrame,
             "records"
         )
     ]
-    codes, files = pd.factorize(cells["file"])
-    return cells.assign(year=years.reindex(files, fill_value=0).to_numpy()[codes]), issues
+    return cells.assign(year=frames.taken(cells["file"], years.to_dict(), 0).astype("int64")), issues
 
 
 def _without_year(sheets: pd.DataFrame) -> Issue:
@@ -104,46 +105,64 @@ def with_stages(cells: pd.DataFrame, form: Form) -> tuple[pd.DataFrame, list[Iss
         where they are blank or 0, and are errors otherwise.
     """
     values = cells[(cells["kind"] == "value") & ~cells["is_dropped"] & (cells["school_id"] != "")]
-    types = values[(values["column"] == "school_type") & (values["text"] != "")]
-    type_of = types.drop_duplicates(["file", "school_id"]).set_index(["file", "school_id"])["text"]
-    keys = pd.MultiIndex.from_frame(values[["file", "school_id"]])
-    values["school_type"] = type_of.reindex(keys).fillna("").to_numpy()
-    values = _typed_elsewhere(values, types)
+    values = _with_types(values)
     issues = list(_untyped(values))
-    by_stage = values["column"].isin([name for name, c in form.columns.items() if c.level == "stage"])
-    single = {t: stages[0] for t, stages in form.stages_of_type.items() if len(stages) == 1}
-    values["stage"] = values["stage"].where(
-        ~by_stage | (values["stage"] != ""), values["school_type"].map(single).fillna("")
-    )
-    typed = values["school_type"] != ""
-    issues += list(_unstaged(values[by_stage & typed & (values["stage"] == "")], "a stage in the header above"))
-    misplaced = values[~by_stage & (values["stage"] != "")].drop_duplicates(["file", "sheet", "position"])
+    by_stage = frames.taken(values["column"], {n: c.level == "stage" for n, c in form.columns.items()}, False)
+    values["stage"] = _own_stage(values, by_stage, form)
+    is_open, typed = (values["stage"] == "").to_numpy(), (values["school_type"] != "").to_numpy()
+    issues += list(_unstaged(values[by_stage & typed & is_open], "a stage in the header above"))
+    misplaced = values[~by_stage & ~is_open].drop_duplicates(["file", "sheet", "position"])
     issues += list(_unstaged(misplaced, "one figure for the whole school"))
-    foreign = by_stage & (values["stage"] != "") & typed & ~_has_stage(values, form)
+    foreign = by_stage & ~is_open & typed & ~_has_stage(values, form)
     issues += [
         _issue("error", "stage", row, found=repr(row["raw"]), expected=f"nothing: a {row['school_type']} school")
-        for row in values[foreign & (values["number"].fillna(0) != 0)].to_dict("records")
+        for row in values[foreign & (values["number"].fillna(0) != 0).to_numpy()].to_dict("records")
     ]
-    return values[~foreign & typed & ((values["stage"] != "") == by_stage)], issues
+    return values[~foreign & typed & (~is_open == by_stage)], issues
 
 
-def _typed_elsewhere(values: pd.DataFrame, types: pd.DataFrame) -> pd.DataFrame:
-    """Give the schools of a file that names no type the one another file of that year names."""
-    without = values["school_type"] == ""
-    if not without.any():
-        return values
-    year_types = types.drop_duplicates(["year", "school_id"]).set_index(["year", "school_id"])["text"]
-    found = year_types.reindex(pd.MultiIndex.from_frame(values[["year", "school_id"]])).fillna("").to_numpy()
-    return values.assign(school_type=values["school_type"].mask(without, pd.Series(found, values.index)))
+def _with_types(values: pd.DataFrame) -> pd.DataFrame:
+    """Give every cell the type of its school, as its file says, or else another file of that year."""
+    types = values[(values["column"] == "school_type") & (values["text"] != "")]
+    words = pd.Index(sorted({"", *types["text"].unique()}), dtype="str")
+    codes = np.full(len(values), words.get_loc(""), dtype="int64")
+    for keys in (["file", "school_id"], ["year", "school_id"]):
+        rest = np.flatnonzero(codes == words.get_loc(""))
+        if len(rest):
+            known = types.drop_duplicates(keys)
+            at = pd.Index(_place(known, keys)).get_indexer(_place(values.iloc[rest], keys))
+            found = words.get_indexer(frames.as_texts(known[["text"]])["text"])
+            codes[rest[at >= 0]] = found[at[at >= 0]]
+    return values.assign(school_type=pd.Categorical.from_codes(codes, words))
 
 
-def _has_stage(values: pd.DataFrame, form: Form) -> pd.Series:
-    pairs = {f"{t}/{stage}" for t, stages in form.stages_of_type.items() for stage in stages}
-    return (values["school_type"] + "/" + values["stage"]).isin(pairs)
+def _place(values: pd.DataFrame, keys: list[str]) -> np.ndarray:
+    """Return one number for a school in a file or in a year, the same in all parts of one frame."""
+    place, school = values[keys[0]], values[keys[1]].cat
+    first = place.cat.codes if isinstance(place.dtype, pd.CategoricalDtype) else place
+    return first.to_numpy("int64") * len(school.categories) + school.codes.to_numpy()
+
+
+def _own_stage(values: pd.DataFrame, by_stage: np.ndarray, form: Form) -> pd.Categorical:
+    """Return the stage of each figure: its header's, or the one that the school's type has alone."""
+    said = values["stage"].cat
+    words = pd.Index(
+        sorted({"", *said.categories, *(s for own in form.stages_of_type.values() for s in own)}), dtype="str"
+    )
+    codes = words.get_indexer(said.categories)[said.codes.to_numpy()]
+    single = {t: words.get_loc(stages[0]) for t, stages in form.stages_of_type.items() if len(stages) == 1}
+    own = frames.taken(values["school_type"], single, words.get_loc(""))
+    return pd.Categorical.from_codes(np.where(by_stage & (codes == words.get_loc("")), own, codes), words)
+
+
+def _has_stage(values: pd.DataFrame, form: Form) -> np.ndarray:
+    types, stages = values["school_type"].cat, values["stage"].cat
+    has = np.array([[stage in form.stages(t) for stage in stages.categories] for t in types.categories])
+    return has[types.codes.to_numpy(), stages.codes.to_numpy()]
 
 
 def _untyped(values: pd.DataFrame) -> Iterator[Issue]:
-    rows = values[values["school_type"] == ""]
+    rows = frames.as_texts(values[values["school_type"] == ""])
     unread = rows[(rows["column"] == "school_type") & (rows["state"] == "unreadable")]  # said already
     said = pd.MultiIndex.from_frame(unread[["file", "school_id"]])
     rows = rows[~pd.MultiIndex.from_frame(rows[["file", "school_id"]]).isin(said)]
@@ -176,41 +195,55 @@ def summed(values: pd.DataFrame, form: Form) -> pd.DataFrame:
     is_part = values["part"] == 1
     if not is_part.any():
         return values
-    parts = values[is_part]
+    parts = frames.as_texts(values[is_part])
     keys = ["file", "sheet", "school_id", "year", "column", "stage"]
-    grouped = parts.groupby(keys, sort=False)
-    first = parts.drop_duplicates(keys).set_index(keys)
+    figure = pd.Series(pd.factorize(schema.row_numbers(values[is_part], keys))[0], parts.index)
+    grouped = parts.groupby(figure)
     order = parts["state"].map({"value": 0, "blank": 1, "not_applicable": 2})
-    best = parts.assign(order=order).sort_values("order", kind="stable").drop_duplicates(keys).set_index(keys)
-    is_true = first.index.get_level_values("column").isin(
-        [n for n, c in form.columns.items() if c.type == "boolean"]
-    )
-    counts = grouped.size()
-    made = first.assign(
-        number=grouped["number"].sum(min_count=1).where(~is_true, grouped["number"].max()),
-        cell=grouped["cell"].agg("+".join),
-        raw=grouped["raw"].agg("+".join),
-        state=best["state"],
-        step=best["step"] + ("; sum of " + counts.astype("str") + " cells").where(counts > 1, ""),
+    best = parts.assign(order=order).groupby(figure)["order"].idxmin()
+    made = parts.drop_duplicates(keys)
+    is_true = made["column"].isin([n for n, c in form.columns.items() if c.type == "boolean"]).to_numpy()
+    counts = grouped.size().to_numpy()
+    steps = parts.loc[best, "step"].to_numpy()
+    made = made.assign(
+        number=np.where(is_true, grouped["number"].max(), grouped["number"].sum(min_count=1)),
+        cell=_joined(parts["cell"], figure),
+        raw=_joined(parts["raw"], figure),
+        state=parts.loc[best, "state"].to_numpy(),
+        step=[step + (f"; sum of {n} cells" if n > 1 else "") for step, n in zip(steps, counts, strict=True)],
         part=0,
     )
-    return pd.concat([values[~is_part], made.reset_index()[values.columns]], ignore_index=True)
+    return frames.stacked([values[~is_part], made])
+
+
+def _joined(texts: pd.Series, figure: pd.Series) -> list[str]:
+    """Return the texts of each figure with a plus between them."""
+    parts: dict[int, list[str]] = {}
+    for number, text in zip(figure, texts, strict=True):
+        parts.setdefault(number, []).append(text)
+    return ["+".join(own) for own in parts.values()]
 
 
 def with_blanks(values: pd.DataFrame, form: Form) -> pd.DataFrame:
     """Give blank cells what the form says they mean (0, false, empty text), and leave the others out."""
-    rules = values["column"].map({name: column.blank for name, column in form.columns.items()})
-    is_boolean = values["column"].isin([name for name, c in form.columns.items() if c.type == "boolean"])
-    blank = values["state"] == "blank"
-    zero = blank & (rules == "zero")
-    meant = zero | (blank & (rules == "empty"))
+    rules = {name: {"empty": 1, "zero": 2}.get(column.blank, 0) for name, column in form.columns.items()}
+    rule = frames.taken(values["column"], rules, 0)
+    kinds = {name: column.type == "boolean" for name, column in form.columns.items()}
+    blank = (values["state"] == "blank").to_numpy()
+    zero, meant = blank & (rule == 2), blank & (rule > 0)
+    said = np.where(frames.taken(values["column"], kinds, False), 0, np.where(zero, 1, 2))
     result = values.assign(is_blank=blank, number=values["number"].mask(zero, 0.0))
-    said = np.select([is_boolean, zero], ["blank → false", "blank → 0"], "blank → no text").astype(object)
-    # few blank cells have been corrected: only to those is anything added
-    corrected = (meant & (values["step"] != "")).to_numpy()
-    said[corrected] = values["step"].to_numpy()[corrected] + "; " + said[corrected]
-    result["step"] = pd.Series(np.where(meant, said, values["step"]), values.index, dtype="str")
-    return result[meant | (values["state"] == "value")]
+    result["step"] = _with_words(values["step"], meant, said, ["blank → false", "blank → 0", "blank → no text"])
+    return result[meant | (values["state"] == "value").to_numpy()]
+
+
+def _with_words(steps: pd.Series, where: np.ndarray, said: np.ndarray, words: list[str]) -> Any:
+    """Return the steps with one of the words added at some rows."""
+    known = steps.cat.categories.tolist()
+    new = [f"{step}; {word}" if step else word for step in known for word in words]
+    codes = steps.cat.codes.to_numpy("int64")
+    codes = np.where(where, len(known) + codes * len(words) + said, codes)
+    return frames.column([frames.Coded(codes, known + new)], "category")
 
 
 def without_idle_stages(values: pd.DataFrame) -> tuple[pd.DataFrame, list[Issue]]:
@@ -220,13 +253,16 @@ def without_idle_stages(values: pd.DataFrame) -> tuple[pd.DataFrame, list[Issue]
     """
     by_stage = values[values["stage"] != ""]
     keys = ["school_id", "year", "stage"]
-    idle = by_stage.groupby(keys)["is_blank"].all()
+    figure = schema.row_numbers(by_stage, keys)
+    if set(figure) == set(figure[~by_stage["is_blank"].to_numpy()]):
+        return values, []
+    idle = frames.as_texts(by_stage[[*keys, "is_blank"]]).groupby(keys)["is_blank"].all()
     empty_school = idle.groupby(["school_id", "year"]).transform("all")
     left_out = idle.index[idle & ~empty_school]
-    at = pd.MultiIndex.from_frame(values[keys])
+    at = pd.MultiIndex.from_frame(frames.as_texts(values[keys]))
     said = [(*key, "note", "the stage is left out") for key in left_out]
     said += [(*key, "warning", "kept, with 0 or nothing") for key in idle.index[idle & empty_school]]
-    first = by_stage.drop_duplicates(keys).set_index(keys) if said else by_stage
+    first = frames.as_texts(by_stage.drop_duplicates(keys)).set_index(keys)
     issues = [
         _issue(
             level,
@@ -258,8 +294,9 @@ def silent_stages(cells: pd.DataFrame, values: pd.DataFrame) -> tuple[pd.DataFra
         ``school_id, stage, year``.
     """
     keys = ["school_id", "year"]
-    known = pd.MultiIndex.from_frame(values.loc[values["stage"] != "", keys])
-    starred = cells[(cells["stage"] != "") & (cells["state"] == "not_applicable")]
+    starred = frames.as_texts(cells[(cells["stage"] != "") & (cells["state"] == "not_applicable")])
+    said = values[values["school_id"].isin(starred["school_id"].unique()) & (values["stage"] != "")]
+    known = pd.MultiIndex.from_frame(frames.as_texts(said[keys]).drop_duplicates())
     silent = starred[~pd.MultiIndex.from_frame(starred[keys]).isin(known)]
     issues = [
         _issue("warning", "stage", row, found="no figure of any stage is known", done="kept, without figures")
@@ -276,24 +313,29 @@ def duplicates(values: pd.DataFrame) -> tuple[pd.DataFrame, list[Issue]]:
     """
     keys = ["school_id", "year", *(["campus"] if "campus" in values else []), "stage", "column"]
     values = _without_blank_rows(values, keys)
-    again = values[values.duplicated(keys, keep=False)]
+    figure = pd.Series(schema.row_numbers(values, keys), values.index)
+    is_again = figure.duplicated(keep=False)
+    if not is_again.any():
+        return values, []
+    again = frames.as_texts(values[is_again])
     first = again.groupby(keys, sort=False)[["file", "sheet", "cell", "row", "number", "text"]].transform("first")
     twice = (again["file"] != first["file"]) | (
         (again["sheet"] == first["sheet"]) & (again["row"] != first["row"])
     )
     differs = (again["text"] != first["text"]) | (again["number"].fillna(-1) != first["number"].fillna(-1))
-    issues = list(_twice(again[twice], first[twice], differs[twice], values))
+    own = frames.as_texts(values[values["school_id"].isin(again["school_id"].unique())])
+    issues = list(_twice(again[twice], first[twice], differs[twice], own))
     said = again[twice].set_index(["file", "school_id"]).index
     rest = again[~twice & ~pd.MultiIndex.from_frame(again[["file", "school_id"]]).isin(said)]
     issues += list(_contradictions(rest[differs.loc[rest.index]], first.loc[rest[differs.loc[rest.index]].index]))
-    return values.drop_duplicates(keys), issues
+    return values[~figure.duplicated()], issues
 
 
 def _without_blank_rows(values: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
     """Leave out the blank of a school's second row where its first one says something, and the other way round."""
     if not (values["part"] == 2).any():
         return values
-    said = values.groupby(keys)["is_blank"].transform("all")
+    said = values["is_blank"].groupby(schema.row_numbers(values, keys)).transform("all")
     return values[~((values["part"] == 2) & values["is_blank"] & ~said)]
 
 
@@ -339,18 +381,26 @@ def _contradictions(rest: pd.DataFrame, before: pd.DataFrame) -> Iterator[Issue]
         yield _issue("error", "contradiction", row.to_dict(), found=found, expected=expected)
 
 
-def names_twice(values: pd.DataFrame) -> list[Issue]:
-    """Warn of one name under two codes in a year."""
-    names = values[values["column"] == "school_name"].drop_duplicates(["year", "school_id"])
-    again = names[names.duplicated(["year", "text"], keep="first")]
-    first = names.drop_duplicates(["year", "text"]).set_index(["year", "text"])["school_id"]
+def names_twice(every: Mapping[str, pd.DataFrame]) -> list[Issue]:
+    """Warn of one name under two codes in a year; of tables, for the two may stand in different files."""
+    names = every["schools"][["school_id", "year", "school_name"]].drop_duplicates(["year", "school_id"])
+    names = names[names.duplicated(["year", "school_name"], keep=False)]
+    if names.empty:
+        return []
+    born = every["lineage"]
+    born = frames.as_texts(born[(born["column"] == "school_name") & born["school_id"].isin(names["school_id"])])
+    born = born.drop_duplicates(["year", "school_id"])[["year", "school_id", "column", "file", "sheet", "cell"]]
+    names = names.merge(born, on=["year", "school_id"]).assign(long=lambda rows: rows["cell"].str.len())
+    names = names.sort_values(["file", "sheet", "long", "cell"], kind="stable")
+    again = names[names.duplicated(["year", "school_name"], keep="first")]
+    first = names.drop_duplicates(["year", "school_name"]).set_index(["year", "school_name"])["school_id"]
     return [
         _issue(
             "warning",
             "contradiction",
             row,
-            found=f"{row['text']} under two codes",
-            expected=f"one code ({first[row['year'], row['text']]})",
+            found=f"{row['school_name']} under two codes",
+            expected=f"one code ({first[row['year'], row['school_name']]})",
             done="both kept",
         )
         for row in again.to_dict("records")
@@ -364,6 +414,8 @@ def totals(cells: pd.DataFrame, form: Form) -> list[Issue]:
     """
     kinds = [name for name, column in form.columns.items() if column.type in ("count", "quantity", "boolean")]
     summed_up = cells.loc[cells["kind"] == "total", "file"].unique()
+    if not len(summed_up):
+        return []
     cells = cells[cells["column"].isin(kinds) & cells["file"].isin(summed_up)].sort_values(
         ["file", "sheet", "position", "row"], kind="stable"
     )
@@ -414,30 +466,57 @@ def missing_columns(
     corrections : Corrections
         Columns that the district does not collect are not missed.
     """
-    headed = cells.drop_duplicates(["file", "column", "stage"])
-    found = set(zip(headed["file"], headed["column"], headed["stage"], strict=True))
-    national = load_national().not_in_forms
+    headed = frames.as_texts(cells[["file", "column", "stage"]].drop_duplicates())
+    headers = {
+        file: frozenset(zip(own["column"], own["stage"], strict=True)) for file, own in headed.groupby("file")
+    }
     books = set(sheets.loc[sheets["form"] != "", "file"])
+    types: dict[tuple[str, int], set[str]] = {}
+    for file, year, school_type in zip(*_columns(values, ["file", "year", "school_type"]), strict=True):
+        types.setdefault((file, year), set()).add(school_type)
+    known: dict[Any, list[tuple[str, str]]] = {}  # schools of one type send the same forms
     issues = []
-    for (file, year), types in values.groupby(["file", "year"], sort=False)["school_type"].unique().items():
-        wanted = sorted({(*pair, t) for t in types for pair in _wanted(t, form)})
-        for column, stage, school_type in wanted:
-            # A stage without a header of its own is a fault of its own, said elsewhere.
-            is_there = {(file, column, stage), (file, column, "")} & found
-            is_waived = {(column, None), (column, year)} & corrections.not_collected
-            is_foreign = file in books and school_type in national.get(column, ())
-            if not (is_there or is_waived or is_foreign):
-                issues.append(_missing(file, year, column, stage, form))
+    for (file, year), own in types.items():
+        case = (frozenset(own), headers[file], year, file in books)
+        if case not in known:
+            known[case] = list(_absent(*case, form, corrections))
+        issues += [_missing(file, year, *place, form) for place in known[case]]
     return list(dict.fromkeys(_elsewhere(issues, values)))
+
+
+def _columns(values: pd.DataFrame, names: list[str]) -> list[Any]:
+    """Return the columns of the rows that differ in them."""
+    rows = frames.as_texts(values[names].drop_duplicates())
+    return [rows[name] for name in names]
+
+
+def _absent(
+    types: frozenset[str],
+    headers: frozenset[tuple[str, str]],
+    year: int,
+    is_book: bool,
+    form: Form,
+    corrections: Corrections,
+) -> Iterator[tuple[str, str]]:
+    """Yield the columns, with their stages, that schools of some types report and a file has not."""
+    national = load_national().not_in_forms
+    for column, stage, school_type in sorted({(*pair, t) for t in types for pair in _wanted(t, form)}):
+        # A stage without a header of its own is a fault of its own, said elsewhere.
+        is_there = {(column, stage), (column, "")} & headers
+        is_waived = {(column, None), (column, year)} & corrections.not_collected
+        is_foreign = is_book and school_type in national.get(column, ())
+        if not (is_there or is_waived or is_foreign):
+            yield column, stage
 
 
 def _elsewhere(issues: list[Issue], values: pd.DataFrame) -> Iterator[Issue]:
     """Yield the missing columns that no other file gives for the same schools and year."""
+    if not issues:
+        return
+    rows = frames.as_texts(values[["file", "year", "column", "school_id"]])
     wanted = {issue.subject for issue in issues}
-    given = (
-        values[values["column"].isin(wanted)].groupby(["year", "column"])["school_id"].agg(set) if wanted else {}
-    )
-    schools = values.groupby(["file", "year"])["school_id"].agg(set) if wanted else {}
+    given = rows[rows["column"].isin(wanted)].groupby(["year", "column"])["school_id"].agg(set)
+    schools = rows.groupby(["file", "year"])["school_id"].agg(set)
     for issue in issues:
         year = int(issue.year)
         if not schools[issue.file, year] <= given.get((year, issue.subject), set()):

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from planlib import schema
+from planlib.clean import frames
 from planlib.clean.convert import era_advice
 from planlib.clean.correct import Corrections, correct_lines
 from planlib.clean.forms import Form, load_form
@@ -18,6 +19,7 @@ from planlib.clean.writing import codes, compact, era_year, key, load_writing, t
 from planlib.errors import DataError
 
 _KEY = ["school_id", "stage", "year"]
+_PLACE = ["file", "sheet", "cell", "raw", "step"]
 _SCHOOL_YEAR = re.compile(r"(\d{4})(?:[^\d.](\d{4}))?\D{0,3}")
 _DAY = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})")
 _FAULT = re.compile(r"(?:\S+ line (\d+): )?(.*?)(?:, expected (.*?))?( \([^()]*\))?")
@@ -38,16 +40,26 @@ def stage_rows(values: pd.DataFrame, silent: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         ``school_id, stage, year, file, sheet, cell, raw``, the last four of the cell that names the type.
     """
-    keys = pd.concat([values.loc[values["stage"] != "", _KEY], silent[_KEY]], ignore_index=True).drop_duplicates()
+    keys = frames.stacked([values.loc[values["stage"] != "", _KEY], silent[_KEY]])
+    keys = frames.as_texts(keys[~pd.Series(schema.row_numbers(keys, _KEY)).duplicated()])
     types = values.loc[values["column"] == "school_type", ["school_id", "year", "file", "sheet", "cell", "raw"]]
-    return keys.merge(types, on=["school_id", "year"], how="left")
+    return keys.merge(frames.as_texts(types), on=["school_id", "year"], how="left")
 
 
 def every_value(values: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
     """Return one row per value of the table of schools: figures of a whole school once for each of its stages."""
-    by_stage = values[values["stage"] != ""]
-    whole = values[values["stage"] == ""].drop(columns="stage").merge(rows[_KEY], on=["school_id", "year"])
-    return pd.concat([whole[by_stage.columns], by_stage], ignore_index=True)
+    values = values[[*_PLACE, *_KEY, "column", "number", "text"]]
+    is_whole = (values["stage"] == "").to_numpy()
+    whole, keys = values[is_whole], ["school_id", "year"]
+    schools = schema.row_numbers(frames.stacked([whole[keys], rows[keys]]), keys)
+    wanted, own = schools[: len(whole)], schools[len(whole) :]
+    order = np.argsort(own, kind="stable")
+    first, behind = (np.searchsorted(own[order], wanted, side) for side in ("left", "right"))
+    count = behind - first
+    number = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
+    stages = rows["stage"].iloc[order[np.repeat(first, count) + number]]
+    whole = whole.iloc[np.repeat(np.arange(len(whole)), count)].assign(stage=pd.Categorical(stages))
+    return frames.stacked([whole, values[~is_whole]])
 
 
 def schools_table(every: pd.DataFrame, form: Form) -> pd.DataFrame:
@@ -64,18 +76,21 @@ def schools_table(every: pd.DataFrame, form: Form) -> pd.DataFrame:
     DataFrame
         As `planlib.schema` declares ``schools``.
     """
-    is_text = every["column"].isin([n for n, c in form.columns.items() if c.type in ("text", "code")])
-    texts = _wide(every[is_text], "text")
-    numbers = _wide(every[~is_text], "number")
-    wide = texts.join(numbers, how="outer").reset_index()
+    if every.empty:
+        return schema.empty("schools")
+    figures = schema.row_numbers(every, _KEY)
+    rows, at = pd.factorize(figures)[0], pd.Series(figures).duplicated()
+    wide = frames.as_texts(every.loc[~at.to_numpy(), _KEY]).reset_index(drop=True)
+    names, columns = every["column"].cat.categories, every["column"].cat.codes.to_numpy()
+    order = np.argsort(columns, kind="stable")  # keys are unique: each figure has its own place
+    ends = np.searchsorted(columns[order], np.arange(len(names) + 1))
+    for name, begin, end in zip(names, ends[:-1], ends[1:], strict=True):
+        if name not in _KEY and begin < end:
+            source = "text" if form.columns[name].type in ("text", "code") else "number"
+            own = every[source].iloc[order[begin:end]].set_axis(rows[order[begin:end]])
+            wide[name] = (own.astype("str") if source == "text" else own).reindex(wide.index)
     wide["as_of"] = wide["year"].astype("str") + f"-{form.as_of}"
     return schema.conform(wide, "schools")
-
-
-def _wide(values: pd.DataFrame, source: str) -> pd.DataFrame:
-    columns = [name for name in values["column"].unique() if name not in _KEY]
-    shown = values[values["column"].isin(columns)]
-    return shown.pivot(index=_KEY, columns="column", values=source)  # noqa: PD010 - keys are unique: no means
 
 
 def lineage_table(every: pd.DataFrame, rows: pd.DataFrame, sheets: pd.DataFrame, form: Form) -> pd.DataFrame:
@@ -97,8 +112,9 @@ def lineage_table(every: pd.DataFrame, rows: pd.DataFrame, sheets: pd.DataFrame,
         rows.assign(column="stage", step="stage of the header or of the type"),
     ]
     names = [name for name in schema.TABLES["lineage"].columns if name != "table"]
-    born = pd.concat([part[names] for part in parts], ignore_index=True).assign(table="schools")
-    return schema.conform(born, "lineage")
+    born = frames.stacked([part[names] for part in parts])
+    table = pd.Categorical.from_codes(np.zeros(len(born), "int8"), ["schools"])
+    return schema.conform(born.assign(table=table), "lineage")
 
 
 def form_cells_table(extra: pd.DataFrame, sheets: pd.DataFrame) -> pd.DataFrame:
@@ -118,7 +134,8 @@ def form_cells_table(extra: pd.DataFrame, sheets: pd.DataFrame) -> pd.DataFrame:
     """
     years = sheets[sheets["year"].notna()].drop_duplicates("file").set_index("file")["year"]
     named = extra.rename(columns={"number": "value"})
-    return schema.conform(named.assign(year=named["file"].map(years)), "form_cells")
+    year = frames.taken(named["file"], years.astype("float64").to_dict(), np.nan)
+    return schema.conform(named.assign(year=year), "form_cells")
 
 
 def collected_table(

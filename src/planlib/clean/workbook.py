@@ -7,18 +7,19 @@ the definitions stay the same.
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
-from operator import itemgetter
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from planlib.clean import frames
 from planlib.clean import issues as issue_list
 from planlib.clean.confined import read_workbook
-from planlib.clean.convert import Reading, raw_text, read_cells
+from planlib.clean.convert import Reading, numbered, raw_text, read_cells
 from planlib.clean.forms import Form, split_header
+from planlib.clean.frames import Coded, Piece
 from planlib.clean.issues import Issue, foreign_encoding
 from planlib.clean.national import load_national
 from planlib.clean.read import Sheet, address, column_letters
@@ -28,25 +29,25 @@ from planlib.clean.writing import compact, key, tidy
 from planlib.errors import DataError
 
 # One row per cell of a school or a total: where, whose, which column, the text, the value, how it went.
+# What comes again and again is a number for a word (`frames`); only addresses are nearly all different.
 CELL_TYPES = {
-    "sheet": "str",
+    "sheet": "category",
     "cell": "str",
     "row": "int64",
     "position": "int64",
-    "school_id": "str",
-    "column": "str",
-    "stage": "str",
-    "kind": "str",
-    "raw": "str",
+    "school_id": "category",
+    "column": "category",
+    "stage": "category",
+    "kind": "category",
+    "raw": "category",
     "number": "float64",
-    "text": "str",
-    "step": "str",
-    "state": "str",
-    "unit": "str",
+    "text": "category",
+    "step": "category",
+    "state": "category",
+    "unit": "category",
     "section": "int64",
     "part": "int64",
 }
-_ARROW = {"str": pa.large_string(), "int64": pa.int64(), "float64": pa.float64()}
 SHEET_TYPES = {
     "sheet": "str",
     "year": "Int64",
@@ -60,9 +61,9 @@ SHEET_TYPES = {
 
 @dataclass
 class Parsed:
-    """A file as read: `cells` and `extra` by column, one entry per sheet with the count of each kind, `issues`."""
+    """A file as read: `cells` in pieces by column, `extra`, one entry per sheet with the count of each kind, `issues`."""
 
-    cells: dict[str, list[Any]]
+    cells: dict[str, list[Piece]]
     extra: list[tuple[Any, ...]]
     sheets: list[dict[str, Any]]
     issues: list[Issue]
@@ -113,7 +114,7 @@ def _years_apart(tables: Sequence[Recognised]) -> Iterator[Issue]:
 
 
 def _of_school(book: SchoolBook) -> Parsed:
-    cells = {name: [row[name] for row in book.cells] for name in CELL_TYPES}
+    cells: dict[str, list[Piece]] = {name: [[row[name] for row in book.cells]] for name in CELL_TYPES}
     sheet, cell, text = book.title
     rows = [
         {
@@ -136,8 +137,10 @@ def _no_table(sheets: Sequence[Sheet], form: Form) -> Issue:
     return Issue("error", "no table", found=said, expected=f"a header cell {wanted}")
 
 
-def _collected(recognised: Sequence[Recognised], issues: Sequence[Issue], *chunks: dict[str, list[Any]]) -> Parsed:
-    columns = {name: list(chain.from_iterable(chunk[name] for chunk in chunks)) for name in CELL_TYPES}
+def _collected(
+    recognised: Sequence[Recognised], issues: Sequence[Issue], *chunks: dict[str, list[Piece]]
+) -> Parsed:
+    columns = {name: [piece for chunk in chunks for piece in chunk[name]] for name in CELL_TYPES}
     sheets: dict[str, dict[str, Any]] = {}
     for one in recognised:
         _add_sheet(sheets, _sheet_row(one))
@@ -198,62 +201,90 @@ def framed(parsed: Sequence[tuple[Parsed, str, str]]) -> dict[str, pd.DataFrame]
         ``cells``, ``extra``, ``sheets`` and ``issues``, each with ``file``; ``sheets`` with ``sha256`` too.
     """
     made = {
-        "cells": _cell_frame([one.cells for one, _, _ in parsed]),
-        "extra": pd.DataFrame([r for one, _, _ in parsed for r in one.extra], columns=list(EXTRA_TYPES)).astype(
-            EXTRA_TYPES
+        "cells": pd.DataFrame(
+            {
+                name: frames.column([p for one, _, _ in parsed for p in one.cells[name]], kind)
+                for name, kind in CELL_TYPES.items()
+            }
         ),
+        "extra": _extra([row for one, _, _ in parsed for row in one.extra]),
         "sheets": pd.DataFrame([r for one, _, _ in parsed for r in one.sheets], columns=list(SHEET_TYPES)).astype(
             SHEET_TYPES
         ),
         "issues": issue_list.frame([issue for one, _, _ in parsed for issue in one.issues]),
     }
     sizes = {
-        "cells": [len(one.cells["cell"]) for one, _, _ in parsed],
+        "cells": [sum(map(len, one.cells["row"])) for one, _, _ in parsed],
         "extra": [len(one.extra) for one, _, _ in parsed],
         "sheets": [len(one.sheets) for one, _, _ in parsed],
         "issues": [len(one.issues) for one, _, _ in parsed],
     }
     for name, frame in made.items():
-        frame["file"] = _repeated([file for _, file, _ in parsed], sizes[name])
-    made["sheets"]["sha256"] = _repeated([digest for _, _, digest in parsed], sizes["sheets"])
+        at = np.repeat(np.arange(len(parsed)), np.array(sizes[name], dtype="int64"))
+        files = frames.column([Coded(at, [file for _, file, _ in parsed])], "category")
+        frame["file"] = files if name in ("cells", "extra") else files.astype("str")
+        if name == "sheets":
+            digests = frames.column([Coded(at, [digest for _, _, digest in parsed])], "category")
+            frame["sha256"] = digests.astype("str")
     return made
 
 
-def _cell_frame(columns: Sequence[dict[str, list[Any]]]) -> pd.DataFrame:
-    # Arrow takes long lists of known types several times faster than pandas, which looks at each value first.
-    fields = [(name, _ARROW[kind]) for name, kind in CELL_TYPES.items()]
-    lists = {name: list(chain.from_iterable(one[name] for one in columns)) for name in CELL_TYPES}
-    return pa.table(lists, schema=pa.schema(fields)).to_pandas()
+def _extra(rows: Sequence[tuple[Any, ...]]) -> pd.DataFrame:
+    columns = list(zip(*rows, strict=True)) or [()] * len(EXTRA_TYPES)
+    kinds = [(name, "category" if kind == "str" else kind) for name, kind in EXTRA_TYPES.items()]
+    named = zip(columns, kinds, strict=True)
+    return pd.DataFrame({name: frames.column([list(own)], kind) for own, (name, kind) in named})
 
 
-def _repeated(texts: Sequence[str], sizes: Sequence[int]) -> Any:
-    places = np.repeat(np.arange(len(texts)), np.array(sizes, dtype="int64"))
-    return pd.array(pa.array(texts, pa.large_string()).take(pa.array(places)), dtype="str")
-
-
-def _cells(one: Recognised, form: Form) -> dict[str, list[Any]]:
+def _cells(one: Recognised, form: Form) -> dict[str, list[Piece]]:
     """Return the long columns of one sheet: every place by every row of a school or a total."""
-    rows = sorted(one.data_rows + one.total_rows)
-    totals = set(one.total_rows)
-    keys = [place for place in one.places if place.column.name == "school_id"]
-    ids = _school_ids(one, keys[0], rows, form) if keys else [""] * len(rows)
-    sections = _sections(rows, totals, one.first_row)
-    kinds = ["total" if r in totals else "value" for r in rows]
+    rows, totals = one.rows, set(one.total_rows)
+    if not rows:
+        return {name: [] for name in CELL_TYPES}
+    count, is_total = len(rows), np.isin(one.rows, one.total_rows)
     stages = _row_stages(one, rows, form)
-    parts = [2 * bool(stage) for stage in stages]
-    chunk: dict[str, list[Any]] = {name: [] for name in CELL_TYPES}
-    for place in one.places:
-        readings = _readings(one, place, rows, form)
-        if place.column.name == "school_name" and any(stages):
-            readings = [_without_stage(reading, form) for reading in readings]
-        _extend(chunk, one, place, rows, readings)
+    by_row = Coded(*numbered(stages))
+    shared: dict[str, Piece] = {
+        "sheet": _same(one.sheet.name, count),
+        "row": np.array(rows, dtype="int64") + 1,
+        "kind": Coded(is_total.astype("int64"), ["value", "total"]),
+        "section": np.array(_sections(rows, totals, one.first_row), dtype="int64"),
+    }
+    parts = np.array([2 * bool(stage) for stage in stages], dtype="int64")
+    said = [_readings(one, place, form, any(stages)) for place in one.places]
+    codes = [own["text"] for place, own in zip(one.places, said, strict=True) if place.column.name == "school_id"]
+    shared["school_id"] = _without_totals(codes[0], is_total) if codes else _same("", count)
+    chunk: dict[str, list[Piece]] = {name: [] for name in CELL_TYPES}
+    for place, reading in zip(one.places, said, strict=True):
         is_open = place.column.level == "stage" and not place.stage
-        chunk["stage"] += stages if is_open else [place.stage] * len(rows)
-        chunk["part"] += [0] * len(rows) if place.column.level == "stage" else parts
-        chunk["school_id"] += ids
-        chunk["kind"] += kinds
-        chunk["section"] += sections
+        own = reading | {
+            "cell": _addresses(one, place.index, rows),
+            "position": np.full(count, place.index),
+            "column": _same(place.column.name, count),
+            "stage": by_row if is_open else _same(place.stage, count),
+            "unit": _same(place.unit.text, count),
+            "part": np.zeros(count, dtype="int64") if place.column.level == "stage" else parts,
+        }
+        for name in CELL_TYPES:
+            chunk[name].append(own[name] if name in own else shared[name])
     return chunk
+
+
+def _without_totals(codes: Any, is_total: np.ndarray) -> Piece:
+    """Return the school's code of each row; a total has none."""
+    return Coded(np.where(is_total, len(codes.words), codes.codes), [*codes.words, ""])
+
+
+def _same(word: str, count: int) -> Coded:
+    return Coded(np.zeros(count, dtype="int64"), [word])
+
+
+def _addresses(one: Recognised, index: int, rows: Sequence[int]) -> pa.Array:
+    stands = [one.origins.get((r, index), (r, 0))[0] for r in rows] if one.origins else rows
+    numbers = pc.cast(pc.add(pa.array(stands, pa.int64()), 1), pa.large_string())
+    return pc.binary_join_element_wise(
+        pa.scalar(column_letters(index), numbers.type), numbers, pa.scalar("", numbers.type)
+    )
 
 
 def _row_stages(one: Recognised, rows: Sequence[int], form: Form) -> list[str]:
@@ -278,20 +309,20 @@ def _without_stage(reading: Reading, form: Form) -> Reading:
     return reading._replace(text=re.sub(r"[(（][^()（）]*[)）]$", "", reading.text), step="text, stage taken off")
 
 
-def _readings(one: Recognised, place: Place, rows: Sequence[int], form: Form) -> list[Reading]:
-    values = [_value(one.sheet, r, place.index) for r in rows]
-    return read_cells(values, place.column, place.unit, form)
+def _readings(one: Recognised, place: Place, form: Form, has_stages: bool) -> dict[str, Piece]:
+    """Return what the cells of a column say, by the fields of `Reading`; a school's name without its stage."""
+    codes, readings = read_cells(one.columns[place.index], place.column, place.unit, form)
+    if place.column.name == "school_name" and has_stages:
+        readings = [_without_stage(reading, form) for reading in readings]
+    made: dict[str, Piece] = {}
+    for name, words in zip(Reading._fields, zip(*readings, strict=True), strict=True):
+        made[name] = np.array(words)[codes] if name == "number" else Coded(codes, list(words))
+    return made
 
 
 def _value(sheet: Sheet, row: int, column: int) -> Any:
     cells = sheet.rows[row]
     return cells[column] if column < len(cells) else ""
-
-
-def _school_ids(one: Recognised, key: Place, rows: Sequence[int], form: Form) -> list[str]:
-    totals = set(one.total_rows)
-    readings = _readings(one, key, rows, form)
-    return ["" if r in totals else reading.text for r, reading in zip(rows, readings, strict=True)]
 
 
 def _sections(rows: Sequence[int], totals: set[int], first: int) -> list[int]:
@@ -302,22 +333,3 @@ def _sections(rows: Sequence[int], totals: set[int], first: int) -> list[int]:
         if r in totals:
             begins = r + 1
     return sections
-
-
-def _extend(
-    chunk: dict[str, list[Any]],
-    one: Recognised,
-    place: Place,
-    rows: Sequence[int],
-    readings: Sequence[Reading],
-) -> None:
-    letters, count = column_letters(place.index), len(rows)
-    chunk["sheet"] += [one.sheet.name] * count
-    stands = [one.origins.get((r, place.index), (r, 0))[0] for r in rows] if one.origins else rows
-    chunk["cell"] += [f"{letters}{r + 1}" for r in stands]
-    chunk["row"] += [r + 1 for r in rows]
-    chunk["position"] += [place.index] * count
-    chunk["column"] += [place.column.name] * count
-    chunk["unit"] += [place.unit.text] * count
-    for index, name in enumerate(Reading._fields):
-        chunk[name] += map(itemgetter(index), readings)

@@ -56,7 +56,10 @@ def compact(text: Any) -> str:
     >>> compact("学 校　标识码_x000D_\n（１）")
     '学校标识码(1)'
     """
-    return _SPACE.sub("", unicodedata.normalize("NFKC", _NOISE.sub("", str(text))))
+    text = str(text)
+    if text.isalnum() and unicodedata.is_normalized("NFKC", text):  # most codes and names: nothing to take off
+        return text
+    return _SPACE.sub("", unicodedata.normalize("NFKC", _NOISE.sub("", text)))
 
 
 def tidy(text: Any) -> str:
@@ -69,11 +72,13 @@ def tidy(text: Any) -> str:
     >>> tidy("Green  Bay Elementary ")
     'Green Bay Elementary'
     """
-    plain = _SPACE.sub(" ", _NOISE.sub("", str(text))).strip()
+    text = str(text)
+    if text.isalnum():
+        return text
+    plain = _SPACE.sub(" ", _NOISE.sub("", text)).strip()
     return re.sub(r"(?<![\x21-\x7e]) | (?![\x21-\x7e])", "", plain)
 
 
-@functools.lru_cache(maxsize=1 << 16)
 def key(text: str) -> str:
     """Return the comparable form of a heading or code: compact, simplified characters, digits for numerals.
 
@@ -82,6 +87,12 @@ def key(text: str) -> str:
     >>> key("七 年級"), key("第三学段"), key("二〇二〇學年"), key("十二年一贯制")
     ('7年级', '第3学段', '2020学年', '12年1贯制')
     """
+    # codes of schools are many and need no second look; headings come again and again
+    return text if text.isascii() and text.isalnum() else _key(text)
+
+
+@functools.lru_cache(maxsize=1 << 16)
+def _key(text: str) -> str:
     words = load_writing()
     plain = compact(text).translate(words.characters)
     return words.numerals.sub(lambda found: _arabic(found[0], words), plain)

@@ -1,0 +1,108 @@
+"""Long frames whose words are numbers: what comes again and again is a category, its categories in order.
+
+Sorted categories sort and group as their words would, at the cost of whole numbers.
+"""
+
+from collections.abc import Iterable, Sequence
+from itertools import chain, groupby
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+
+class Coded(NamedTuple):
+    """Words by number: the number of each row, and the words (which may repeat)."""
+
+    codes: np.ndarray
+    words: Sequence[str]
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.codes)
+
+
+Piece: TypeAlias = Coded | np.ndarray | list[Any] | pa.Array
+"""A part of a column as it was read."""
+
+
+def column(pieces: Sequence[Piece], kind: str) -> Any:
+    """Return the pieces of a column as one: a category, texts (``str``) or numbers.
+
+    Examples
+    --------
+    >>> list(column([Coded(np.array([1, 0]), ["b", "a"]), ["c", "a"]], "category"))
+    ['a', 'b', 'c', 'a']
+    """
+    # thousands of short lists are one long one
+    runs = [
+        [list(chain.from_iterable(run))] if is_list else list(run)
+        for is_list, run in groupby(pieces, lambda piece: isinstance(piece, list))
+    ]
+    joined = list(chain.from_iterable(runs))
+    if kind == "category":
+        return _categories([piece if isinstance(piece, Coded) else _coded(piece) for piece in joined])
+    if kind == "str":
+        arrays = [piece if isinstance(piece, pa.Array) else pa.array(piece, pa.large_string()) for piece in joined]
+        return pd.array(pa.chunked_array(arrays, pa.large_string()), dtype="str")
+    return np.concatenate([np.zeros(0, kind), *(np.asarray(piece, kind) for piece in joined)])
+
+
+def _coded(texts: Any) -> Coded:
+    found = pa.array(texts, pa.large_string()).dictionary_encode()
+    return Coded(found.indices.to_numpy(), found.dictionary.to_pylist())
+
+
+def _categories(pieces: Sequence[Coded]) -> pd.Categorical:
+    # columns of one sheet share their lists of words: each is looked through once
+    lists = {id(piece.words): piece.words for piece in pieces}
+    words = sorted(set(chain.from_iterable(lists.values())))
+    place = {word: number for number, word in enumerate(words)}
+    found = {one: np.fromiter(map(place.__getitem__, own), "int32", len(own)) for one, own in lists.items()}
+    codes = [found[id(piece.words)][piece.codes] for piece in pieces]
+    return pd.Categorical.from_codes(np.concatenate([np.zeros(0, "int32"), *codes]), pd.Index(words, dtype="str"))
+
+
+def stacked(frames: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """Return frames below each other; a column that is a category in any of them stays one, with the words of all.
+
+    Examples
+    --------
+    >>> one, two = pd.DataFrame({"a": ["x"]}, dtype="category"), pd.DataFrame({"a": ["w"]}, dtype="category")
+    >>> stacked([one, two])["a"].tolist()
+    ['x', 'w']
+    """
+    given = list(frames)
+    held = [frame for frame in given if len(frame)] or given[:1]
+    if len(held) == 1:
+        return held[0].reset_index(drop=True)
+    coded = {name for frame in held for name in frame if isinstance(frame[name].dtype, pd.CategoricalDtype)}
+    made = {name: column([_words(frame[name]) for frame in held], "category") for name in coded}
+    rest = pd.concat([frame.drop(columns=list(coded)) for frame in held], ignore_index=True)
+    return rest.assign(**made)[list(held[0].columns)]
+
+
+def _words(texts: pd.Series) -> Piece:
+    if isinstance(texts.dtype, pd.CategoricalDtype):
+        return Coded(texts.cat.codes.to_numpy(), texts.cat.categories.tolist())
+    return texts.fillna("").to_list()
+
+
+def as_texts(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a frame whose categories are texts again; for few rows."""
+    return frame.astype(
+        {name: "str" for name, kind in frame.dtypes.items() if isinstance(kind, pd.CategoricalDtype)}
+    )
+
+
+def taken(texts: pd.Series, rule: dict[str, Any], default: Any) -> np.ndarray:
+    """Return what a rule says to each word of a category, row by row.
+
+    Examples
+    --------
+    >>> taken(pd.Series(["b", "a", "b"], dtype="category"), {"a": 1}, 0).tolist()
+    [0, 1, 0]
+    """
+    words = [rule.get(word, default) for word in texts.cat.categories]
+    return np.array([*words, default])[texts.cat.codes.to_numpy()]

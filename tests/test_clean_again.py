@@ -1,0 +1,171 @@
+"""Cleaning again after any change gives the same bytes as cleaning everything from nothing."""
+
+import json
+import os
+import random
+import shutil
+
+import pytest
+from returns_builder import columns_of, district, school, simple_workbook
+
+from planlib import cli, freshness, paths, schema
+from planlib.clean import FaultyData, cache, clean_district
+
+NAME = "testdistrict"
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("PLANLIB_ROOT", str(tmp_path))
+    return district(tmp_path, NAME)
+
+
+def written(folder, rng):
+    """Write a workbook of some schools that other workbooks name too, at times with a fault."""
+    year, number = rng.choice([2020, 2021]), rng.randrange(5)
+    own = [f"S1{number}{n}" for n in range(3)]
+    codes = rng.sample(["S0002", "S0003", *own, *own, *own], rng.choice([1, 1, 2, 3]))
+    codes = list(dict.fromkeys(codes))
+    names = {code: rng.choice(["东校", "西校", f"{code}小学"]) for code in codes}
+    books = [rng.choice([100, 100, 100, 100, rng.randrange(999)]) for _ in codes]
+    rows = [school(code, school_name=names[code], books=n) for code, n in zip(codes, books, strict=True)]
+    more = {"total": {"school_id": "合计"}} if rng.random() < 0.2 else {}
+    if rng.random() < 0.05:
+        more = {"headers": {"books": rng.choice(["图书册数", "不明列"])}}
+    content = simple_workbook(rows, title=f"{year}/{year + 1}学年初", **more)
+    if rng.random() < 0.05:
+        content = content[: len(content) // 2]
+    (folder / "returns" / f"{number}.xlsx").write_bytes(content)
+
+
+def removed(folder, rng):
+    files = sorted((folder / "returns").iterdir())
+    if len(files) > 1:
+        rng.choice(files).unlink()
+
+
+def renamed(folder, rng):
+    rng.choice(sorted((folder / "returns").iterdir())).rename(folder / "returns" / f"{rng.randrange(5, 9)}.xlsx")
+
+
+def corrected(folder, rng):
+    """Write down corrections, of a file or of a school, or take them all back."""
+    base = {"what": "test", "reason": "typed wrongly", "who": "A"}
+    file, code = f"returns/{rng.randrange(5)}.xlsx", rng.choice(["S0001", "S0002", "S0003", "S111"])
+    known = [
+        {"where": {"file": file, "sheet": "基本情况", "cell": "B5"}, "action": "flag"},
+        {"where": {"file": file, "sheet": "基本情况", "cell": "A5"}, "action": "override", "value": code}
+        | {"expect": rng.choice(["S0002", "S110", "S111"])},
+        {"where": {"school_id": code, "year": 2020}, "action": "drop", "expect": code},
+        {
+            "where": {"school_id": code, "year": 2021, "column": "books"},
+            "action": "scale",
+            "value": 2,
+            "expect": 100,
+        },
+    ]
+    content = {
+        "schema_version": 1,
+        "corrections": [base | one for one in rng.sample(known, rng.choice([0, 0, 1, 1, 2]))],
+    }
+    if rng.random() < 0.3:
+        content["not_collected"] = [{"columns": ["books"], "reason": "none", "who": "A"}]
+    (folder / "corrections.yml").write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
+
+
+def uncorrected(folder, _rng):
+    (folder / "corrections.yml").unlink(missing_ok=True)
+
+
+def registered(folder, rng):
+    named = ["births.csv", "returns/0.xlsx" if rng.random() < 0.2 else "finance.csv"]
+    text = json.dumps([{"file": name, "synthetic": True} for name in named])
+    (folder / "sources.yml").write_text(text, encoding="utf-8")
+
+
+EDITS = (written, written, written, removed, renamed, corrected, uncorrected, uncorrected, registered)
+
+
+def outcome():
+    """Clean, and return every file of the set, or what was said."""
+    try:
+        result = clean_district(NAME)
+    except FaultyData as error:
+        return str(error), None
+    return {path.name: path.read_bytes() for path in sorted(result.path.iterdir())}, result.counts[
+        "workbooks_read"
+    ]
+
+
+def held_together(folder, rng, steps):
+    """Edit, clean again, and compare with cleaning from nothing; return how often less was read."""
+    spared = 0
+    kept = paths.processed(NAME).parent
+    for _ in range(steps):
+        for edit in rng.sample(EDITS, rng.choice([1, 2])):
+            edit(folder, rng)
+        again, read = outcome()
+        shutil.move(kept, kept.with_name("kept"))
+        whole, read_of_whole = outcome()
+
+        assert again == whole
+        shutil.rmtree(kept)
+        shutil.move(kept.with_name("kept"), kept)
+        spared += read is not None and read < read_of_whole
+    return spared
+
+
+def test_cleaning_again_after_any_change_gives_the_bytes_of_a_first_run(folder):
+    assert held_together(folder, random.Random(3), 9) > 1
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("seed", range(12))
+def test_cleaning_again_after_hundreds_of_changes_gives_the_bytes_of_a_first_run(folder, seed):
+    assert held_together(folder, random.Random(seed), 40) > 5
+
+
+def test_one_bad_file_among_good_ones_leaves_those_cleaned(folder):
+    for number in range(3):
+        rows = [school(f"S1{number:03d}")]
+        (folder / "returns" / f"{number}.xlsx").write_bytes(simple_workbook(rows, title="2021/2022学年初"))
+    bad = folder / "returns" / "bad.xlsx"
+    bad.write_bytes(b"PK\x03\x04broken")
+    with pytest.raises(FaultyData):
+        clean_district(NAME)
+    bad.unlink()
+    assert clean_district(NAME).counts["workbooks_read"] == 0
+
+
+def test_other_definitions_or_settings_keep_nothing(folder, monkeypatch):
+    clean_district(NAME)
+    assert cache.key("code", 1) != cache.key("code", 2) != cache.key("other", 2)
+    monkeypatch.setattr("planlib.clean.pipeline.cache.key", lambda *_: "another")
+    assert clean_district(NAME).counts["workbooks_read"] == 1
+
+
+def test_a_table_with_a_header_alone_is_no_fault_of_reading(folder):
+    (folder / "returns" / "1.xlsx").write_bytes(simple_workbook([], title="2020/2021学年初"))
+    clean_district(NAME)
+    made = schema.read_table(paths.processed(NAME) / "schools.parquet", "schools")
+    assert len(made) == 1
+    assert len(made.columns) > len(columns_of("primary"))
+
+
+def test_a_file_newly_registered_in_sources_is_missed_at_once(folder, capsys):
+    assert cli.main(["clean", NAME]) == 0
+    assert cli.main(["clean", NAME]) == 0
+    assert "unchanged" in capsys.readouterr().out
+    (folder / "sources.yml").write_text("- {file: returns/2030.xlsx, synthetic: false}\n", encoding="utf-8")
+    assert cli.main(["clean", NAME]) == 1
+    assert "returns/2030.xlsx" in capsys.readouterr().err
+
+
+def test_a_change_is_seen_though_size_and_time_are_as_before(folder):
+    path = folder / "births.csv"
+    path.write_text("area,year,births\n全区,2020,100\n", encoding="utf-8")
+    os.utime(path, (1, 1))
+    clean_district(NAME)
+    path.write_text("area,year,births\n全区,2020,200\n", encoding="utf-8")
+    os.utime(path, (1, 1))
+    assert not freshness.tables_are_fresh(NAME)
