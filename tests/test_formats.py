@@ -291,6 +291,7 @@ NASTY = [
     "<img src=/etc/passwd onerror=x> &lt;b&gt; <iframe src='/etc/hostname'></iframe>",
     "第一\u202e学小二第",
     "\u2066实验\u2069小学\u200b\x07",
+    "[[a]](b) ![c](d) [^1] \\begin{x} \\# %",
 ]
 
 

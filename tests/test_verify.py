@@ -6,14 +6,20 @@ import shutil
 import zipfile
 
 import nbformat
+import pandas as pd
 import pytest
+from test_formats import MANIFEST
+from test_formats import notebook_of as shown_notebook
 from test_run import notebook_of
 
-from planlib import cli
-from planlib.columns import FIGURE_MIME, TABLE_MIME
+from planlib import cli, narrative
+from planlib.columns import FIGURE_MIME, TABLE_MIME, Column
 from planlib.errors import UsageError, VerificationError
+from planlib.figures import style
+from planlib.figures.picture import sheet
 from planlib.run import run_report
 from planlib.run.compare import blocks_of_html, compare_files, compare_notebooks, compare_values
+from planlib.run.formats import FORMATS, write_formats
 from planlib.run.verify import verify
 
 SETUP = """from planlib import figures, narrative
@@ -143,7 +149,7 @@ def test_a_report_as_it_was_published_reproduces(published, capsys):
     said = capsys.readouterr().out.strip().splitlines()
     assert len(said) == 1
     assert "reproduces" in said[0]
-    assert "2 tables, 1 figures" in said[0]
+    assert "2 tables, 1 figure," in said[0]
 
 
 def test_everything_that_was_altered_is_named_in_its_order(copied, capsys):
@@ -194,7 +200,9 @@ def test_without_the_raw_returns_it_says_what_was_not_checked(published, copied)
     finally:
         away.rename(folder)
     assert "reproduces" in said
-    assert "not checked: the raw files" in said
+    assert "checked: inputs, packages, code, tables, text, figures, files" in said
+    assert re.search(r"not checked: \d+ raw files, and that the processed tables come from them", said)
+    assert "plan.yml" in said.splitlines()[-1]
 
 
 @pytest.mark.parametrize(
@@ -250,7 +258,68 @@ def test_a_cell_taken_out_is_named():
 
 def test_a_page_that_differs_only_in_its_markup_is_no_equal_page(tmp_path):
     pages = [tmp_path / name for name in ("a.html", "b.html")]
-    for page, style in zip(pages, ("x", "y"), strict=True):
-        page.write_text(f"<style>{style}</style><h1>T</h1><p>text</p>", encoding="utf-8")
+    for page, text in zip(pages, ("x", "y"), strict=True):
+        page.write_text(f"<style>{text}</style><h1>T</h1><p>text</p>", encoding="utf-8")
     assert "its bytes are not" in compare_files(*pages)[0]
     assert blocks_of_html("<p>a<b>b</b></p>") == [("", "ab")]
+
+
+def written(folder, sentence="共有12所学校。", value=3.25):
+    """Write every format of a small report into a folder: a sentence, a table and a figure of one value."""
+    frame = pd.DataFrame({"school_name": ["甲校"], "value": [value]})
+    columns = [Column("school_name", "school"), Column("value", "value", "number", 2)]
+    with style():
+        page = sheet(4.0, 1.0, "一个数", "zh")
+        page.figure.text(0.5, 0.5, f"{value}", fontsize=30)
+        picture = page.picture("图中的数", frame)
+    shown = [
+        narrative.Text([("h1", "题名"), ("p", sentence)]),
+        narrative.Table(frame, columns, "学校", "zh"),
+        picture,
+    ]
+    folder.mkdir()
+    write_formats(shown_notebook(*shown), folder, "r", MANIFEST, FORMATS)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def kinds(tmp_path_factory):
+    """The report as published; with a digit of its sentence altered; with a digit of its values altered."""
+    folder = tmp_path_factory.mktemp("digits")
+    return {
+        "published": written(folder / "published"),
+        "sentence": written(folder / "sentence", sentence="共有13所学校。"),
+        "value": written(folder / "value", value=3.26),
+    }
+
+
+@pytest.mark.parametrize("form", [form for form in FORMATS if form != "xlsx"])
+def test_a_digit_of_a_sentence_is_named_in_every_format(kinds, form):
+    found = compare_files(kinds["sentence"] / f"r.{form}", kinds["published"] / f"r.{form}")
+    assert len(found) == 1
+    assert re.sub(r"\s", "", "published 共有13所学校。, the notebook says 共有12所学校。") in re.sub(
+        r"\s", "", found[0]
+    )
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_digit_of_a_table_and_of_a_figure_is_named_in_every_format(kinds, form):
+    found = compare_files(kinds["value"] / f"r.{form}", kinds["published"] / f"r.{form}")
+    assert any("3.26" in line and "3.25" in line for line in found)
+    # the figure: its picture, or in the annex the values it was drawn from
+    named = {"html": "image", "docx": "part word/media", "xlsx": "图1", "pdf": ""}[form]
+    assert any(named in line for line in found)
+
+
+def test_a_digit_of_a_figure_alone_is_named_with_the_page_of_the_pdf(kinds, tmp_path):
+    if not shutil.which("pdftoppm"):
+        pytest.skip("poppler is not installed")
+    one, other = tmp_path / "one.pdf", tmp_path / "other.pdf"
+    for value, target in ((3.25, one), (3.26, other)):
+        frame = pd.DataFrame({"value": [value]})
+        with style():
+            page = sheet(4.0, 1.0, "一个数", "zh")
+            page.figure.text(0.5, 0.5, f"{value}", fontsize=30)
+            picture = page.picture("图中的数", frame)
+        write_formats(shown_notebook(picture), tmp_path, target.stem, MANIFEST, ["pdf"])
+    assert compare_files(one, other) == ["page 1: a picture is not the one of the notebook"]

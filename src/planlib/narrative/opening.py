@@ -348,7 +348,7 @@ def definitions_table(evaluation: Evaluation, language: str) -> Table:
         Column("name", "name"),
         Column("definition", "definition", "long"),
         Column("origin", "origin"),
-        Column("as_of", "as_of", "date"),
+        Column("as_of", "as_of", "iso"),
         Column("observation_status", "reported_status", "label:observation_status"),
         Column("judged", "judged", "label:judged"),
         Column("lead", "lead"),

@@ -12,6 +12,7 @@ import math
 import re
 import shutil
 import subprocess
+import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from html.parser import HTMLParser
@@ -249,7 +250,24 @@ def compare_files(published: Path, rendered: Path) -> list[str]:
     except Exception as error:  # whatever a damaged file makes its reader raise, it is not the published report
         return [f"it cannot be read ({type(error).__name__}: {error})"]
     found = [line.replace("executed again", "the notebook says") for line in _compare_blocks(*texts)]
+    if not found and published.suffix == ".pdf":
+        found = _pages_that_look_different(published, rendered)
     return found or ["its text is that of the notebook, its bytes are not (layout, hidden parts or metadata)"]
+
+
+def _pages_that_look_different(published: Path, rendered: Path) -> list[str]:
+    """Name the pages of two PDFs of equal text that show something else, a picture; nothing without poppler."""
+    painter = shutil.which("pdftoppm")
+    if painter is None:
+        return []
+    looks: list[list[bytes]] = []
+    for path in (published, rendered):
+        with tempfile.TemporaryDirectory() as folder:
+            command = [painter, "-r", "72", str(path), str(Path(folder) / "page")]
+            subprocess.run(command, capture_output=True, timeout=300, check=True)
+            looks.append([file.read_bytes() for file in sorted(Path(folder).iterdir())])
+    pairs = enumerate(itertools.zip_longest(*looks), 1)
+    return [f"page {number}: a picture is not the one of the notebook" for number, (a, b) in pairs if a != b]
 
 
 def _page_blocks(path: Path) -> list[tuple[str, str]]:

@@ -37,12 +37,14 @@ _PIXELS_PER_MM = 96 / 25.4
 _LONGEST_TITLE_LINE, _LONGEST_HEADER = 20, 10
 # Half-width characters of table type that a page takes: upright, upright in smaller type, on its side. What needs more
 # than the limits of the first two goes on.
-_UPRIGHT, _DENSE, _ON_ITS_SIDE = 98, 110, 158
-_MOST_UPRIGHT, _MOST_DENSE = 114, 150
+_UPRIGHT, _DENSE, _ON_ITS_SIDE = 98, 118, 168
+_MOST_UPRIGHT, _MOST_DENSE = 104, 148
 # So many blocks between two wide tables, or after the last, lie on their side too: no page is left half empty.
 _MOST_BETWEEN = 12
 _MOST_OF_A_COLUMN, _LEAST_OF_A_COLUMN = 20, 6
+_SHORT = 10  # so wide a text is not broken
 _AFTER_TABLE = 6  # points
+_SHORT_TABLE = 8  # rows, the header among them
 # The time in every zip: its earliest.
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
@@ -170,7 +172,10 @@ def _measure(table: Any, html: Any, is_brief: bool) -> int:
     count = max(map(len, rows))
     columns = [[row[at] for row in rows if len(row) == count] for at in range(count)]
     widths = [max(map(_width, column)) for column in columns]
-    firm = [column[-1].get("class") in {"nowrap", "number"} for column in columns]
+    firm = [
+        column[-1].get("class") in {"nowrap", "number"} or width <= _SHORT
+        for column, width in zip(columns, widths, strict=True)
+    ]
     needs = [
         max(
             min(width, _MOST_OF_A_COLUMN * 1.8) + 3 if is_firm else min(width, _MOST_OF_A_COLUMN) + 2,
@@ -199,21 +204,15 @@ def _width(cell: Any) -> int:
 
 
 def _shares(widths: list[int], needs: list[float], firm: list[bool], room: float) -> list[float]:
-    """Share a page among columns: dates, numbers and words in one piece get what they need, texts the rest.
-
-    A column of long texts gets more than its least: by the root of what it holds.
-    """
-    held = sum(need for need, is_firm in zip(needs, firm, strict=True) if is_firm)
-    if held > 0.7 * room or all(firm):
-        return [need / sum(needs) for need in needs]
-    wants = [
-        0.0 if is_firm else need + max(0.0, width - _MOST_OF_A_COLUMN) ** 0.5
+    """Share a page among columns: each gets what it needs, long texts the rest, by the root of what they hold besides."""
+    roots = [
+        0.0 if is_firm else max(0.0, width + 2 - need) ** 0.5
         for width, need, is_firm in zip(widths, needs, firm, strict=True)
     ]
-    rest = (room - held) / sum(wants)
-    return [
-        (need if is_firm else want * rest) / room for need, want, is_firm in zip(needs, wants, firm, strict=True)
-    ]
+    slack = room - sum(needs)
+    if slack <= 0 or not any(roots):
+        return [need / sum(needs) for need in needs]
+    return [(need + slack * root / sum(roots)) / room for need, root in zip(needs, roots, strict=True)]
 
 
 def _across(blocks: list[tuple[str, Any]], wide: set[Any]) -> list[bool]:
@@ -381,18 +380,26 @@ def _keep_together(document: Any) -> None:
     from docx.shared import Pt
     from docx.text.paragraph import Paragraph
 
-    for row in document.element.body.iter(qn("w:tr")):
-        row.get_or_add_trPr().append(OxmlElement("w:cantSplit"))
-    headed = False
+    for table in document.element.body.iter(qn("w:tbl")):
+        rows = table.findall(qn("w:tr"))
+        for row in rows:
+            row.get_or_add_trPr().append(OxmlElement("w:cantSplit"))
+        # a short table stays whole, a long one leaves no single row behind
+        kept = rows[:-1] if len(rows) <= _SHORT_TABLE else [*rows[:2], *rows[-3:-1]]
+        for paragraph in (Paragraph(p, document) for row in kept for p in row.iter(qn("w:p"))):
+            paragraph.paragraph_format.keep_with_next = True
+    headed = after_table = False
     for element in document.element.body:
+        if element.tag == qn("w:tbl"):
+            after_table = True
         if element.tag == qn("w:p"):
             paragraph = Paragraph(element, document)
-            before = element.getprevious()
-            if before is not None and before.tag == qn("w:tbl"):
+            if after_table:
                 paragraph.paragraph_format.space_before = Pt(_AFTER_TABLE)
             if headed and not element.xpath(".//w:drawing"):
                 paragraph.paragraph_format.keep_with_next = True
             headed = str(paragraph.style and paragraph.style.name).startswith("Heading")
+            after_table = False
 
 
 def _contents(document: Any, facts: Facts) -> None:

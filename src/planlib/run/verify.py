@@ -56,7 +56,7 @@ class Verdict:
 
     def __str__(self) -> str:
         """One line where all is equal, else the differences in the order that explains them."""
-        counts = ", ".join(f"{count} {what}" for what, count in self.counts.items())
+        counts = ", ".join(f"{count} {what if count != 1 else what[:-1]}" for what, count in self.counts.items())
         different = {section: lines for section, lines in self.found.items() if lines}
         if not different:
             said = [f"{self.folder.name} reproduces: {counts}"]
@@ -64,6 +64,8 @@ class Verdict:
             said = [listing(f"{section} differ", lines, shown=_SHOWN) for section, lines in different.items()]
             equal = [s for s in SECTIONS if s in self.compared and s not in different]
             said.append(f"equal: {', '.join(equal) or 'nothing'} ({counts})")
+        if self.unchecked:
+            said.append(f"checked: {', '.join(s for s in SECTIONS if s in self.compared) or 'nothing'}")
         return "\n".join([*said, *(f"not checked: {line}" for line in self.unchecked)])
 
 
@@ -97,7 +99,7 @@ def verify(folder: Path, *, from_processed: bool = False) -> Verdict:
     with contextlib.ExitStack() as stack:
         staging = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="planlib-verify-")))
         if from_processed:
-            stack.enter_context(_root_of_tables(staging / "root", chosen.district, verdict))
+            stack.enter_context(_root_of_tables(staging / "root", chosen.district, told, verdict))
         is_clean = from_processed or _cleaned(verdict, chosen.district)
         if is_clean:
             _compare_conditions(verdict, told, chosen, from_processed)
@@ -330,7 +332,7 @@ def _compare_outputs(
 
 
 @contextlib.contextmanager
-def _root_of_tables(root: Path, district: str, verdict: Verdict) -> Iterator[None]:
+def _root_of_tables(root: Path, district: str, told: Mapping[str, Any], verdict: Verdict) -> Iterator[None]:
     """Let the block run in a root whose processed tables count as fresh, whatever raw files are at hand."""
     raw, processed = paths.raw(district), paths.processed(district)
     digests = store.read_json(processed / "digests.json")
@@ -353,7 +355,13 @@ def _root_of_tables(root: Path, district: str, verdict: Verdict) -> Iterator[Non
     os.environ["PLANLIB_ROOT"] = str(root)
     try:
         store.write_json(there / "digests.json", {**digests, **freshness.tables_inputs(district)})
-        verdict.unchecked.append("the raw files, and that the processed tables come from them: --from-processed")
+        written = [name for name in freshness.WRITTEN if name in told["input_files"]]
+        verdict.counts["processed tables"] = len(digests.get("tables", {}))
+        verdict.counts["written files"] = len(written)
+        verdict.unchecked.append(
+            f"{len(told['input_files']) - len(written)} raw files, and that the processed tables come from them "
+            f"(--from-processed); inputs are the processed tables by hash, and {', '.join(written) or 'no written file'}"
+        )
         yield
     finally:
         os.environ.pop("PLANLIB_ROOT")
