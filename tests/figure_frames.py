@@ -322,3 +322,12 @@ def transfer_plan() -> pd.DataFrame:
                 {**told, "ratio_before": before, "ratio_after": after, "cv_before": 0.36, "cv_after": 0.27}
             )
     return pd.DataFrame(rows)
+
+
+def received() -> pd.DataFrame:
+    """Rows of tables by year: births stop, promises begin with the plan."""
+    rows = [("schools", year, 200 + year - 2018) for year in range(2018, 2023)]
+    rows += [("births", year, 5) for year in range(2015, 2021)]
+    rows += [("milestones", year, 70) for year in (2021, 2022)]
+    rows += [("mended", 2019, 2), ("asked", 2022, 1)]
+    return pd.DataFrame(rows, columns=["what", "year", "count"])

@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import io
+import zipfile
 
 import pandas as pd
 import pytest
@@ -14,7 +15,9 @@ from planlib import paths, schema
 from planlib.clean import FaultyData, clean_district
 from planlib.clean.convert import read_cell
 from planlib.clean.kinds import decoded
-from planlib.clean.read import Sheet, read_workbook
+from planlib.clean.read import Sheet, address, read_workbook
+from planlib.clean.recognise import KINDS
+from planlib.clean.workbook import parse_workbook
 from planlib.errors import DataError
 from planlib.registry import phrase
 
@@ -458,3 +461,167 @@ def test_stages_in_other_words(folder, words):
     (folder / BOOK).write_bytes(workbook({"基本情况": (rows, merged)}))
     clean_district(NAME)
     assert table().set_index("stage")["students"].to_dict() == {"primary": 300, "junior": 123}
+
+
+@pytest.mark.parametrize("columns", [columns_of("primary")[:6], columns_of("primary")])
+def test_a_school_whose_code_is_the_header_is_told(columns):
+    """Found by mutation: merged cells of the header reached into the table that seemed to begin below."""
+    rows, merged = grid([school()], columns)
+    rows[4][0] = "学校标识码"
+    parsed = parse_workbook(workbook({"基本情况": (rows, merged)}), FORM)
+    assert {issue.kind for issue in parsed.issues} & {"unknown header", "row without code"}
+    assert len(parsed.cells["cell"]) == 0
+
+
+# ---- what clerks and strangers do
+
+
+BOOKS = columns_of("primary").index("books")
+
+
+def clerk(change, count=2, **more):
+    """Return a workbook of some schools with 100, 200, … books after `change` of its rows."""
+    schools = [school(f"S{n:04d}", books=100 * n) for n in range(1, count + 1)]
+    rows, merged = grid(schools, columns_of("primary"), **more)
+    change(rows)
+    return workbook({"基本情况": (rows, merged)})
+
+
+def summing(word, number, place=0):
+    row = [""] * len(columns_of("primary"))
+    row[place], row[BOOKS] = word, number
+    return row
+
+
+def towns(rows):
+    rows.insert(6, summing("凯旋街道小计", 300, 1))
+    rows += [summing("小　计", 700, 1), summing("总计", 1000)]
+    rows[-2][0], rows[-2][2] = "", "采荷街道"
+
+
+def put_in(rows, value):
+    rows[4][BOOKS] = value
+
+
+CLERKS = {
+    "the total above its rows": (lambda rows: rows.insert(4, summing("合计", 1000)), 4),
+    "subtotals above their rows": (
+        lambda rows: (rows.insert(6, summing("小计", 700)), rows.insert(4, summing("小计", 300))), 4
+    ),
+    "subtotals by town": (towns, 4),
+    "notes in the column of codes": (lambda rows: rows.extend([["注：1. 一"], ["2. 另有45册未入账"], ["", "三"]]), 2),
+    "blank rows between": (lambda rows: rows[5:5].extend([[""], [""]]) or rows.insert(5, [""]), 2),
+    "the header again on a new page": (lambda rows: rows.extend([["续表"], *rows[2:4], *[]]), 2),
+    "a name with a line break": (lambda rows: rows[4].__setitem__(1, "采荷\n小学"), 2),
+    "a code as a number": (lambda rows: rows[4].__setitem__(0, 3133000001.0), 2),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CLERKS)
+def test_what_clerks_do_is_read(folder, case):
+    change, count = CLERKS[case]
+    (folder / BOOK).write_bytes(clerk(change, count))
+    result = clean_district(NAME)
+    assert not (result.issues["level"] == "error").any()
+    assert sorted(table()["books"]) == [100 * n for n in range(1, count + 1)]
+    kinds = result.accounts.set_index("file").loc[BOOK].drop(["sheet", "year", "schools"])
+    assert kinds.sum() == stored_cells(folder / BOOK)
+
+
+STRANGE = {
+    "a number that no float holds exactly": (1e300, "a whole number below 9007199254740992"),
+    "a negative count": (-5, "a whole number of at least 0"),
+    "a negative in brackets": ("(100)", "a whole number"),
+    "a sum as text": ("100+20", "a whole number"),
+    "a letter for a zero": ("１０Ｏ", "a whole number in a unit of count"),
+    "another word behind": ("100 （约）", "a whole number in a unit of count"),
+    "Chinese numerals": ("百二十", "a whole number"),
+    "a fraction": ("100/200", "a whole number"),
+}
+
+
+@pytest.mark.parametrize("case", STRANGE)
+def test_what_is_no_figure_is_a_fault_of_one_cell(folder, case):
+    value, said = STRANGE[case]
+    (folder / BOOK).write_bytes(clerk(lambda rows: put_in(rows, value)))
+    text = fault()
+    assert "have 1 fault" in text
+    assert "cell AC5, school S0001, 2020: found " in text
+    assert f"expected {said}" in text
+
+
+@pytest.mark.parametrize("code", ["3.133E+09", "1.2345e17"])
+def test_a_code_in_scientific_notation_has_lost_its_digits(folder, code):
+    (folder / BOOK).write_bytes(clerk(lambda rows: rows[4].__setitem__(0, code)))
+    assert "expected a code stored as text (as a number it has lost its last digits)" in fault()
+
+
+def test_a_wrong_total_above_its_rows_is_told_with_their_sum(folder):
+    (folder / BOOK).write_bytes(clerk(lambda rows: rows.insert(4, summing("合计", 299))))
+    assert "cell AC5, 2020: found books 299; expected 300, the sum of its rows" in fault()
+
+
+@pytest.mark.parametrize("delimiter", [";", "|"])
+def test_other_signs_between_the_cells_of_a_csv(folder, delimiter):
+    rows, _ = grid([school(books=7, school_name="采荷\n小学,东")], columns_of("primary"))
+    (folder / "returns/a.csv").write_bytes(text_of(rows, delimiter=delimiter))
+    clean_district(NAME)
+    assert table()["books"].tolist() == [7]
+
+
+def test_strict_workbooks_and_those_with_macros_or_a_password_on_a_sheet_are_read(folder):
+    content = clerk(lambda rows: None)
+    strict = {
+        b"http://schemas.openxmlformats.org/spreadsheetml/2006/main": b"http://purl.oclc.org/ooxml/spreadsheetml/main"
+    }
+    made = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(made, "w") as new:
+        for name in old.namelist():
+            part = old.read(name)
+            for words, other in strict.items():
+                part = part.replace(words, other)
+            new.writestr(
+                name, part.replace(b"<pageMargins", b'<sheetProtection password="83AF" sheet="1"/><pageMargins')
+            )
+        new.writestr("xl/vbaProject.bin", b"\xd0\xcf\x11\xe0")
+    (folder / BOOK).write_bytes(made.getvalue())
+    clean_district(NAME)
+    assert table()["books"].tolist() == [100, 200]
+
+
+def test_a_formula_whose_result_is_empty_is_blank_and_one_never_computed_a_fault(folder):
+    content = clerk(lambda rows: put_in(rows, 4321))
+    for kind, is_fault in ((b' t="str"', False), (b"", True)):
+        made = io.BytesIO()
+        with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(made, "w") as new:
+            for name in old.namelist():
+                formula = b'<c r="AC5"' + kind + b'><f>IF(1=1,"","x")</f><v></v></c>'
+                new.writestr(name, old.read(name).replace(b'<c r="AC5"><v>4321</v></c>', formula))
+        (folder / BOOK).write_bytes(made.getvalue())
+        if is_fault:
+            assert "cell AC5: found formula without a stored result" in fault()
+        else:
+            clean_district(NAME)
+            assert table()["books"].tolist() == [0, 200]
+
+
+def filled(content):
+    return stored_cells(io.BytesIO(content))
+
+
+def test_what_stands_below_a_merged_cell_is_told():
+    """Found by mutation: WPS merges cells and keeps what they held; nobody sees it."""
+    rows, merged = grid([school(), school("S0002", area="西片")], columns_of("primary"))
+    place = columns_of("primary").index("area")
+    content = workbook({"基本情况": (rows, merged)})
+    made = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(made, "w") as new:
+        for name in old.namelist():
+            letters = address(0, place)[:-1]
+            hidden = f'<mergeCell ref="{letters}5:{letters}6"/></mergeCells>'.encode()
+            new.writestr(name, old.read(name).replace(b"</mergeCells>", hidden))
+    parsed = parse_workbook(made.getvalue(), FORM)
+    assert [(issue.kind, issue.cell, issue.found) for issue in parsed.issues] == [
+        ("merged data", "E6", "西片 below 东片")
+    ]
+    assert sum(parsed.sheets[0][kind] for kind in KINDS) == filled(made.getvalue())

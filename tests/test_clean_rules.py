@@ -1,6 +1,7 @@
 """The rules of county statisticians, schools that come and go, and what cleaning says in both languages."""
 
 import ast
+import itertools
 import re
 from pathlib import Path
 
@@ -355,20 +356,75 @@ def test_a_cell_of_a_stranger_is_no_formula_in_the_list_of_faults(folder):
     assert not re.search("[,\n]=", listed)
 
 
-def literals():
-    """Yield (file, line, template) of every text that cleaning gives as found, expected, done or step."""
+# Calls that take what an issue says, or why a cell cannot be read.
+SAYING = {
+    "note",
+    "_issue",
+    "_fault",
+    "Issue",
+    "_unreadable",
+    "Reading",
+    "_unclear",
+    "DataError",
+    "foreign_encoding",
+}
+SAMPLES = ("students", "3", "primary", "甲", "≤")
+
+
+def calls():
+    """Yield (file, call, name) of every such call of cleaning."""
     for path in sorted((PACKAGE / "clean").glob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            for key in node.keywords if isinstance(node, ast.Call) else ():
-                if key.arg not in ("found", "expected", "done", "step"):
-                    continue
-                if isinstance(key.value, ast.Constant) and key.value.value:
-                    yield path.name, key.value.lineno, key.value.value
+            if isinstance(node, ast.Call):
+                name = getattr(node.func, "id", getattr(node.func, "attr", ""))
+                if name in SAYING:
+                    yield path.name, node, name
+
+
+def said_by(node):
+    """Return how a text of the code may come out, one for each way of filling its places."""
+    if isinstance(node, ast.IfExp):
+        return [said_by(node.body)[0], said_by(node.orelse)[0]]
+    if isinstance(node, ast.Constant):
+        return [[str(node.value)]]
+    if not isinstance(node, ast.JoinedStr):
+        return [[]]
+    holes = sum(isinstance(part, ast.FormattedValue) for part in node.values)
+    made = []
+    for chosen in itertools.product(SAMPLES, repeat=min(holes, 4)):
+        rest = iter([*chosen, *["甲"] * holes])
+        made.append("".join(part.value if isinstance(part, ast.Constant) else next(rest) for part in node.values))
+    return [made]
 
 
 def test_whatever_cleaning_says_is_said_in_chinese_too():
-    bare = [(file, line, text) for file, line, text in literals() if phrase(text, "zh") == text != "UTF-8"]
+    kinds, bare = set(load_definitions("forms/messages")["kinds"]), []
+    for file, call, _ in calls():
+        if file == "inspect.py":  # it speaks to whoever typed a wrong name, in English as every command does
+            continue
+        for node in [*call.args, *(key.value for key in call.keywords if key.arg not in ("kind", "level"))]:
+            for ways in said_by(node):
+                is_said = any(re.search("[a-z]{2,} [a-z]", text) for text in ways[:1]) and ways[0] not in kinds
+                if is_said and all(phrase(text, "zh") == text for text in ways):
+                    bare.append((file, node.lineno, ways[0]))
     assert bare == []
+
+
+def test_every_kind_of_fault_has_its_words_in_both_languages():
+    used = {
+        node.value
+        for _, call, name in calls()
+        if name in ("Issue", "_issue", "note")
+        for node in call.args[:2]
+        if isinstance(node, ast.Constant) and node.value not in ("error", "warning", "note")
+    }
+    kinds = load_definitions("forms/messages")["kinds"]
+    assert len(used) > 20
+    assert used <= set(kinds)
+    for kind, words in kinds.items():
+        for part in words.values():
+            assert re.search("[a-z]{2}", part["en"]), kind
+            assert re.search("[\u4e00-\u9fff]", part["zh"]), kind
 
 
 def test_phrases_have_the_same_places_in_both_languages():

@@ -65,6 +65,7 @@ def draw(name: str, language: str = "zh", rows: int | None = None, **how: object
         "seats_by_area": lambda: figures.seats_by_area(cut(frames.seats_by_area()), 2025, language, **how),
         "enrolment_chart": lambda: figures.enrolment_chart(past, cut(ahead), language, **how),
         "finance_chart": lambda: figures.finance_chart(cut(frames.finance()), language, **how),
+        "received_chart": lambda: figures.received_chart(cut(frames.received()), language, **how),
     }
     return calls[name]()
 
@@ -84,6 +85,7 @@ NAMES = [
     "seats_by_area",
     "enrolment_chart",
     "finance_chart",
+    "received_chart",
 ]
 
 
@@ -512,3 +514,12 @@ def test_numbers_carry_no_hyphen_and_keep_their_size(value):
         scale = {"万": 1e4, "亿": 1e8, "m": 1e6}.get(text[-1], 1.0)
         read = float(text.replace("−", "-").replace(",", "").rstrip("万亿m "))
         assert np.isclose(read * scale, value, rtol=6e-3, atol=0.006)
+
+
+def test_a_year_for_which_a_table_has_nothing_is_named_and_hatched():
+    picture = figures.received_chart(frames.received(), "en")
+    assert "no births in 2021, 2022" in picture.title
+    assert "milestones" not in picture.title  # they begin with the plan
+    hatched = [patch for axes in picture.figure.axes for patch in axes.patches if patch.get_hatch()]
+    assert len(hatched) == 2
+    assert picture.title.endswith("2 cells were mended, 1 is to be asked about")

@@ -19,6 +19,7 @@ from planlib.clean.writing import Written, compact, era_year, key, load_writing,
 # Above this a float no longer holds every whole number: a code of 16 digits stored as a number has lost digits.
 _EXACT = 2.0**53
 _YEAR = re.compile(r"(\d{4})(?:\D.*)?")
+_SCIENTIFIC = re.compile(r"\d(?:\.\d+)?[eE]\+?\d+")
 
 
 class Reading(NamedTuple):
@@ -122,10 +123,11 @@ def read_cell(value: Any, column: Column, unit: Unit, form: Form) -> Reading:
 
 
 def _read_text(value: Any, raw: str, plain: str, column: Column) -> Reading:
-    if isinstance(value, float) and abs(value) >= _EXACT:
+    is_code = column.name.endswith("_id")
+    if (isinstance(value, float) and abs(value) >= _EXACT) or (is_code and _SCIENTIFIC.fullmatch(plain)):
         return _unreadable(raw, "a code stored as text (as a number it has lost its last digits)")
     # Codes are compared, so they lose every space; names keep what a person reads.
-    text = plain if column.name.endswith("_id") else tidy(raw)
+    text = plain if is_code else tidy(raw)
     return Reading(raw, _NAN, text, "text" if text == raw else "text, spaces removed", "value")
 
 
@@ -179,6 +181,8 @@ def _read_number(value: Any, raw: str, plain: str, column: Column, unit: Unit, f
     number = _scaled(digits, factor)
     if not column.low <= number <= column.high or (column.type == "count" and not number.is_integer()):
         return _unreadable(raw, f"{kind} {_bounds(column)}")
+    if number >= _EXACT:
+        return _unreadable(raw, f"{kind} below {_EXACT:.0f}")
     return Reading(raw, number, "", step + unit_step(factor), "value")
 
 

@@ -19,11 +19,14 @@ from planlib.errors import DataError
 
 MAX_UNPACKED_BYTES = 512 << 20
 MAX_CELLS = 8_000_000
+_DELIMITERS = ",\t;|"
 _FIRST = 10_000  # characters of a text that show what separates its cells
 
 _SHEET_FILE = re.compile(r"xl/worksheets/[^/]+\.xml")
 _ERROR_CELL = re.compile(rb'<c r="([A-Z]+\d+)"[^>]*\bt="e"[^>]*>.*?<v>([^<]*)</v>', re.S)
-_NO_RESULT = re.compile(rb'<c r="([A-Z]+\d+)"[^>]*><f[^>]*>[^<]*</f>(?:<v></v>|<v ?/>)?</c>')
+_NO_RESULT = re.compile(
+    rb'<c r="([A-Z]+\d+)"(?![^>]*\bt="str"[^>]*><f[^>]*>[^<]*</f><v)[^>]*><f[^>]*>[^<]*</f>(?:<v></v>|<v ?/>)?</c>'
+)
 _SHEET_ENTRY = re.compile(rb'<sheet\b[^>]*?\bname="([^"]*)"[^>]*?\br:id="([^"]*)"')
 _RELATION = re.compile(rb'<Relationship\b(?=[^>]*\bId="([^"]*)")(?=[^>]*\bTarget="([^"]*)")')
 
@@ -105,8 +108,8 @@ def _text_sheet(content: bytes) -> Sheet:
 def read_csv(content: bytes) -> tuple[list[list[str]], list[int], str]:
     r"""Return the rows of a CSV file, the line on which each begins, and its encoding as people call it.
 
-    UTF-8 with or without a byte-order mark; else GB18030 or Big5, as older Windows programs save it. Tabs separate
-    the cells where it begins with more of them than of commas.
+    UTF-8 with or without a byte-order mark; else GB18030 or Big5, as older Windows programs save it. Tabs, semicolons
+    or bars separate the cells where it begins with more of them than of commas.
 
     Raises
     ------
@@ -120,7 +123,7 @@ def read_csv(content: bytes) -> tuple[list[list[str]], list[int], str]:
     """
     text, encoding = decoded(content)
     rows, lines, begins = [], [], 1
-    delimiter = "\t" if text.count("\t", 0, _FIRST) > text.count(",", 0, _FIRST) else ","
+    delimiter = max(_DELIMITERS, key=lambda sign: text.count(sign, 0, _FIRST))
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
         for row in reader:

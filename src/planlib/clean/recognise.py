@@ -14,7 +14,7 @@ from planlib.clean.convert import is_blank, raw_text
 from planlib.clean.forms import Column, Form, Unit, is_remark, strange_units, words_of
 from planlib.clean.issues import Issue
 from planlib.clean.read import Sheet, address
-from planlib.clean.writing import SEPARATOR, era_year, key, tidy
+from planlib.clean.writing import SEPARATOR, compact, era_year, key, tidy, written
 
 _HEADS_APART = 30  # rows between the headers of tables beside each other
 
@@ -190,7 +190,7 @@ def _part(sheet: Sheet, begins: int, ends: int) -> Sheet:
     """Return the rows of one table, each at its own number."""
     if begins == 0 and ends == len(sheet.rows):
         return sheet
-    merged = tuple(cells for cells in sheet.merged if begins <= cells[0] < ends)
+    merged = tuple((r0, c0, min(r1, ends - 1), c1) for r0, c0, r1, c1 in sheet.merged if begins <= r0 < ends)
     rows: list[list[Any]] = [[] for _ in range(begins)]
     return replace(
         sheet, rows=rows + sheet.rows[begins:ends], merged=merged, lost=sheet.lost if begins == 0 else ()
@@ -506,11 +506,24 @@ def _row_kind(row: list[Any], begins: int, id_column: int, form: Form, in_notes:
     # The word stands in the first filled cell or in the place of the code; no school is called a total.
     if first.startswith(form.total_rows) or code.startswith(form.total_rows):
         return "total"
+    if not is_coded and _says_total(row, form):
+        return "total"
     if (code or first).startswith(form.notes_rows):
         return "note_row"
+    if in_notes and is_coded and isinstance(row[id_column], str) and len(_held(row)) == 1:
+        return "note_row"
+    if is_coded and form.column_of(row[id_column]) == "school_id":
+        # a header repeated on a new page holds no number; a school's row with this word as its code is none
+        return "" if any(written(compact(raw_text(row[c]))) for c in _held(row)) else "header"
     if is_coded:
-        return "header" if form.column_of(row[id_column]) == "school_id" else "data"
+        return "data"
     return "note_row" if in_notes and all(isinstance(row[c], str) for c in _held(row)) else ""
+
+
+def _says_total(row: list[Any], form: Form) -> bool:
+    """Tell whether a row without a code is a subtotal by one of its words: 采荷街道小计, or 小计 beside the town."""
+    texts = [key(value) for value in row if isinstance(value, str) and value]
+    return any(text.startswith(form.total_rows) or text.endswith(form.total_rows) for text in texts)
 
 
 def _row_without_code(result: Recognised, row: int, held: list[int]) -> None:
@@ -531,8 +544,12 @@ def _fill_merged(result: Recognised, first: int) -> None:
         place = places.get(c0)
         if place and c0 == c1 and place.column.type in ("text", "code") and place.column.name != "school_id":
             for r in range(r0 + 1, r1 + 1):
-                rows[r][c0] = rows[r0][c0]
-                result.origins[r, c0] = (r0, c0)
+                if is_blank(rows[r][c0]):
+                    rows[r][c0] = rows[r0][c0]
+                    result.origins[r, c0] = (r0, c0)
+                elif rows[r][c0] != rows[r0][c0]:  # nobody sees it on the screen
+                    said = f"{tidy(raw_text(rows[r][c0]))} below {tidy(raw_text(rows[r0][c0]))}"
+                    result.note("error", "merged data", (r, c0), said, expected="one cell for each school")
         else:
             said = f"{tidy(raw_text(rows[r0][c0]))} over {address(r0, c0)}:{address(r1, c1)}"
             result.note("error", "merged data", (r0, c0), said, expected="one cell for each school")

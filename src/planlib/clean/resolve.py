@@ -408,7 +408,7 @@ def names_twice(every: Mapping[str, pd.DataFrame]) -> list[Issue]:
 
 
 def totals(cells: pd.DataFrame, form: Form) -> list[Issue]:
-    """Check every total against the rows above it, of the whole table or since the last total.
+    """Check every total against the rows above it or below it, of the whole table or up to the next total.
 
     A total agrees if it is the sum of what the cells say or of what they say after corrections.
     """
@@ -428,8 +428,11 @@ def totals(cells: pd.DataFrame, form: Form) -> list[Issue]:
         running = shown.groupby(group, sort=False).cumsum()
         closed = running.where(is_total).groupby(group, sort=False).ffill()
         before = closed.groupby(group, sort=False).shift(fill_value=0.0).fillna(0.0)
-        sums[source] = running
-        agrees |= _near(running, cells["number"]) | _near(running - before, cells["number"])
+        whole = running.groupby(group, sort=False).transform("last")
+        after = running.where(is_total).groupby(group, sort=False).shift(-1).groupby(group, sort=False).bfill()
+        sums[source] = running.where(running != 0, whole)
+        for summed in (running, running - before, whole, after.fillna(whole) - running):
+            agrees |= _near(summed, cells["number"])
     # Beside a cell that cannot be read a sum says nothing: that cell is a fault of its own.
     unread = (cells["state"] == "unreadable").groupby(group, sort=False).transform("any")
     wrong = is_total & (cells["state"] == "value") & ~agrees & ~unread

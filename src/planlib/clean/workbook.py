@@ -132,9 +132,10 @@ def _of_school(book: SchoolBook) -> Parsed:
 
 
 def _no_table(sheets: Sequence[Sheet], form: Form) -> Issue:
-    said = f"no header of a school code in {', '.join(sheet.name for sheet in sheets if sheet.name) or 'any row'}"
-    wanted = " or ".join(form.columns["school_id"].headers)
-    return Issue("error", "no table", found=said, expected=f"a header cell {wanted}")
+    names = ", ".join(sheet.name for sheet in sheets if sheet.name)
+    said = f"no header of a school code in {names}" if names else "no header of a school code in any row"
+    wanted = ", ".join(form.columns["school_id"].headers)
+    return Issue("error", "no table", found=said, expected=f"one of the header cells {wanted}")
 
 
 def _collected(

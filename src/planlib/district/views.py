@@ -29,6 +29,25 @@ def overview(place: District) -> pd.DataFrame:
     return pd.DataFrame(rows).astype({"first_year": "Int64", "last_year": "Int64"})
 
 
+def received(place: District) -> pd.DataFrame:
+    """Return the rows of every table by year, written corrections and warnings too: ``what, year, count``."""
+    parts = []
+    for name in TABLES:
+        frame = place.tables[name]
+        dated = frame["year"] if "year" in frame else frame.get("as_of", frame.get("date", pd.Series(dtype="str")))
+        parts.append(
+            pd.DataFrame({"what": name, "year": pd.to_numeric(dated.astype("str").str[:4], errors="coerce")})
+        )
+    issues = place.issues
+    kinds = {"mended": issues["issue_kind"] == "correction", "asked": issues["level"] == "warning"}
+    for what, chosen in kinds.items():
+        parts.append(
+            pd.DataFrame({"what": what, "year": pd.to_numeric(issues.loc[chosen, "year"], errors="coerce")})
+        )
+    rows = pd.concat(parts, ignore_index=True).dropna(subset="year").astype({"year": "int64"})
+    return rows.groupby(["what", "year"], sort=False).size().rename("count").reset_index()
+
+
 def schools_by_year(place: District) -> pd.DataFrame:
     """Return how many schools of each type reported in each year: ``school_type`` and a column a year."""
     schools = place.schools.drop_duplicates(["school_id", "year"])

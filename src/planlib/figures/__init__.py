@@ -16,6 +16,7 @@ from planlib.figures.picture import Picture
 from planlib.figures.places import enrolment_chart, seats_by_area, seats_chart
 from planlib.figures.progress import progress_bullets, promises_by_box, status_overview
 from planlib.figures.projects import project_timeline
+from planlib.figures.received import received_chart
 
 __all__ = [
     "Picture",
@@ -31,6 +32,7 @@ __all__ = [
     "progress_bullets",
     "project_timeline",
     "promises_by_box",
+    "received_chart",
     "school_strip",
     "seats_by_area",
     "seats_chart",

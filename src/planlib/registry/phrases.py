@@ -12,6 +12,7 @@ _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _NUMBERS = {"number", "count", "year", "factor", "low", "high", "before", "share"}
 _NAMES = {"column", "of", "stage", "type"}
 _LISTS = {"terms", "others"}
+_KEYS = {"key", "place"}  # names with their values
 
 
 def phrase(text: str, language: str) -> str:
@@ -80,7 +81,7 @@ def _filled(place: str, text: str, is_phrase: bool) -> str:
         return _named(text, "stage" if place == "stage" else "school_type")
     if place == "unit":
         return str(load_definitions("fields")["units"].get(text, {"zh": text})["zh"])
-    return _NAME.sub(lambda name: _column(name[0]), text) if place in _NAMES | _LISTS else text
+    return _NAME.sub(lambda name: _column(name[0]), text) if place in _NAMES | _LISTS | _KEYS else text
 
 
 def _named(code: str, group: str) -> str:

@@ -124,7 +124,7 @@ def run_batch(
             if scheduler:
                 from planlib.run.cluster import results
 
-                events = results(scheduler, packs)
+                events: Generator[tuple[int | None, dict[str, Any]]] = results(scheduler, packs)
             else:
                 events = _results(packs, jobs or os.cpu_count() or 1, cold or sys.platform != "linux")
             with contextlib.closing(events):
