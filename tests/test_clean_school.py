@@ -11,7 +11,7 @@ import yaml
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from old_writer import as_old
-from returns_builder import district
+from returns_builder import district, workbook
 from school_builder import STAGES, school, school_book, told
 
 from planlib import paths, schema
@@ -267,3 +267,39 @@ def test_a_new_form_is_a_few_lines(tmp_path):
     load_national.cache_clear()
     with pytest.raises(RegistryError, match="stands twice"):
         load_national(path)
+
+
+def test_forms_as_the_statistical_system_prints_them():
+    """教基3112 and 教基3113: parts marked by #, the girls in a column of their own, grades without a header above."""
+    kinds = [("总计", 300, 1800, 900), ("#女", 140, 900, "-"), ("#少数民族", 3, 9, 4), ("#随迁子女", 20, 90, 40)]
+    head = ["指标名称", "代码", "毕业生数", "招生数", "未接受过", "一年", "两年", "三年", "在校生数", "#女"]
+    head += ["一年级", "二年级", "三年级", "四年级", "五年级", "六年级", "预计毕业生数"]
+    rows = [
+        ["小学分类型学生数"],
+        ["教基3112", *[None] * 14, "单位：人"],
+        head,
+        ["甲", "乙", *map(str, range(1, 16))],
+    ]
+    for n, (label, entrants, pupils, girls) in enumerate(kinds, 1):
+        rows.append(
+            [label, f"{n:02d}", 290, entrants, 0, 0, 0, entrants, pupils, girls, *[pupils / 6] * 6, pupils / 6]
+        )
+    ages = [["小学分年龄学生数"], ["教基3113", *[None] * 8, "单位：人"], [*head[:2], "招生数", *head[8:16]]]
+    ages += [["甲", "乙", *map(str, range(1, 10))], ["总计", "01", 300, 1800, 900, *[300] * 6]]
+    for n, age in enumerate(["5岁及以下", *(f"{age}岁" for age in range(6, 13))], 2):
+        ages.append([age, f"{n:02d}", 40, 225, 110, *[35] * 6])
+    basics = [
+        ["学校（机构）标识码", "3133000001"],
+        ["学校（机构）名称", "甲小学"],
+        ["学校（机构）办学类型", "211小学"],
+    ]
+    cover = [["（2021 /2022学年初）"]]
+    content = workbook(
+        {"封面": (cover, []), "教基1001": (basics, []), "教基3112_小学": (rows, []), "教基3113_小学": (ages, [])}
+    )
+    parts = cache.joined([cache.labelled(parse_workbook(content, FORM, Layouts()), "returns/a.xlsx", "0")])
+    assert parts["issues"]["found"].tolist() == []
+    found = parts["cells"].groupby("column")["number"].agg(list)
+    assert (found["students"], found["entrants"], found["graduates_expected"]) == ([1800], [300], [300])
+    assert found["students_female"] == [900]
+    assert found["students_of_age"] == [225] * 6
