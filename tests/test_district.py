@@ -10,6 +10,7 @@ from planlib import balance, narrative
 from planlib.district import District, Evaluation, open_district, views
 from planlib.errors import RegistryError, UsageError
 from planlib.evaluate import round_half_up
+from planlib.narrative.chapters import short_items
 
 CJK = re.compile(r"[\u4e00-\u9fff]")
 
@@ -336,3 +337,25 @@ def test_a_resource_that_nobody_reported_empties_the_tables_and_stops_nothing():
     assert views.least_for_composite(place, "primary") == ("", None)
     text = str(narrative.balance(Evaluation(place, "endterm", 2025), "en"))
     assert "nan" not in text
+
+
+def test_shortages_are_named_with_their_first_year_and_their_peak():
+    report = Evaluation(open_district("shangcheng", "2025-12-31"), "endterm", 2025)
+    said = " ".join(short_items(report, "en"))
+    short = report.seats_by_area.query("shortage > 0 and year > 2025")
+    for (area, _), rows in short.groupby(["area", "stage"]):
+        assert area in said
+        assert str(rows["year"].min()) in said
+        assert f"{rows['shortage'].max():,.0f} in {rows.loc[rows['shortage'].idxmax(), 'year']}" in said
+
+
+def test_binding_targets_out_of_reach_and_notes_on_rows_are_said():
+    report = Evaluation(open_district("shangcheng", "2022-12-31"), "midterm", 2023)
+    card = report.scorecard
+    is_late = card["series_id"].isin(report.late["series_id"])
+    ahead = card[(card["attribute"] == "binding") & (card["outlook"] == "unlikely") & ~is_late]
+    assert len(ahead)
+    advised = str(narrative.advice(report, "zh"))
+    assert all(f"{name}：目前" in advised for name in ahead["name_zh"])
+    notes = narrative.indicator_table(report, "en").notes
+    assert "Rows 10, 11: text and table of the plan disagree" in " ".join(notes)

@@ -43,7 +43,11 @@ def check_tables(tables: Tables, path: Path = DEFINITIONS / "forms" / "checks.ym
     document = read_document(path, f"definitions/forms/{path.name}")
     document.raise_faults()
     known = next((rule for rule in document.data["rules"] if rule["kind"] == "schools"), None)
-    tables = {**tables, "events": coming_and_going(tables["schools"], tables.get("projects"), known)}
+    tables = {
+        **tables,
+        "by_grade": _by_grade(tables),
+        "events": coming_and_going(tables["schools"], tables.get("projects"), known),
+    }
     return [
         issue
         for rule in document.data["rules"]
@@ -125,7 +129,7 @@ def _range(tables: Tables, rule: Rule) -> pd.DataFrame:
 
 def _lines(tables: Tables, rule: Rule) -> pd.DataFrame:
     """Compare students by grade, of enrolment.csv and of the national forms, with a column of the returns."""
-    schools, lines, column = tables["schools"], _by_grade(tables), rule["column"]
+    schools, lines, column = tables["schools"], tables["by_grade"], rule["column"]
     if lines.empty or schools.empty or column not in schools:
         return _nothing()
     if "grades" in rule:
@@ -172,8 +176,9 @@ def _grades_of_forms(cells: pd.DataFrame) -> pd.DataFrame:
         ],
         columns=["form", "text", "stage", "grade"],
     )
-    cells = frames.as_texts(cells[cells["form"].isin(known["form"]) & cells["value"].notna()])
-    cells = cells[cells["row_label"].map(key).isin(national.total_rows)]
+    cells = cells[cells["form"].isin(known["form"]) & cells["value"].notna()]
+    totals = [label for label in cells["row_label"].unique() if key(label) in national.total_rows]
+    cells = frames.as_texts(cells[cells["row_label"].isin(totals)])
     last = cells["column_label"].str.split(SEPARATOR).str[-1].map(key)
     return cells.assign(text=last, students=cells["value"]).merge(known, on=["form", "text"])
 

@@ -7,8 +7,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from planlib import schema
+
+_DISTINCT = ("cell",)  # addresses are nearly all different: looking for equal ones would only cost
 
 
 def slices(tables: Mapping[str, pd.DataFrame], issues: pd.DataFrame) -> dict[str, dict[str, str]]:
@@ -65,17 +69,28 @@ def _digest(frame: pd.DataFrame) -> str:
     made = hashlib.sha256()
     for name, column in frame.items():
         made.update(f"{name} {len(column)}\n".encode())
-        if isinstance(column.dtype, pd.CategoricalDtype):
+        if name in _DISTINCT:
+            _add_texts(made, column)
+        elif isinstance(column.dtype, pd.CategoricalDtype):
             codes, found = pd.factorize(column.cat.codes.to_numpy())
             _add_words(made, codes, column.cat.categories[found].tolist())
         elif column.dtype in ("str", "object"):
             codes, found = pd.factorize(column)
-            _add_words(made, codes, list(found))
+            _add_words(made, codes, found.tolist())
         else:
             kind = "<f8" if column.dtype.kind == "f" else "<i8"
             made.update(column.isna().to_numpy().tobytes())
             made.update(column.to_numpy(dtype=kind, na_value=0).tobytes())
     return made.hexdigest()
+
+
+def _add_texts(made: Any, column: pd.Series) -> None:
+    texts = pa.array(column.astype("str"), pa.large_string())
+    texts = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
+    lengths = pc.binary_length(texts).to_numpy()
+    made.update(lengths.astype("<i8").tobytes())
+    begins = int(np.frombuffer(texts.buffers()[1], "<i8")[texts.offset]) if len(texts) else 0
+    made.update(memoryview(texts.buffers()[2] or b"")[begins : begins + int(lengths.sum())])
 
 
 def _add_words(made: Any, codes: np.ndarray, words: list[str]) -> None:

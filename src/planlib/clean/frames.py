@@ -78,9 +78,16 @@ def stacked(frames: Iterable[pd.DataFrame]) -> pd.DataFrame:
     if len(held) == 1:
         return held[0].reset_index(drop=True)
     coded = {name for frame in held for name in frame if isinstance(frame[name].dtype, pd.CategoricalDtype)}
+    coded = {name for name in coded if not _is_alike([frame[name].dtype for frame in held])}
     made = {name: column([_words(frame[name]) for frame in held], "category") for name in coded}
     rest = pd.concat([frame.drop(columns=list(coded)) for frame in held], ignore_index=True)
     return rest.assign(**made)[list(held[0].columns)]
+
+
+def _is_alike(kinds: Sequence[Any]) -> bool:
+    """Tell whether columns have the very same categories, so that their numbers are the same."""
+    words = [getattr(kind, "categories", None) for kind in kinds]
+    return words[0] is not None and all(one is not None and words[0].equals(one) for one in words)
 
 
 def _words(texts: pd.Series) -> Piece:

@@ -1,6 +1,8 @@
 """From a district's folder to its processed set, in order: files, cells, values, tables, one swap."""
 
+import functools
 import hashlib
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -76,11 +78,13 @@ class _Folder:
     code: str
 
     def workbooks(self) -> dict[str, str]:
-        return {f: digest for f, digest in self.inputs.items() if _is_return(f) and not self.is_huge(f)}
+        return {f: digest for f, digest in self.inputs.items() if _is_return(f) and f not in self.huge}
 
-    def is_huge(self, file: str) -> bool:
-        """Tell whether a file is larger than any return; it is refused without being read."""
-        return (self.path / file).stat().st_size > MAX_FILE_BYTES
+    @functools.cached_property
+    def huge(self) -> set[str]:
+        """The files larger than any return; they are refused without being read."""
+        home = str(self.path)
+        return {file for file in self.inputs if os.stat(f"{home}/{file}").st_size > MAX_FILE_BYTES}  # noqa: PTH116
 
 
 def clean_district(district: str, progress: Progress | None = None) -> CleanResult:
@@ -154,9 +158,10 @@ def _folder_issues(folder: _Folder, corrections: Corrections) -> Iterator[Issue]
         yield Issue("error", "missing file", f"{RETURNS}/", expected=_NO_RETURNS)
     home = folder.path.resolve()
     for file in folder.inputs:
-        if not (folder.path / file).resolve().is_relative_to(home):
+        # no folder that is a link is looked into: only the file itself may lead out
+        if (folder.path / file).is_symlink() and not (folder.path / file).resolve().is_relative_to(home):
             yield Issue("error", "outside", file, found=str((folder.path / file).resolve()))
-        elif folder.is_huge(file):
+        elif file in folder.huge:
             expected = f"at most {MAX_FILE_BYTES >> 20} MiB; one file for each year"
             yield Issue("error", "unreadable file", file, found="a larger file", expected=expected)
         elif file not in wanted and file != correct.FILE and not _is_return(file):
@@ -170,8 +175,10 @@ def _folder_issues(folder: _Folder, corrections: Corrections) -> Iterator[Issue]
 def _not_files(folder: _Folder) -> Iterator[Issue]:
     """Yield what looks like a file and is none: a link to a folder or to nothing, a pipe. It was not read."""
     for path in sorted(folder.path.rglob("*")):
+        if path.is_file():
+            continue
         relative = path.relative_to(folder.path)
-        if not path.is_file() and (path.is_symlink() or not path.is_dir()) and not freshness.is_hidden(relative):
+        if (path.is_symlink() or not path.is_dir()) and not freshness.is_hidden(relative):
             found = f"a link to {path.readlink()}" if path.is_symlink() else "no file (a pipe or a device)"
             yield Issue("error", "outside", relative.as_posix(), found=found, expected="the file itself")
 
@@ -226,9 +233,10 @@ def _pieces(folder: _Folder, form: Form, corrections: Corrections, progress: Pro
         parts = cache.joined([parts, _read_workbooks(folder, again, form, progress)]) if again else parts
         fresh, kept = fresh + again, cache.without(known, touched)
     made = _of_returns(parts, form, corrections)
+    sure, every = _sure(made, parts, form, corrections), cache.together(kept, made)
     if fresh or len(wanted) != len(digests):
-        cache.save(place, key, cache.together(kept, _sure(made, parts, form, corrections)))
-    return cache.together(kept, made), len(fresh)
+        cache.save(place, key, every if sure is made else cache.together(kept, sure))
+    return every, len(fresh)
 
 
 def _cache_place(district: str) -> Path:
@@ -354,7 +362,7 @@ def _collected(
     for name in COLLECTED:
         file = f"{name}.csv"
         made[name] = schema.empty(name)
-        if file not in folder.inputs or folder.is_huge(file):
+        if file not in folder.inputs or file in folder.huge:
             continue
         content = (folder.path / file).read_bytes()
         frame, found, cells = tables.collected_table(name, content, corrections)

@@ -469,10 +469,9 @@ def missing_columns(
     corrections : Corrections
         Columns that the district does not collect are not missed.
     """
-    headed = frames.as_texts(cells[["file", "column", "stage"]].drop_duplicates())
-    headers = {
-        file: frozenset(zip(own["column"], own["stage"], strict=True)) for file, own in headed.groupby("file")
-    }
+    headers: dict[str, set[tuple[str, str]]] = {}
+    for file, column, stage in zip(*_columns(cells, ["file", "column", "stage"]), strict=True):
+        headers.setdefault(file, set()).add((column, stage))
     books = set(sheets.loc[sheets["form"] != "", "file"])
     types: dict[tuple[str, int], set[str]] = {}
     for file, year, school_type in zip(*_columns(values, ["file", "year", "school_type"]), strict=True):
@@ -480,7 +479,7 @@ def missing_columns(
     known: dict[Any, list[tuple[str, str]]] = {}  # schools of one type send the same forms
     issues = []
     for (file, year), own in types.items():
-        case = (frozenset(own), headers[file], year, file in books)
+        case = (frozenset(own), frozenset(headers[file]), year, file in books)
         if case not in known:
             known[case] = list(_absent(*case, form, corrections))
         issues += [_missing(file, year, *place, form) for place in known[case]]
@@ -489,8 +488,8 @@ def missing_columns(
 
 def _columns(values: pd.DataFrame, names: list[str]) -> list[Any]:
     """Return the columns of the rows that differ in them."""
-    rows = frames.as_texts(values[names].drop_duplicates())
-    return [rows[name] for name in names]
+    rows = values[~pd.Series(schema.row_numbers(values, names)).duplicated().to_numpy()]
+    return [rows[name].to_list() for name in names]
 
 
 def _absent(
