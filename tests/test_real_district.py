@@ -260,7 +260,7 @@ def test_a_midterm_of_the_barest_plan_in_english_knows_nothing_later(midterm, re
     outputs = shown(nbformat.read(source, as_version=4), names := dict(midterm))
     text = "\n".join(map(repr, outputs))
     assert "Value" in text
-    assert "| 79187 persons | 77,807 persons |" in text  # 2021/22: what the cutoff of 2021 may know
+    assert "| 79,187 persons | 77,807 persons |" in text  # 2021/22: what the cutoff of 2021 may know
     assert "Whether the 194 school units of 2021 pass the national standard cannot be said" in text
     assert "Reported by no school in 2019:" in text
     assert "The plan lists no countable or dated promise." in text
