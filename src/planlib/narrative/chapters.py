@@ -206,7 +206,7 @@ def project_table(evaluation: Evaluation, language: str) -> Table:
         Column("kind", "kind", "label:project_kind"),
         Column("projects", "projects", "number"),
         *(Column(step, step, "number") for step in steps),
-        Column("late", "late_final" if evaluation.is_final else "late", "number"),
+        Column("late", "late_final" if evaluation.is_final else "late_expected", "number"),
     ]
     notes = [say("note.steps", language)]
     return Table(evaluation.project_counts, columns, say("caption.projects", language), language, notes)
