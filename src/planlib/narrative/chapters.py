@@ -191,9 +191,8 @@ def projects(evaluation: Evaluation, language: str) -> Text:
     lines = [say("section.projects", language, **told)]
     late = ledger[ledger["is_late"]]
     if len(late):
-        lines.append(
-            say("section.late_projects", language, count=len(late), names=join(late["name"].tolist(), language))
-        )
+        word = "section.late_projects_final" if evaluation.is_final else "section.late_projects"
+        lines.append(say(word, language, count=len(late), names=join(late["name"].tolist(), language)))
     unknown = ledger.loc[~ledger["is_done"] & ledger["expected_done"].isna(), "name"].tolist()
     if unknown:
         lines.append(say("section.unknown_projects", language, count=len(unknown), names=join(unknown, language)))
@@ -202,11 +201,12 @@ def projects(evaluation: Evaluation, language: str) -> Text:
 
 def project_table(evaluation: Evaluation, language: str) -> Table:
     """Return projects by kind and last step."""
-    steps = ("planned", "approved", "started", "completed", "handed_over", "opened", "late")
+    steps = ("planned", "approved", "started", "completed", "handed_over", "opened")
     columns = [
         Column("kind", "kind", "label:project_kind"),
         Column("projects", "projects", "number"),
         *(Column(step, step, "number") for step in steps),
+        Column("late", "late_final" if evaluation.is_final else "late_expected", "number"),
     ]
     notes = [say("note.steps", language)]
     return Table(evaluation.project_counts, columns, say("caption.projects", language), language, notes)
@@ -372,12 +372,13 @@ def failing_table(evaluation: Evaluation, language: str) -> Table:
     known = district.stage_resources[["school_id", "stage", "year", "school_name"]]
     lacks = lacks.merge(known, on=["school_id", "stage", "year"])
     units = {r: district.standard.units[r][language] for r in district.standard.resources}
+    shown = [number(amount, language) for amount in lacks["to_buy"]]
     frame = lacks.assign(
         name=[resource_name(evaluation, r, language) for r in lacks["resource"]],
         unit=lacks["resource"].map(units),
         lacking=[
-            with_unit(number(amount, language), units[r], language)
-            for amount, r in zip(lacks["to_buy"], lacks["resource"], strict=True)
+            with_unit(text, unit_name(units[r], language, text), language)
+            for text, r in zip(shown, lacks["resource"], strict=True)
         ],
     )
     columns = [

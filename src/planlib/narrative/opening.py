@@ -220,7 +220,9 @@ def projects_sentence(evaluation: Evaluation, language: str) -> str:
     """Say how many building projects there are, how many are delivered, how many will be late."""
     counts = evaluation.project_counts
     totals = {key: int(counts[column].sum()) for key, column in _PROJECTS.items()}
-    return say("verdict.projects" if totals["total"] else "verdict.projects_none", language, **totals)
+    if not totals["total"]:
+        return say("verdict.projects_none", language)
+    return say("verdict.projects_final" if evaluation.is_final else "verdict.projects", language, **totals)
 
 
 def balance_sentence(evaluation: Evaluation, language: str) -> str:

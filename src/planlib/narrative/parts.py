@@ -210,14 +210,17 @@ def say(code: str, language: str, **values: object) -> str:
 
 
 def join(items: Sequence[str], language: str) -> str:
-    """Join all items as the language does.
+    """Join all items as the language does, more strongly where an item holds its separator.
 
     Examples
     --------
-    >>> join(["a", "b", "c"], "en"), join(["甲", "乙"], "zh")
-    ('a, b, c', '甲、乙')
+    >>> join(["a", "b", "c"], "en"), join(["甲", "乙"], "zh"), join(["a, primary", "b"], "en")
+    ('a, b, c', '甲、乙', 'a, primary; b')
     """
-    return say("separator", language).join(items)
+    separator = say("separator", language)
+    if len(items) > 1 and any(separator in item for item in items):
+        separator = say("clause_separator", language)
+    return separator.join(items)
 
 
 @cache

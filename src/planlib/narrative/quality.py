@@ -56,7 +56,7 @@ def issue_table(issues: pd.DataFrame, language: str, caption: str = "issues", mo
         Column("school", "school"),
         Column("year", "year"),
         Column("found", "found"),
-        Column("done", "done"),
+        Column("done", "treatment"),
     ]
     notes = [say("note.more_rows", language, count=len(frame) - most)] if len(frame) > most else []
     return Table(frame.head(most), columns, say(f"caption.{caption}", language), language, notes)

@@ -42,7 +42,8 @@ _MOST_UPRIGHT, _MOST_DENSE = 104, 148
 # So many blocks between two wide tables, or after the last, lie on their side too: no page is left half empty.
 _MOST_BETWEEN = 12
 _MOST_OF_A_COLUMN, _LEAST_OF_A_COLUMN = 20, 6
-_SHORT = 10  # so wide a text is not broken
+_SHORT = 13  # so wide a text is not broken
+_WHEN_CROWDED = 0.75  # what a column of longer texts keeps of its need where a page is too narrow
 _AFTER_TABLE = 6  # points
 _SHORT_TABLE = 8  # rows, the header among them
 # The time in every zip: its earliest.
@@ -205,6 +206,8 @@ def _width(cell: Any) -> int:
 
 def _shares(widths: list[int], needs: list[float], firm: list[bool], room: float) -> list[float]:
     """Share a page among columns: each gets what it needs, long texts the rest, by the root of what they hold besides."""
+    if sum(needs) > room:
+        needs = [need if is_firm else need * _WHEN_CROWDED for need, is_firm in zip(needs, firm, strict=True)]
     roots = [
         0.0 if is_firm else max(0.0, width + 2 - need) ** 0.5
         for width, need, is_firm in zip(widths, needs, firm, strict=True)
