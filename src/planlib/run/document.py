@@ -179,7 +179,7 @@ def _measure(table: Any, html: Any, is_brief: bool) -> int:
     ]
     needs = [
         max(
-            min(width, _MOST_OF_A_COLUMN * 1.8) + 3 if is_firm else min(width, _MOST_OF_A_COLUMN) + 2,
+            min(width, _MOST_OF_A_COLUMN * 1.8) + 3.5 if is_firm else min(width, _MOST_OF_A_COLUMN) + 2,
             _LEAST_OF_A_COLUMN,
         )
         for width, is_firm in zip(widths, firm, strict=True)
