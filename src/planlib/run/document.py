@@ -38,7 +38,7 @@ _LONGEST_TITLE_LINE, _LONGEST_HEADER = 20, 10
 # Half-width characters of table type that a page takes: upright, upright in smaller type, on its side. What needs more
 # than the limits of the first two goes on.
 _UPRIGHT, _DENSE, _ON_ITS_SIDE = 98, 118, 168
-_MOST_UPRIGHT, _MOST_DENSE = 104, 148
+_MOST_UPRIGHT, _MOST_DENSE = 106, 153
 # So many blocks between two wide tables, or after the last, lie on their side too: no page is left half empty.
 _MOST_BETWEEN = 12
 _MOST_OF_A_COLUMN, _LEAST_OF_A_COLUMN = 20, 6
