@@ -345,7 +345,7 @@ def test_a_yaml_of_aliases_that_grow_is_not_unfolded_for_a_digest(folder):
         BAD_YAML["aliases that grow"].replace("a: &a", "- report: &a"), "utf-8"
     )
     start = time.process_time()
-    assert freshness._written(folder, "midterm")["explanations"]
+    assert freshness._written(folder, "midterm", 2023)["explanations"]
     assert time.process_time() - start < 5
 
 
