@@ -9,7 +9,7 @@ from planlib.answers import fill, write_missing
 from planlib.answers.sheet import HIDDEN, SHOWN
 from planlib.clean.read import address, read_workbook
 from planlib.district import Evaluation, open_district
-from planlib.errors import DataError
+from planlib.errors import DataError, UsageError
 from planlib.registry import load_definitions
 
 FILLS = [key for key in load_definitions("answers")["columns"] if key not in SHOWN]
@@ -162,6 +162,42 @@ def test_a_sheet_of_another_district_or_no_sheet_of_ours_is_refused(sent, tmp_pa
     assert "is no sheet of what is owed" in capsys.readouterr().err
     assert cli.main(["fill", "shangcheng", str(tmp_path / "absent.xlsx")]) == 2
     assert "Traceback" not in capsys.readouterr().err
+
+
+def test_an_untouched_sheet_is_replaced_and_one_with_answers_is_kept(sent):
+    request = params.resolve("midterm", {})
+    write_missing("midterm", request, sent)
+    with pytest.raises(UsageError, match="is about shangcheng, midterm 2023 as of 2022-12-31; nothing was written"):
+        write_missing("midterm", params.resolve("midterm", {"year": 2024}), sent)
+    back = filled(sent, {"explanation:modern_schools": {"cause": "老校扩建"}})
+    before = back.read_bytes()
+    with pytest.raises(UsageError, match="exists and holds answers.*\n.*planlib fill"):
+        write_missing("midterm", request, back)
+    assert back.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        (".", "is a folder"),
+        ("owed.csv", "ends in .xlsx"),
+        ("README.md", "ends in .xlsx"),
+        ("absent/owed.xlsx", "there is no folder"),
+        ("plan.xlsx", "is no sheet of planlib"),
+        ("other.xlsx", "is no sheet of planlib"),
+    ],
+)
+def test_a_file_that_is_no_sheet_is_left_alone(cleaned_project, tmp_path, capsys, name, words):
+    for text in ("README.md", "plan.xlsx"):
+        (tmp_path / text).write_text("mine", encoding="utf-8")
+    with xlsxwriter.Workbook(str(tmp_path / "other.xlsx")) as book:
+        book.add_worksheet().write(0, 0, "x")
+    before = {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+    assert cli.main(["report", "midterm", "--missing", str(tmp_path / name)]) == 2
+    said = capsys.readouterr().err
+    assert words in said
+    assert "To do: " in said
+    assert {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before
 
 
 @pytest.mark.full  # cleans the district twice more

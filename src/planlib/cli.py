@@ -371,6 +371,8 @@ def _missing(request: Any, file: str) -> int:
     from planlib.words import filled
 
     target = Path(file) if file else paths.reports() / request.parameters.district / f"{request.stem}-missing.xlsx"
+    if not file:
+        target.parent.mkdir(parents=True, exist_ok=True)
     owed = write_missing(request.name, request.parameters, target)
     must = owed[owed["is_compulsory"]]
     language = request.parameters.language
