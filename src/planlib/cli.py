@@ -54,7 +54,8 @@ def _refuse(unknown: Sequence[str], parsed: argparse.Namespace) -> None:
         return
     known = [f"--{name}" for name in vars(parsed) if name not in ("command", "run", "file", "spoken")] + ["--run"]
     near = get_close_matches(unknown[0].partition("=")[0], known, 1)
-    hint = f"did you mean {near[0]!r}?" if near else "no such parameter"
+    what = "no such parameter" if unknown[0].startswith("-") else "one word too many"
+    hint = f"did you mean {near[0]!r}?" if near else what
     raise UsageError(
         f"Unknown {' '.join(unknown)}: {hint}\nTo do: planlib {parsed.command} --help lists what it takes."
     )

@@ -69,11 +69,15 @@ def write_missing(name: str, parameters: Parameters, target: Path) -> Any:
 def _refuse(target: Path, facts: dict[str, Any]) -> None:
     """Refuse a name that is no workbook to write, and a file that somebody would miss."""
     if target.is_dir():
-        raise UsageError(f"{target} is a folder; expected a file.\nTo do: give a name such as {target / 'owed.xlsx'}")
+        raise UsageError(
+            f"{target} is a folder; expected a file.\nTo do: give a name such as {target / 'owed.xlsx'}"
+        )
     if target.suffix.lower() != ".xlsx":
         raise UsageError(f"{target}: expected a name that ends in .xlsx.\nTo do: call it {target.stem}.xlsx")
     if not target.parent.is_dir():
-        raise UsageError(f"{target}: there is no folder {target.parent}.\nTo do: make it, or name one that exists.")
+        raise UsageError(
+            f"{target}: there is no folder {target.parent}.\nTo do: make it, or name one that exists."
+        )
     if target.exists() and (fault := _not_ours(target, facts)):
         raise UsageError(
             f"{target} exists and {fault}; nothing was written.\n"
