@@ -401,7 +401,11 @@ def _missing(request: Any, file: str) -> int:
     owed = write_missing(request.name, request.parameters, target)
     must = owed[owed["is_compulsory"]]
     language = request.parameters.language
-    told = {"must": len(must), "offices": must["lead"].nunique(), "rest": len(owed) - len(must)}
+    told = {
+        "must": len(must),
+        "offices": must.loc[must["lead"] != "", "lead"].nunique(),
+        "rest": len(owed) - len(must),
+    }
     print(filled(label("owed", language, "said"), stem=request.stem, **told))
     kinds = load_definitions("answers")["kinds"]
     for office, rows in must.groupby("lead" if language == "zh" else "lead_en", sort=False):
@@ -409,7 +413,7 @@ def _missing(request: Any, file: str) -> int:
             f"{kinds[kind]['name'][language]} {count}"
             for kind, count in rows["kind"].value_counts(sort=False).items()
         ]
-        print(f"  {office or '-'}: {', '.join(counts)}")
+        print(f"  {office or label('no_office', language, 'said')}: {', '.join(counts)}")
     print(_shown(target))
     return 0
 
