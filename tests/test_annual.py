@@ -2,6 +2,7 @@
 
 import datetime as dt
 
+import pandas as pd
 import pytest
 
 from planlib import evaluate, narrative, params
@@ -75,14 +76,44 @@ def test_the_tables_say_it_in_both_languages(report, language):
     assert "2021" in str(narrative.annual_verdict(report, language))
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("unnamed", [0, 3, None])
+def test_the_verdict_counts_what_the_table_of_owed_lists(language, unnamed):
+    report = Evaluation(open_district("shangcheng", "2022-12-31"), "annual", 2022)
+    nobody = report.owed.iloc[:unnamed].assign(lead="", lead_en="")
+    asked = [report.owed.iloc[len(nobody) :], nobody, nobody.assign(kind="lead", is_compulsory=True)]
+    report.owed = pd.concat(asked, ignore_index=True)
+    asked = narrative.owed_table(report, language).frame.set_index("office")["asked"]
+    said = str(narrative.annual_verdict(report, language)).rpartition("\n")[2]
+    rows = report.owed.assign(office=report.owed["lead" if language == "zh" else "lead_en"])
+    rows["office"] = rows["office"].replace("", narrative.say("unknown_lead", language))
+    rows["part"] = rows["kind"].replace({"record": "send", "value": "send", "evidence": "send"})
+    rows["part"] = rows["part"].replace({"definition": "define", "lead": "name", "explanation": "late"})
+    rows.loc[(rows["part"] == "late") & rows["is_compulsory"], "part"] = "explain"
+    rows = rows[(rows["part"] != "late") | rows["status"].isin(["late", "not_kept"])]
+    for part in ("explain", "late", "send", "define", "name"):
+        chosen = rows[rows["part"] == part]
+        assert all(row[f"name_{language}"] in asked[row["office"]] for _, row in chosen.iterrows())
+        told = narrative.say(f"annual.owed_{part}", language, count=len(chosen))
+        assert (told in said) == bool(len(chosen)), (told, said)
+    must = rows[(rows["part"] != "late") & (rows["lead"] != "")]
+    by = narrative.say("annual.owed_by", language, offices=must["lead"].nunique())
+    assert (by in said) == bool(len(must))
+    assert (rows["part"] == "name").any() == (unnamed != 0)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_promises_of_buildings_and_projects_are_told_to_have_two_yardsticks(report, language):
+    assert not report.projects["is_late"].any()
+    assert narrative.say("annual.yardsticks", language) in str(narrative.late_items(report, language))
+
+
 def test_no_newer_value_is_no_move():
     moved = evaluate.changes(*(_one(60.0, "2022-09-01", status) for status in ("behind", "on_track")))
     assert moved["moved"].item() == "unknown"
 
 
 def _one(value, as_of, status):
-    import pandas as pd
-
     row = {"series_id": "s", "baseline": 50.0, "target": 70.0, "precision": 0, "is_met": False, "progress": 0.5}
     return pd.DataFrame([{**row, "value": value, "as_of": as_of, "status": status}])
 

@@ -221,3 +221,14 @@ def test_the_command_writes_the_sheet_and_says_who_owes(cleaned_project, tmp_pat
     assert "教育督导科: 说明 1, 任务记录 3" in said
     assert target.is_file()
     assert cli.main(["report", "balance", "--missing", str(target)]) == 2
+
+
+def test_what_no_office_answers_for_is_said_so(cleaned_project, tmp_path, capsys):
+    responsibility = folder(cleaned_project) / "responsibility.yml"
+    text = responsibility.read_text(encoding="utf-8")
+    line = next(part for part in text.splitlines() if part.startswith("  modern_schools:"))
+    responsibility.write_text(text.replace(line + "\n", ""), encoding="utf-8")
+    assert cli.main(["report", "annual", "--year", "2022", "--missing", str(tmp_path / "owed.xlsx")]) == 0
+    out = capsys.readouterr().out
+    assert "  未指定单位: 说明 1, 责任单位 1" in out
+    assert "8个单位" in out, "nobody is no office"

@@ -103,3 +103,17 @@ def test_committed_as_one_clean_run(name):
     assert not [c for c in stored["cells"] if {"papermill", "execution"} & set(c["metadata"])]
     text = "".join(source(c) + json.dumps(c["outputs"]) for c in cells)
     assert not re.search(r"/home/|/Users/|/tmp/|image/svg", text)
+
+
+# Counts of the shipped plan: of indicators, series, promises; a plan of another district has others.
+SHIPPED = re.compile(
+    r"二十|twenty|(?<![\d.])(?:20|24|73|106)(?![\d.])|[一二三四五六七八九十百]+项?(?:指标|序列|任务)",
+    re.IGNORECASE,
+)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_fixed_text_holds_no_count_of_the_shipped_case(name):
+    told = [source(c) for c in notebook(name)["cells"] if c["cell_type"] == "markdown"]
+    assert not [found[0] for text in told for found in SHIPPED.finditer(text)]
+    assert all(map(SHIPPED.search, ("二十项指标", "of the twenty", "106 promises")))

@@ -10,8 +10,8 @@ from planlib import cli, figures, freshness, narrative, schema
 from planlib.columns import FIGURE_MIME, TABLE_MIME
 from planlib.district import Evaluation, open_district, origins
 from planlib.errors import UsageError
-from planlib.run.manifest import run_folder
-from planlib.run.published import find_cell
+from planlib.run.manifest import SCHEMA_VERSION, run_folder
+from planlib.run.published import find_cell, find_number
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,18 @@ def folder(tables, pictures, tmp_path):
         cells.append(nbformat.v4.new_code_cell("x", outputs=[output]))
     nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "a.ipynb")
     made = {"district": "shangcheng", "cutoff": "2022-12-31", "year": 2023, "language": "zh"}
-    told = {"parameters": made, "report": "midterm", "input_files": freshness.input_files("shangcheng")}
+    told = {
+        "schema_version": SCHEMA_VERSION,
+        "parameters": made,
+        "report": "midterm",
+        "inputs": {},
+        "input_files": freshness.input_files("shangcheng"),
+        "packages": {},
+        "outputs": {"a.ipynb": "0"},
+        "is_simulated": True,
+        "fingerprint": "0",
+        "status": "ok",
+    }
     (tmp_path / "run.json").write_text(json.dumps(told), encoding="utf-8")
     return tmp_path
 
@@ -216,17 +227,39 @@ def test_a_table_is_named_as_it_is_printed(folder):
 
 def test_a_count_has_no_cell_of_its_own_and_says_what_to_trace(folder, capsys):
     assert cli.main(["trace", str(folder), "图 1, row 滞后, 合计"]) == 2
-    assert "counts or adds up rows of other tables" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "counts or adds up rows of other tables" in said
+    assert "trace one of the rows it counts, in 表1 or 表2" in said
 
 
-def test_a_number_of_a_sentence_shows_the_cells_that_print_it(folder):
-    with pytest.raises(UsageError, match="is a number in a text") as refused:
-        find_cell(folder, "0.307")
-    addresses = [line.strip().strip('"') for line in str(refused.value).splitlines() if line.startswith("  ")]
+def test_a_number_of_a_sentence_shows_the_cells_that_print_it(folder, capsys):
+    assert cli.main(["trace", str(folder), "0.307"]) == 0
+    said = capsys.readouterr()
+    addresses = [line.strip().strip('"') for line in said.out.splitlines() if line.startswith("  ")]
     assert "table 3, row 综合差异系数, 小学段 2022" in addresses
     assert all("0.307" in find_cell(folder, address).shown for address in addresses)
-    with pytest.raises(UsageError, match="give the number alone"):
-        find_cell(folder, "0.999")
+    assert said.err == ""
+
+
+@pytest.mark.parametrize("number", ["0.12345", "987654", "987,654", "987654 项", "987.6 %"])
+def test_a_number_that_stands_nowhere_is_said_shortly(folder, number, capsys):
+    assert cli.main(["trace", str(folder), number]) == 2
+    said = capsys.readouterr().err
+    assert f"{number} stands in no table or figure." in said
+    assert "promises in table 2, projects in table 7" in said
+    assert len(said.splitlines()) == 2
+
+
+def test_a_number_is_found_with_and_without_its_commas_but_not_in_line_numbers(folder):
+    found = find_number(folder, "2100")
+    assert any(address.startswith("table 7") for address in found)
+    assert found == find_number(folder, "2,100个")
+    assert not any("序号" in address or "行号" in address for address in find_number(folder, "8"))
+
+
+def test_a_number_that_only_counts_rows_names_its_table(folder):
+    with pytest.raises(UsageError, match=r"stands only in .*figure 1, where it counts or adds up rows"):
+        find_number(folder, "4", check=lambda *_: False)
 
 
 def test_a_trace_warns_when_files_are_not_those_of_the_report(folder, capsys):
@@ -253,13 +286,80 @@ def test_the_latest_run_is_taken_of_a_report_s_folder(folder):
     assert run_folder(folder) == folder
 
 
-@pytest.mark.parametrize("words", ["row 综合差异系数, 国家上限", "row 小卖部, 2022", ""])
-def test_the_example_that_a_refusal_gives_names_one_cell(folder, words):
-    with pytest.raises(UsageError) as refused:
-        find_cell(folder, f"table 3, {words}")
-    assert "国家上限 (column 4)" in str(refused.value)
-    example = str(refused.value).rsplit('example "', 1)[1].removesuffix('".')
-    assert find_cell(folder, example).shown
+@pytest.mark.parametrize(
+    "address", ["table 3, row 综合差异系数, 国家上限", "table 3, row 小卖部, 2022", "table 3", "figure 2"]
+)
+def test_the_example_that_a_refusal_gives_can_be_traced(folder, address, capsys):
+    assert cli.main(["trace", str(folder), address]) == 2
+    said = capsys.readouterr().err
+    assert "国家上限 (column 4)" in said or "figure" in address
+    assert ("which row and which column?" in said) == ("," not in address)
+    assert cli.main(["trace", str(folder), said.rsplit('example "', 1)[1].strip().removesuffix('".')]) == 0
+
+
+def test_a_row_is_named_as_a_refusal_shows_it_and_the_list_says_when_it_stops(folder):
+    cell = find_cell(folder, "figure 2, row 2022 · 小学段 · 综合差异系数, 差异系数")
+    assert (cell.row["year"], cell.row["stage"]) == (2022, "primary")
+    with pytest.raises(UsageError, match=r"; … \(\d+ rows\)\nColumns"):
+        find_cell(folder, "figure 2")
+
+
+def test_words_that_were_not_quoted_are_one_address(folder, capsys):
+    assert cli.main(["trace", str(folder), *["table", "3,", "row", "综合差异系数,", "小学段", "2022"]]) == 0
+    assert "小学段 2022: 0.307" in capsys.readouterr().out
+
+
+def test_a_value_is_written_alike_in_its_heading_and_its_steps(folder, capsys):
+    assert cli.main(["trace", str(folder), "table 1, row 8, 现值"]) == 0
+    said = capsys.readouterr().out
+    assert "现值: 0.307" in said
+    assert "2022 年的值为 0.307。" in said
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "said"),
+    [
+        ("run.json", "{}", "schema_version is None"),
+        ("run.json", "[]", "not a JSON object"),
+        ("run.json", "nonsense", "not a JSON object"),
+        ("a.ipynb", "x", "not a readable notebook"),
+        (
+            "a.ipynb",
+            '{"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [1]}',
+            "not a readable notebook",
+        ),
+        ("a.ipynb", None, "0 notebooks of its run.json are there, expected one"),
+    ],
+)
+@pytest.mark.parametrize("address", ["table 3, row 综合差异系数, 小学段 2022", "0.307"])
+def test_a_damaged_folder_is_refused_with_what_is_wrong(folder, file, text, said, address, capsys):
+    if text is None:
+        (folder / file).unlink()
+    else:
+        (folder / file).write_text(text, encoding="utf-8")
+    assert cli.main(["trace", str(folder), address]) == 2
+    told = capsys.readouterr().err
+    assert said in told
+    assert "To do:" in told
+
+
+def test_of_a_report_s_folder_the_language_asked_for_comes_first_and_then_where_it_is_found(folder, tmp_path):
+    shelf = tmp_path / "shelf"
+    for run_id, language in (("1", "zh"), ("2", "en")):
+        run = shelf / run_id
+        run.mkdir(parents=True)
+        told = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        told["parameters"]["language"] = language
+        told["outputs"] = {f"a-{language}.ipynb": "0"}
+        (run / "run.json").write_text(json.dumps(told), encoding="utf-8")
+        (run / f"a-{language}.ipynb").write_bytes((folder / "a.ipynb").read_bytes())
+    address = "table 3, row composite, column 3"
+    assert find_cell(shelf, address, "zh").folder.name == "1"
+    assert find_cell(shelf, address, "en").folder.name == "2"
+    (shelf / "2" / "a-en.ipynb").write_text(json.dumps(nbformat.v4.new_notebook()), encoding="utf-8")
+    assert find_cell(shelf, address, "en").folder.name == "1"
+    with pytest.raises(UsageError, match=r"The run is .*2\."):
+        find_cell(shelf, "table 99, row x, y", "en")
 
 
 def test_columns_with_equal_headers_are_named_by_number(folder):

@@ -6,7 +6,7 @@ Nothing heavy is imported before the arguments are known to be right.
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -330,6 +330,8 @@ def _trace(parsed: argparse.Namespace) -> int:
 
     folder = Path(parsed.subject)
     is_report = len(folder.parts) > 1 or (folder / "run.json").is_file()
+    if is_report and _trace_number(parsed, folder):
+        return 0
     found, called = _trace_report(parsed, folder) if is_report else (_trace_table(parsed), None)
     print(narrative.origin(found, parsed.language, None if parsed.all else 10, called))
     if parsed.csv:
@@ -338,12 +340,35 @@ def _trace(parsed: argparse.Namespace) -> int:
     return 0
 
 
+def _can_trace(manifest: Mapping[str, Any], row: Mapping[str, Any], column: str) -> bool:
+    from planlib.district import open_district, origins
+
+    told = manifest["parameters"]
+    try:
+        place = open_district(told["district"], told["cutoff"])
+        return origins.is_traceable(row) and not place.origin(row, column).cells.empty
+    except (PlanlibError, KeyError):  # a row that counts others lacks what its keys promise
+        return False
+
+
+def _trace_number(parsed: argparse.Namespace, folder: Path) -> bool:
+    """Print where a number alone stands; tell whether it was one."""
+    from planlib.run.published import address_of, find_number, is_number
+
+    address = address_of(parsed.words)
+    if not is_number(address):
+        return False
+    found = find_number(folder, address, parsed.language, _can_trace)
+    print(f"{address} is printed in, and can be traced as:\n" + "\n".join(f'  "{line}"' for line in found))
+    return True
+
+
 def _trace_report(parsed: argparse.Namespace, folder: Path) -> tuple["Origin", tuple[str, str]]:
     from planlib.district import open_district, origins
     from planlib.run.manifest import changed_files
-    from planlib.run.published import find_cell
+    from planlib.run.published import address_of, find_cell
 
-    cell = find_cell(folder, ", ".join(parsed.words))
+    cell = find_cell(folder, address_of(parsed.words), parsed.language, _can_trace)
     told = cell.manifest["parameters"]
     changed = changed_files(cell.manifest)
     if changed:
@@ -354,10 +379,12 @@ def _trace_report(parsed: argparse.Namespace, folder: Path) -> tuple["Origin", t
         )
     place = open_district(told["district"], told["cutoff"])
     print(f"{cell.manifest['report']} {told['year']} · {cell.table} · {cell.header}: {cell.shown}")
+    if cell.folder != folder:
+        print(f"run: {_shown(cell.folder)}")
     if not origins.is_traceable(cell.row):
         raise UsageError(
             f"{cell.table}, {cell.header}: this counts or adds up rows of other tables.\n"
-            "To do: trace one of the rows it counts, in another table of its chapter."
+            f"To do: trace one of the rows it counts, in {' or '.join(cell.beside) or 'another table'}."
         )
     return place.origin(cell.row, cell.column), (cell.header, cell.shown)
 
@@ -384,7 +411,11 @@ def _missing(request: Any, file: str) -> int:
     owed = write_missing(request.name, request.parameters, target)
     must = owed[owed["is_compulsory"]]
     language = request.parameters.language
-    told = {"must": len(must), "offices": must["lead"].nunique(), "rest": len(owed) - len(must)}
+    told = {
+        "must": len(must),
+        "offices": must.loc[must["lead"] != "", "lead"].nunique(),
+        "rest": len(owed) - len(must),
+    }
     print(filled(label("owed", language, "said"), stem=request.stem, **told))
     kinds = load_definitions("answers")["kinds"]
     for office, rows in must.groupby("lead" if language == "zh" else "lead_en", sort=False):
@@ -392,7 +423,7 @@ def _missing(request: Any, file: str) -> int:
             f"{kinds[kind]['name'][language]} {count}"
             for kind, count in rows["kind"].value_counts(sort=False).items()
         ]
-        print(f"  {office or '-'}: {', '.join(counts)}")
+        print(f"  {office or label('no_office', language, 'said')}: {', '.join(counts)}")
     print(_shown(target))
     return 0
 

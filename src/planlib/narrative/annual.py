@@ -39,12 +39,16 @@ def annual_verdict(evaluation: Evaluation, language: str) -> Text:
 
 
 def _owed(evaluation: Evaluation, language: str) -> str:
-    rows = evaluation.owed[evaluation.owed["is_compulsory"]]
-    if rows.empty:
-        return say("annual.owed_none", language)
-    explanations = int((rows["kind"] == "explanation").sum())
-    told = {"explanations": explanations, "rest": len(rows) - explanations, "offices": rows["lead"].nunique()}
-    return say("annual.owed", language, date=write_date(evaluation.owed_by, language), **told)
+    """Say how much the table of what is owed lists: what must be sent, by how many offices, and what else is asked."""
+    parts = {key: part for key, part in _asked(evaluation.owed).items() if len(part)}
+    late = parts.pop("late", ())
+    more = say("annual.owed_late", language, count=len(late)) if len(late) else ""
+    if not parts:
+        return say("annual.owed_none", language) + more
+    items = join([say(f"annual.owed_{key}", language, count=len(part)) for key, part in parts.items()], language)
+    offices = pd.concat(parts.values())["lead"].replace("", pd.NA).nunique()
+    by = say("annual.owed_by", language, offices=offices) if offices else ""
+    return say("annual.owed", language, by=by, items=items, date=write_date(evaluation.owed_by, language)) + more
 
 
 def year_moves(evaluation: Evaluation, language: str) -> Text:
@@ -110,6 +114,10 @@ def annual_late_table(evaluation: Evaluation, language: str) -> Table:
 def late_items(evaluation: Evaluation, language: str) -> Text:
     """Return which promises and projects are late, and what people explained of promises."""
     lines = [*promises(evaluation, language).lines, *projects(evaluation, language).lines]
+    if evaluation.commitments["status"].isin(LATE_PROMISES).any() and len(evaluation.projects):
+        lines.append(
+            ("p", say("annual.yardsticks", language))
+        )  # promises of buildings late and no project late is right
     said = evaluation.explanations.drop_duplicates("subject", keep="last").set_index("subject")
     for row in explained_besides(evaluation, language).to_dict("records"):
         told = said.loc[row["subject"]]
@@ -151,24 +159,30 @@ def owed_table(evaluation: Evaluation, language: str) -> Table:
     rows = evaluation.owed
     unknown = say("unknown_lead", language)
     rows = rows.assign(office=rows["lead" if language == "zh" else "lead_en"].replace("", unknown))
-    told = [(office, _asked(part, language)) for office, part in rows.groupby("office", sort=False)]
+    told = [(office, _said(part, language)) for office, part in rows.groupby("office", sort=False)]
     frame = pd.DataFrame([pair for pair in told if pair[1]], columns=["office", "asked"])
     columns = [Column("office", "office"), Column("asked", "asked", "long")]
     caption = say("caption.owed", language, date=write_date(evaluation.owed_by, language))
     return Table(frame, columns, caption, language, [say("note.owed", language)])
 
 
-def _asked(rows: pd.DataFrame, language: str) -> str:
-    """Say what one office is asked for: compulsory explanations, late promises, records and figures."""
+def _asked(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Return what is asked for: compulsory explanations, late promises, records and figures, definitions, offices."""
     is_told, is_late = rows["kind"] == "explanation", rows["status"].isin(LATE_PROMISES)
-    parts = {
+    return {
         "explain": rows[is_told & rows["is_compulsory"]],
         "late": rows[is_told & is_late],
-        "send": rows[rows["kind"].isin(["value", "definition", "record", "evidence"])],
+        "send": rows[rows["kind"].isin(["value", "record", "evidence"])],
+        "define": rows[rows["kind"] == "definition"],
+        "name": rows[rows["kind"] == "lead"],
     }
+
+
+def _said(rows: pd.DataFrame, language: str) -> str:
+    """Say what one office is asked for."""
     said = [
         say(f"annual.{key}", language, names=join(part[f"name_{language}"].tolist(), language))
-        for key, part in parts.items()
+        for key, part in _asked(rows).items()
         if len(part)
     ]
     return say("clause_separator", language).join(said)

@@ -1,6 +1,7 @@
 """Where a number comes from, in words: how it is computed and the cells of raw files it rests on."""
 
 from collections.abc import Mapping
+from math import isclose
 from typing import Any
 
 import pandas as pd
@@ -39,7 +40,7 @@ def origin(
     rest = len(found.cells) - len(cells)
     name, value = called or (_named(found.column, language), _written(found.value, language))
     steps = [(code, {**values, "column": name} if "column" in values else values) for code, values in found.how]
-    notes = [_sentence(code, values, language) for code, values in steps]
+    notes = [_sentence(code, _as_printed(values, found.value, called), language) for code, values in steps]
     notes += [say("note.more_cells", language, count=rest)] if rest else []
     shown = cells.assign(
         column=[_named(name, language) for name in cells["column"]],
@@ -54,6 +55,12 @@ def origin(
     return Table(
         shown, columns, say("caption.origin", language, value=f"{name} {value}".strip()), language, notes, headers
     )
+
+
+def _as_printed(values: Mapping[str, Any], value: Any, called: tuple[str, str] | None) -> Mapping[str, Any]:
+    """Return a step's values with the value that a report prints as the report prints it."""
+    is_it = isinstance(values.get("value"), float) and isinstance(value, float)
+    return {**values, "value": called[1]} if called and is_it and isclose(values["value"], value) else values
 
 
 _KEYS = ("school_id", "stage", "year", "sheet")

@@ -94,7 +94,7 @@ def verify(folder: Path, *, from_processed: bool = False) -> Verdict:
         The kernel died or ran out of time.
     """
     folder = manifest.run_folder(folder)
-    told, chosen = _read(folder)
+    told, chosen = read_manifest(folder)
     verdict = Verdict(folder)
     with contextlib.ExitStack() as stack:
         staging = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="planlib-verify-")))
@@ -126,8 +126,14 @@ def _cleaned(verdict: Verdict, district: str) -> bool:
     return True
 
 
-def _read(folder: Path) -> tuple[dict[str, Any], params.Parameters]:
-    """Read the manifest as something a stranger wrote: every type checked, no path in it followed."""
+def read_manifest(folder: Path) -> tuple[dict[str, Any], params.Parameters]:
+    """Read the manifest as something a stranger wrote: every type checked, no path in it followed.
+
+    Raises
+    ------
+    UsageError
+        If there is none, or it cannot be one of ours: every fault of it.
+    """
     file = folder / manifest.FILE
     if not file.is_file():
         raise UsageError(
