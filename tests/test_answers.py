@@ -4,12 +4,12 @@ import pytest
 import xlsxwriter
 import yaml
 
-from planlib import cli, narrative, params
+from planlib import cli, freshness, narrative, params, store
 from planlib.answers import fill, write_missing
 from planlib.answers.sheet import HIDDEN, SHOWN
 from planlib.clean.read import address, read_workbook
 from planlib.district import Evaluation, open_district
-from planlib.errors import DataError
+from planlib.errors import DataError, UsageError
 from planlib.registry import load_definitions
 
 FILLS = [key for key in load_definitions("answers")["columns"] if key not in SHOWN]
@@ -100,6 +100,16 @@ def test_what_is_filled_in_is_owed_no_longer_and_stands_in_the_report(cleaned_pr
     assert fill("shangcheng", filled(sent, answers)) == []  # a second time changes nothing
 
 
+def test_the_digest_of_a_registered_file_goes_with_what_is_added(cleaned_project, sent):
+    sources = folder(cleaned_project) / "sources.yml"
+    digest = store.sha256(folder(cleaned_project) / "milestones.csv")
+    sources.write_text(f"- {{file: milestones.csv, sha256: {digest}, synthetic: true}}\n", encoding="utf-8")
+    said = fill("shangcheng", filled(sent, {"record:law_education": RECORD}))
+    assert said == ["milestones.csv: 1 added", "sources.yml: sha256 of milestones.csv written anew"]
+    made_from = freshness.tables_inputs("shangcheng")
+    assert made_from["sources"] == [["milestones.csv", made_from["inputs"]["milestones.csv"]]]
+
+
 def test_every_fault_is_named_with_its_cell_and_nothing_is_written(cleaned_project, sent):
     contents = {path: path.read_bytes() for path in folder(cleaned_project).glob("*.*")}
     answers = {
@@ -120,6 +130,7 @@ def test_every_fault_is_named_with_its_cell_and_nothing_is_written(cleaned_proje
         "is not asked for here",
     ):
         assert words in said
+    assert "use one of" not in said
     assert "待补报!" in said
     assert {path: path.read_bytes() for path in contents} == contents
 
@@ -162,6 +173,44 @@ def test_a_sheet_of_another_district_or_no_sheet_of_ours_is_refused(sent, tmp_pa
     assert "is no sheet of what is owed" in capsys.readouterr().err
     assert cli.main(["fill", "shangcheng", str(tmp_path / "absent.xlsx")]) == 2
     assert "Traceback" not in capsys.readouterr().err
+
+
+def test_an_untouched_sheet_is_replaced_and_one_with_answers_is_kept(sent):
+    request = params.resolve("midterm", {})
+    write_missing("midterm", request, sent)
+    with pytest.raises(
+        UsageError, match="is about shangcheng, midterm 2023 as of 2022-12-31; nothing was written"
+    ):
+        write_missing("midterm", params.resolve("midterm", {"year": 2024}), sent)
+    back = filled(sent, {"explanation:modern_schools": {"cause": "老校扩建"}})
+    before = back.read_bytes()
+    with pytest.raises(UsageError, match=r"exists and holds answers.*\n.*planlib fill"):
+        write_missing("midterm", request, back)
+    assert back.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        (".", "is a folder"),
+        ("owed.csv", "ends in .xlsx"),
+        ("README.md", "ends in .xlsx"),
+        ("absent/owed.xlsx", "there is no folder"),
+        ("plan.xlsx", "is no sheet of planlib"),
+        ("other.xlsx", "is no sheet of planlib"),
+    ],
+)
+def test_a_file_that_is_no_sheet_is_left_alone(cleaned_project, tmp_path, capsys, name, words):
+    for text in ("README.md", "plan.xlsx"):
+        (tmp_path / text).write_text("mine", encoding="utf-8")
+    with xlsxwriter.Workbook(str(tmp_path / "other.xlsx")) as book:
+        book.add_worksheet().write(0, 0, "x")
+    before = {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+    assert cli.main(["report", "midterm", "--missing", str(tmp_path / name)]) == 2
+    said = capsys.readouterr().err
+    assert words in said
+    assert "To do: " in said
+    assert {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before
 
 
 @pytest.mark.full  # cleans the district twice more

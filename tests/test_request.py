@@ -71,7 +71,13 @@ def test_several_faults_come_in_one_message(tmp_path):
 
 def test_a_missing_run_file_and_two_ways_of_naming_a_report(tmp_path, capsys):
     assert cli.main(["report", "--run", str(tmp_path / "no.yml")]) == 2
-    assert "no.yml is missing" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "no.yml is missing.\n" in said
+    assert said.count("no.yml") == 1
+    assert cli.main(["report", "--run", str(written(tmp_path, ""))]) == 2
+    assert capsys.readouterr().err.endswith(" is empty.\nTo do: fill it in.\n")
+    assert cli.main(["report", "midterm", "endterm"]) == 2
+    assert "Unknown endterm: one word too many" in capsys.readouterr().err
     assert cli.main(["report", "midterm", "--run", "a.yml", "--year", "2023"]) == 2
     assert "--run and REPORT, year together" in capsys.readouterr().err
     assert cli.main(["report"]) == 2
@@ -189,6 +195,7 @@ def test_a_year_of_which_no_table_holds_a_row(cleaned_project, capsys):
     assert cli.main(["report", "midterm", "--quiet"]) == 2
     said = capsys.readouterr().err
     assert "rests on data up to 2022-12-31, but the latest data of shangcheng are of 2021-09-01" in said
+    assert "give an earlier cutoff" in said
     assert not (cleaned_project / "reports" / "shangcheng").exists()
     assert not (cleaned_project / "reports" / "failed").exists()
 

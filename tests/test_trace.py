@@ -284,6 +284,7 @@ def test_the_latest_run_is_taken_of_a_report_s_folder(folder):
         (shelf / run_id / "run.json").write_text("{}", encoding="utf-8")
     assert run_folder(shelf).name == "20260102T000000000Z-aaaaaa"
     assert run_folder(folder) == folder
+    assert run_folder(run_folder(shelf) / "run.json") == run_folder(shelf)
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,8 @@ def _refuse(unknown: Sequence[str], parsed: argparse.Namespace) -> None:
         return
     known = [f"--{name}" for name in vars(parsed) if name not in ("command", "run", "file", "spoken")] + ["--run"]
     near = get_close_matches(unknown[0].partition("=")[0], known, 1)
-    hint = f"did you mean {near[0]!r}?" if near else "no such parameter"
+    what = "no such parameter" if unknown[0].startswith("-") else "one word too many"
+    hint = f"did you mean {near[0]!r}?" if near else what
     raise UsageError(
         f"Unknown {' '.join(unknown)}: {hint}\nTo do: planlib {parsed.command} --help lists what it takes."
     )
@@ -297,9 +298,19 @@ def _inspect(parsed: argparse.Namespace) -> int:
 
 
 def _check(parsed: argparse.Namespace) -> int:
+    from planlib import freshness
     from planlib.registry import check_written
 
     plan = check_written(parsed.district)
+    made_from = freshness.tables_inputs(parsed.district)
+    changed = freshness.changed_since_registered(made_from["inputs"], made_from["sources"])
+    if changed:
+        said = "{0}: found SHA-256 {2}; expected SHA-256 {1}, as sources.yml says"
+        faults = [said.format(*one) for one in changed]
+        todo = (
+            "get the registered file, or write the SHA-256 that was found into sources.yml if the change is meant"
+        )
+        raise DataError(listing("files that changed since they were registered", faults, todo))
     print(
         f"plan.yml of {parsed.district}: indicators {len(plan.indicators)}, series {len(plan.series)}, "
         f"commitments {len(plan.commitments)}; no fault found"
@@ -398,6 +409,8 @@ def _missing(request: Any, file: str) -> int:
     from planlib.words import filled
 
     target = Path(file) if file else paths.reports() / request.parameters.district / f"{request.stem}-missing.xlsx"
+    if not file:
+        target.parent.mkdir(parents=True, exist_ok=True)
     owed = write_missing(request.name, request.parameters, target)
     must = owed[owed["is_compulsory"]]
     language = request.parameters.language

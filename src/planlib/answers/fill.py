@@ -16,7 +16,6 @@ from planlib.clean.confined import read_workbook
 from planlib.clean.read import Sheet, address
 from planlib.errors import DataError, UsageError, listing
 from planlib.registry import LANGUAGES, Plan, codes, label, load_definitions, load_plan
-from planlib.registry.documents import did_you_mean
 from planlib.registry.shape import is_date
 
 _FORMULA = re.compile(rb'<c r="([A-Z]+\d+)"[^>]*>\s*<f[\s/>]')
@@ -181,7 +180,7 @@ def _value(key: str, cell: Any, place: str, faults: list[str]) -> Any:
         group = _CHOICES[key]
         said = {label(code, language, group): code for code in codes(group) for language in LANGUAGES}
         if text not in said:
-            faults.append(f"{place}: {text!r:.40}; expected one of {', '.join(said)}: {did_you_mean(text, said)}")
+            faults.append(f"{place}: {text!r:.40}; expected one of {', '.join(said)}")
         return said.get(text, text)
     elif not text.isprintable():
         faults.append(f"{place}: there is a control character in the text; delete it")

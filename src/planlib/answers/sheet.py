@@ -1,12 +1,16 @@
 """Write the sheet of what is owed: one row a thing, white cells to fill in."""
 
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import xlsxwriter
 
+from planlib import store
+from planlib.clean.confined import read_workbook
 from planlib.columns import write_date
 from planlib.district import Evaluation, open_district
+from planlib.errors import DataError, UsageError
 from planlib.params import NOTEBOOKS, Parameters
 from planlib.registry import codes, label, load_definitions
 
@@ -28,28 +32,74 @@ def write_missing(name: str, parameters: Parameters, target: Path) -> Any:
         One of `planlib.params.REPORTS`.
     parameters : Parameters
     target : Path
-        Replaced if it is there.
+        An ``.xlsx`` in a folder that exists. Only an untouched sheet about the same report is replaced.
 
     Returns
     -------
     DataFrame
         The rows, as `planlib.district.Evaluation.owed`.
+
+    Raises
+    ------
+    UsageError
+        A name that cannot be written, or a file that holds answers or is no such sheet; nothing was written.
     """
+    facts = dict(zip(FACTS, (SCHEMA_VERSION, name, name, 0, "", ""), strict=True))
+    facts |= {"district": parameters.district, "report": NOTEBOOKS[name].phase, "year": parameters.year}
+    facts |= {"cutoff": parameters.cutoff.isoformat(), "language": parameters.language}
+    _refuse(target, facts)
     place = open_district(parameters.district, parameters.cutoff)
     evaluation = Evaluation(place, NOTEBOOKS[name].phase, parameters.year)
-    facts = dict(zip(FACTS, (SCHEMA_VERSION, name, name, 0, "", ""), strict=True))
-    facts |= {"district": place.name, "report": evaluation.phase, "year": parameters.year}
-    facts |= {"cutoff": parameters.cutoff.isoformat(), "language": parameters.language}
-    target.parent.mkdir(parents=True, exist_ok=True)
+    content = BytesIO()
     plain_text = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
-    with xlsxwriter.Workbook(str(target), plain_text) as book:
+    with xlsxwriter.Workbook(content, plain_text) as book:
         _Sheet(book, evaluation, parameters.language).write()
         hidden = book.add_worksheet(HIDDEN)
         for row, (key, value) in enumerate(facts.items()):
             hidden.write_string(row, 0, key)
             hidden.write_string(row, 1, str(value))
         hidden.very_hidden()
+    try:
+        store.write_atomic(target, content.getvalue())
+    except OSError as error:
+        raise UsageError(f"{target} cannot be written: {error.strerror}.\nTo do: give another name.") from None
     return evaluation.owed
+
+
+def _refuse(target: Path, facts: dict[str, Any]) -> None:
+    """Refuse a name that is no workbook to write, and a file that somebody would miss."""
+    if target.is_dir():
+        raise UsageError(
+            f"{target} is a folder; expected a file.\nTo do: give a name such as {target / 'owed.xlsx'}"
+        )
+    if target.suffix.lower() != ".xlsx":
+        raise UsageError(f"{target}: expected a name that ends in .xlsx.\nTo do: call it {target.stem}.xlsx")
+    if not target.parent.is_dir():
+        raise UsageError(
+            f"{target}: there is no folder {target.parent}.\nTo do: make it, or name one that exists."
+        )
+    if target.exists() and (fault := _not_ours(target, facts)):
+        raise UsageError(
+            f"{target} exists and {fault}; nothing was written.\n"
+            "To do: read it back with planlib fill if it holds answers, or give another name."
+        )
+
+
+def _not_ours(target: Path, facts: dict[str, Any]) -> str:
+    """Say why a file must be kept; nothing of an untouched sheet about the same report."""
+    try:
+        sheets = {sheet.name: sheet.rows for sheet in read_workbook(target.read_bytes())}
+    except (DataError, OSError):
+        return "is no sheet of planlib"
+    told = {str(row[0]): str(row[1]) for row in sheets.pop(HIDDEN, []) if len(row) > 1}
+    if not set(FACTS) <= set(told) or len(sheets) != 1:
+        return "is no sheet of planlib"
+    if any(told[key] != str(facts[key]) for key in ("district", "report", "year", "cutoff")):
+        return f"is about {told['district']}, {told['report']} {told['year']} as of {told['cutoff']}"
+    (rows,) = sheets.values()
+    # a row's own words end where the cells to fill in begin
+    answers = [cell for row in rows[FIRST_ROW + 1 :] for cell in row[1 + len(SHOWN) :]]
+    return "holds answers" if any(str(cell).strip() for cell in answers if cell is not None) else ""
 
 
 class _Sheet:

@@ -337,9 +337,11 @@ def cheapest_additions(place: District) -> balance.StagesPlan:
 def cheapest_plan(place: District) -> pd.DataFrame:
     """Return :func:`cheapest_additions` by who uses it and resource: ``used_by, resource, schools, amount, cost``.
 
-    Empty where a school's resources are not all known.
+    Empty where a school's resources are not all known, or the plan sets no target for a stage they teach.
     """
-    if last_resources(place)[list(place.standard.resources)].isna().any(axis=None):
+    rows = last_resources(place)
+    has_targets = rows["stage"].isin(place.composite_targets).all()
+    if not has_targets or rows[list(place.standard.resources)].isna().any(axis=None):
         return pd.DataFrame(columns=["used_by", "resource", "schools", "amount", "cost"])
     bought = cheapest_additions(place).purchases
     groups = bought.groupby(["stage", "buys"], sort=False, as_index=False)

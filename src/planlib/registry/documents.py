@@ -62,6 +62,8 @@ class Document:
     def fault(self, where: Where, what: str, expected: str, todo: str) -> None:
         """Note a fault: what is wrong at a place, what was expected, what to do."""
         line = self.line(where)
+        # the hint where no word is near lists what was expected: once is enough
+        todo = todo.replace(f"use one of {expected.removeprefix('one of ')}", "use one of these")
         self.faults.append((line, f"{self.name}, line {line}: {what}, expected {expected}: {todo}"))
 
     def raise_faults(self) -> None:
@@ -144,7 +146,7 @@ def parsed(text: str, name: str, path: Path | None = None) -> Document:
         _refuse_depth(text, name)
         node = loader.get_single_node()
         if node is None:
-            raise RegistryError(f"{name} is empty: {path or name}\nTo do: fill it in, or restore it from git.")
+            raise RegistryError(f"{_called(name, path, 'is empty')}\nTo do: fill it in.")
         document.data = _Builder(document, loader).value(node, ())
     except yaml.MarkedYAMLError as error:
         raise RegistryError(_syntax(name, error)) from None
@@ -153,11 +155,18 @@ def parsed(text: str, name: str, path: Path | None = None) -> Document:
     return document
 
 
+def _called(name: str, path: Path | None, what: str) -> str:
+    """Say what is wrong with a file, and where it is if its name does not say so."""
+    return f"{name} {what}." if path is None or str(path) == name else f"{name} {what}: {path}"
+
+
 def _text(path: Path, name: str) -> str:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        raise RegistryError(f"{name} is missing: {path}\nTo do: put the file there.") from None
+        raise RegistryError(
+            f"{_called(name, path, 'is missing')}\nTo do: put the file there, or mend its name."
+        ) from None
     except UnicodeDecodeError as error:
         line = path.read_bytes()[: error.start].count(b"\n") + 1
         raise RegistryError(

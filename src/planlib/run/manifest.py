@@ -82,8 +82,10 @@ def is_intact(folder: Path, fingerprint: str) -> bool:
 def run_folder(folder: Path) -> Path:
     """Return the folder of one run: itself, or the latest run in a report's folder ``<district>/<report>-<year>``.
 
-    Of several languages the one made last is taken; run ids sort by time.
+    A ``run.json`` stands for its folder. Of several languages the one made last is taken; run ids sort by time.
     """
+    if folder.name == FILE and folder.is_file():
+        return folder.parent
     if (folder / FILE).is_file() or not folder.is_dir():
         return folder
     return max((path.parent for path in folder.glob(f"*/{FILE}")), default=folder)

@@ -146,7 +146,7 @@ def _refuse_unknown_year(request: Request) -> None:
             f"{request.stem} rests on data up to {cutoff}, but the latest data of {request.parameters.district} are "
             f"of {days[-1]}; expected data of {cutoff.year}.\n"
             f"To do: lay the returns of {cutoff.year} into data/raw/{request.parameters.district}, ask for an earlier "
-            "year, or give a cutoff."
+            "year, or give an earlier cutoff."
         )
 
 
