@@ -73,6 +73,7 @@ def test_empty_tables_have_the_same_types_as_full_ones():
         ({"births": ["ten", "20"]}, "births.csv line 2: births is 'ten', expected a whole number"),
         ({"births": [None, 20]}, "births.csv line 2: births is empty, expected a value"),
         ({"births": [float("inf"), 20]}, "births.csv line 2: births is inf, expected a whole number"),
+        ({"births": [1e20, 20]}, "births.csv line 2: births is 1e+20, expected a whole number"),
         ({"area": ["东片", ""]}, "births.csv line 3: area is empty, expected a value"),
         (
             {"area": ["东片", "东片"]},

@@ -428,10 +428,12 @@ def _numbers(source: pd.Series) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _is_off_type(numbers: np.ndarray, kind: str) -> np.ndarray:
-    """Tell which numbers are none of a type: 2.5 is no integer, 2 is no truth value."""
+    """Tell which numbers are none of a type: 2.5 and 1e20 (not exact as a float) are no integers, 2 is no truth value."""
     if kind == "boolean":
         return ~np.isin(numbers, [0, 1])
-    return numbers % 1 != 0 if kind == "integer" else np.zeros(len(numbers), dtype=bool)
+    if kind == "integer":
+        return (numbers % 1 != 0) | (np.abs(numbers) > 2**53)
+    return np.zeros(len(numbers), dtype=bool)
 
 
 def _shown(value: Any) -> str:

@@ -251,6 +251,7 @@ TABLES = {
     "births/words.csv": f"{BIRTHS}东片,2020,many\n",
     "births/below_zero.csv": f"{BIRTHS}东片,2020,-5\n",
     "births/half.csv": f"{BIRTHS}东片,2020,5.5\n",
+    "births/year_too_long.csv": f"{BIRTHS}东片,2999999999999020999999999999,5\n",
     "births/nothing.csv": f"{BIRTHS}东片,2020,\n",
     "births/year_of_two_digits.csv": f"{BIRTHS}东片,20,5\n",
     "births/line_twice.csv": f"{BIRTHS}东片,2020,5\n东片,2020,6\n",
