@@ -55,21 +55,13 @@ def pytest_sessionfinish(session):
         session.exitstatus = 1
 
 
-def _copy_data(root: Path) -> None:
-    """Copy the shipped data to be spoiled: without the registered digests, which would tell of every change."""
-    shutil.copytree(ROOT / "data" / "raw", root / "data" / "raw")
-    sources = root / "data" / "raw" / "shangcheng" / "sources.yml"
-    lines = sources.read_text(encoding="utf-8").splitlines(keepends=True)
-    sources.write_text("".join(line for line in lines if "sha256:" not in line), encoding="utf-8")
-
-
 @pytest.fixture(scope="session")
 def _cleaned(tmp_path_factory) -> Path:
     """The shipped district, cleaned once for all tests that need it so."""
     from planlib.clean import clean_district
 
     root = tmp_path_factory.mktemp("cleaned")
-    _copy_data(root)
+    shutil.copytree(ROOT / "data" / "raw", root / "data" / "raw")
     shutil.copytree(ROOT / "notebooks", root / "notebooks")
     shutil.copy(ROOT / "requirements.lock", root)
     with pytest.MonkeyPatch.context() as patch:
@@ -90,7 +82,7 @@ def cleaned_project(_cleaned, tmp_path, monkeypatch) -> Path:
 @pytest.fixture
 def project(tmp_path, monkeypatch) -> Path:
     """A copy of the project's data and notebooks under PLANLIB_ROOT, free to be spoiled."""
-    _copy_data(tmp_path)
+    shutil.copytree(ROOT / "data" / "raw", tmp_path / "data" / "raw")
     shutil.copytree(ROOT / "notebooks", tmp_path / "notebooks")
     shutil.copy(ROOT / "requirements.lock", tmp_path)
     monkeypatch.setenv("PLANLIB_ROOT", str(tmp_path))

@@ -8,11 +8,10 @@ import shutil
 import pytest
 from returns_builder import columns_of, district, school, simple_workbook
 
-from planlib import cli, freshness, paths, schema, store
+from planlib import cli, freshness, paths, schema
 from planlib.clean import FaultyData, cache, clean_district
 
 NAME = "testdistrict"
-SHIPPED = paths.PACKAGE.parents[1] / "data" / "raw" / "shangcheng"
 
 
 @pytest.fixture
@@ -160,31 +159,6 @@ def test_a_file_newly_registered_in_sources_is_missed_at_once(folder, capsys):
     (folder / "sources.yml").write_text("- {file: returns/2030.xlsx, synthetic: false}\n", encoding="utf-8")
     assert cli.main(["clean", NAME]) == 1
     assert "returns/2030.xlsx" in capsys.readouterr().err
-
-
-def test_every_file_that_is_not_the_registered_one_is_told_at_once(folder, capsys):
-    files = ["births.csv", "finance.csv", "milestones.csv"]
-    shutil.copy(SHIPPED / "plan.yml", folder)
-    found = [store.sha256(folder / name) for name in files]
-    register = "".join(f"- {{{{file: {name}, sha256: '{{}}'}}}}\n" for name in files)
-    (folder / "sources.yml").write_text(register.format(*(one.upper() for one in found)), encoding="utf-8")
-    assert cli.main(["clean", NAME]) == 0
-    (folder / "sources.yml").write_text(register.format("0" * 64, found[1], "1" * 64), encoding="utf-8")
-    for command in ("clean", "check"):
-        capsys.readouterr()
-        language = ["--language", "en"] if command == "clean" else []
-        assert cli.main([command, NAME, *language]) == 1, command  # though the tables were fresh
-        said = capsys.readouterr().err
-        assert "files that changed since they were registered (2):" in said
-        for name, is_now, was in (("births.csv", found[0], "0" * 64), ("milestones.csv", found[2], "1" * 64)):
-            assert f"{name}: found SHA-256 {is_now}; expected SHA-256 {was}, as sources.yml says" in said
-        assert "get the registered file, or write the SHA-256 that was found into sources.yml" in said
-
-
-def test_the_shipped_files_are_the_registered_ones():
-    made_from = freshness.tables_inputs("shangcheng")
-    assert sum(len(digest) == 64 for _, digest in made_from["sources"]) > 50
-    assert freshness.changed_since_registered(made_from["inputs"], made_from["sources"]) == []
 
 
 def test_a_change_is_seen_though_size_and_time_are_as_before(folder):
