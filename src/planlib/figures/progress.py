@@ -399,7 +399,7 @@ def promises_by_box(
     >>> frame = pd.DataFrame({"frame_id": ["box1"], "kind": ["box"], "number": [1], "name_en": ["Red roots"]})
     >>> tasks = pd.DataFrame({"box": ["box1", "box1", ""], "status": ["done", "late", "done"]})
     >>> promises_by_box(tasks, frame, "en").title
-    'Commitments met or on schedule: 2 of 3; late or not kept: 1, most in box 1 (1)'
+    'Promises met or on schedule: 2 of 3; late or not kept: 1, most in box 1 (1)'
     """
     check_language(language)
     need(progress, ["box", "status"], "promises_by_box")
