@@ -10,7 +10,7 @@ from planlib import balance, narrative
 from planlib.district import District, Evaluation, open_district, views
 from planlib.errors import RegistryError, UsageError
 from planlib.evaluate import round_half_up
-from planlib.narrative.chapters import short_items
+from planlib.narrative.seats import short_items
 
 CJK = re.compile(r"[\u4e00-\u9fff]")
 

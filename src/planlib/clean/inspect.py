@@ -14,8 +14,9 @@ from planlib.clean.grid import Layout
 from planlib.clean.issues import Issue, sentence
 from planlib.clean.national import National, Place, load_national
 from planlib.clean.read import Sheet, address, read_csv
-from planlib.clean.recognise import Recognised, recognise_tables
+from planlib.clean.recognise import Recognised
 from planlib.clean.school import FormSheet, Layouts, SchoolBook, is_school_book, read_school_book
+from planlib.clean.sheet_tables import recognise_tables
 from planlib.clean.summary import aligned
 from planlib.clean.tables import collected_table
 from planlib.clean.writing import SEPARATOR, key, tidy

@@ -7,7 +7,7 @@ nothing can be lost without a word.
 import functools
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from planlib.clean.convert import is_blank, raw_text
@@ -15,8 +15,6 @@ from planlib.clean.forms import Column, Form, Unit, is_remark, strange_units, wo
 from planlib.clean.issues import Issue
 from planlib.clean.read import Sheet, address
 from planlib.clean.writing import SEPARATOR, compact, era_year, key, tidy, written
-
-_HEADS_APART = 30  # rows between the headers of tables beside each other
 
 # What a cell that holds something can be.
 KINDS = (
@@ -88,115 +86,6 @@ class Recognised:
         return list(zip(*(self.sheet.rows[r] for r in self.rows), strict=True))
 
 
-def recognise_tables(sheet: Sheet, form: Form) -> list[Recognised]:
-    """Find every table of a sheet: each has its own header; one stands below another or beside it.
-
-    Tables side by side stand apart by an empty column; the lines above their headers hold for all of them.
-
-    Parameters
-    ----------
-    sheet : Sheet
-    form : Form
-
-    Returns
-    -------
-    list of Recognised
-        One for a sheet without a header too.
-    """
-    blocks = _side_by_side(sheet, form)
-    if not blocks:
-        return _below_each_other(sheet, form)
-    found = []
-    for block, columns in blocks:
-        for one in _below_each_other(block, form):
-            # a line above all tables is one cell: of the table in whose columns it stands
-            one.kinds = {at: kind for at, kind in one.kinds.items() if at[1] in columns}
-            found.append(one)
-    return found
-
-
-def _below_each_other(sheet: Sheet, form: Form) -> list[Recognised]:
-    anchor = _anchor(sheet, form)
-    begins = [0, *(_first_line(sheet, form, at) for at in _later_anchors(sheet, form, anchor))] if anchor else [0]
-    parts = [_part(sheet, a, b) for a, b in zip(begins, [*begins[1:], len(sheet.rows)], strict=True)]
-    return [recognise(part, form) for part in parts]
-
-
-def _side_by_side(sheet: Sheet, form: Form) -> list[tuple[Sheet, range]]:
-    """Return the tables beside each other with their columns, or nothing where there is one alone."""
-    anchor = _anchor(sheet, form)
-    heads = [] if anchor is None else sheet.rows[anchor[0] : anchor[0] + _HEADS_APART]
-    found = {
-        c for row in heads for c, v in enumerate(row) if isinstance(v, str) and form.column_of(v) == "school_id"
-    }
-    if anchor is None or len(found) < 2:
-        return []
-    width = max(map(len, sheet.rows))
-    held = {c for _, c, _ in filled(sheet, anchor[0])}
-    gaps = [max((g for g in range(c) if g not in held), default=-1) for c in sorted(found)[1:]]
-    begins = sorted({g + 1 for g in gaps if any(c < g for c in found)})
-    columns = [range(a, b) for a, b in zip([0, *begins], [*begins, width], strict=True)]
-    if len(columns) < 2:
-        return []
-    parts = [_columns(sheet, own, 0) for own in columns]
-    top = min(_header_rows(part, form, at)[0] for part in parts if (at := _anchor(part, form)))
-    return [(_columns(sheet, own, top), own) for own in columns]
-
-
-def _columns(sheet: Sheet, columns: range, shared: int) -> Sheet:
-    """Return a sheet with some columns alone, each cell at its own place, and the first `shared` rows whole."""
-    rows = [
-        row if r < shared else [value if c in columns else "" for c, value in enumerate(row)]
-        for r, row in enumerate(sheet.rows)
-    ]
-    merged = tuple(cells for cells in sheet.merged if cells[1] in columns)
-    return replace(sheet, rows=rows, merged=merged, lost=sheet.lost if columns.start == 0 else ())
-
-
-def _later_anchors(sheet: Sheet, form: Form, anchor: tuple[int, int]) -> Iterator[tuple[int, int]]:
-    """Yield the code's header of every further table; the same header again, without a title, is a new page."""
-    first = sheet.rows[anchor[0]]
-    for r in range(anchor[0] + 1, len(sheet.rows)):
-        row = sheet.rows[r]
-        # A header holds texts only: most rows of schools need no second look.
-        if any(value.__class__ is float for value in row):
-            continue
-        at = next(
-            (c for c, v in enumerate(row) if isinstance(v, str) and v and form.column_of(v) == "school_id"), None
-        )
-        if at is not None and (row != first or _is_line(sheet.rows[r - 1], form)):
-            yield r, at
-
-
-def _is_line(row: list[Any], form: Form) -> bool:
-    """Tell whether a row is a line between tables: blank, or one text that is no note."""
-    held = [key(raw_text(value)) for value in row if not is_blank(value)]
-    return len(held) <= 1 and not any(text.startswith((*form.notes_rows, *form.total_rows)) for text in held)
-
-
-def _first_line(sheet: Sheet, form: Form, anchor: tuple[int, int]) -> int:
-    """Return the row on which a further table begins: its title, or its header."""
-    first, _ = _header_rows(sheet, form, anchor)
-    while first > 0 and (_is_line(sheet.rows[first - 1], form) or _says_year(sheet.rows[first - 1], form)):
-        first -= 1
-    return first
-
-
-def _says_year(row: list[Any], form: Form) -> bool:
-    return any(year_in(value, form) for value in row if isinstance(value, str))
-
-
-def _part(sheet: Sheet, begins: int, ends: int) -> Sheet:
-    """Return the rows of one table, each at its own number."""
-    if begins == 0 and ends == len(sheet.rows):
-        return sheet
-    merged = tuple((r0, c0, min(r1, ends - 1), c1) for r0, c0, r1, c1 in sheet.merged if begins <= r0 < ends)
-    rows: list[list[Any]] = [[] for _ in range(begins)]
-    return replace(
-        sheet, rows=rows + sheet.rows[begins:ends], merged=merged, lost=sheet.lost if begins == 0 else ()
-    )
-
-
 def recognise(sheet: Sheet, form: Form) -> Recognised:
     """Find title, header, schools, totals and notes of a collection sheet.
 
@@ -211,14 +100,14 @@ def recognise(sheet: Sheet, form: Form) -> Recognised:
         With issues for whatever is not understood. A sheet without a header has no places.
     """
     result = Recognised(sheet)
-    anchor = _anchor(sheet, form)
+    anchor = anchor_of(sheet, form)
     for cell, what in sheet.lost:
         result.issues.append(Issue("error", "lost cell", sheet=sheet.name, cell=cell, found=what))
     if sheet.is_hidden and anchor:
         result.note("note", "hidden sheet", None, "a hidden sheet", done="read like the others")
     if anchor is None:
         return _unread(result)
-    top, bottom = _header_rows(sheet, form, anchor)
+    top, bottom = header_rows(sheet, form, anchor)
     _read_titles(result, form, top)
     _read_header(result, form, top, bottom)
     _read_rows(result, form, bottom + 1, anchor[1])
@@ -235,7 +124,7 @@ def filled(sheet: Sheet, first: int = 0, last: int | None = None) -> Iterator[tu
                 yield r, c, value
 
 
-def _anchor(sheet: Sheet, form: Form) -> tuple[int, int] | None:
+def anchor_of(sheet: Sheet, form: Form) -> tuple[int, int] | None:
     """Return the first cell whose text is a header of the school's code."""
     for r, c, value in filled(sheet):
         if isinstance(value, str) and form.column_of(value) == "school_id":
@@ -254,7 +143,7 @@ def _unread(result: Recognised) -> Recognised:
     return result
 
 
-def _header_rows(sheet: Sheet, form: Form, anchor: tuple[int, int]) -> tuple[int, int]:
+def header_rows(sheet: Sheet, form: Form, anchor: tuple[int, int]) -> tuple[int, int]:
     """Return the first and the last row of the header around the cell of the school's code."""
     row, column = anchor
     bottom = max([r1 for r0, c0, r1, c1 in sheet.merged if (r0, c0) == anchor], default=row)
@@ -274,7 +163,7 @@ def _is_lower_header(row: list[Any], column: int, form: Form) -> bool:
 def _is_upper_header(sheet: Sheet, index: int, column: int, form: Form) -> bool:
     """Tell whether a row above the code's header belongs to it: it names columns or stages, or spans some."""
     row = sheet.rows[index]
-    if _says_year(row, form):
+    if says_year(row, form):
         return False
     spans = any(r0 == index and c0 > column and c1 > c0 for r0, c0, _, c1 in sheet.merged)
     return spans or any(_names_column(v, form) or key(str(v)) in form.stage_headers for v in row)
@@ -292,6 +181,11 @@ def year_in(text: str, form: Form) -> int | None:
         if found and (not found[2] or int(found[2][-2:]) == (int(found[1]) + 1) % 100):
             return int(found[1])
     return None
+
+
+def says_year(row: list[Any], form: Form) -> bool:
+    """Tell whether a row names a school year."""
+    return any(year_in(value, form) for value in row if isinstance(value, str))
 
 
 def _read_titles(result: Recognised, form: Form, top: int) -> None:

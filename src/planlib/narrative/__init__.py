@@ -9,24 +9,18 @@ from planlib.narrative.annual import (
     owed_table,
     year_moves,
 )
+from planlib.narrative.between_schools import balance, balance_table, failing_table
 from planlib.narrative.chapters import (
     amendment_table,
-    balance,
-    balance_table,
-    classes_table,
     commitment_table,
     count_table,
-    failing_table,
     finance_table,
     indicator_table,
     ledger_table,
     money,
-    new_places_table,
-    places,
     project_table,
     projects,
     promises,
-    seats_table,
 )
 from planlib.narrative.closing import (
     advice,
@@ -59,6 +53,7 @@ from planlib.narrative.quality import (
     roster_table,
     rule_table,
 )
+from planlib.narrative.seats import classes_table, new_places_table, places, seats_table
 
 __all__ = [
     "Column",

@@ -7,10 +7,12 @@ import pandas as pd
 from planlib.columns import Column
 from planlib.district import Evaluation, views
 from planlib.figures.marks import OUTLOOK
-from planlib.narrative.chapters import achieved, failing_units, promised, resource_name, short_items
+from planlib.narrative.between_schools import failing_units, resource_name
+from planlib.narrative.chapters import achieved, promised
 from planlib.narrative.opening import amount, digits, finer, in_words, lead, name, printed
 from planlib.narrative.parts import Table, Text, join, say
 from planlib.narrative.quality import differences, issue_table
+from planlib.narrative.seats import short_items
 from planlib.registry import codes, label
 from planlib.words import capital, number, resource_counted
 from planlib.words import resource_name as resource_short
