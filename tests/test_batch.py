@@ -173,6 +173,32 @@ def test_no_fork_with_a_thread_or_with_changed_code(monkeypatch):
         loop.selector.close()
 
 
+SHARED = """
+import os, socket, sys
+from planlib.run import kernels
+font = open(sys.argv[1], "rb", buffering=0)
+font.read(3)
+kernels._work = lambda request, connection: 0 if font.read(3) == b"def" else 1
+with socket.socket(socket.AF_UNIX) as listener:
+    loop = kernels._Loop(listener, "")
+    for _ in range(2):
+        child = os.fork()
+        if child == 0:
+            loop.become({"env": {}, "cwd": "/"}, None)
+        print(os.waitpid(child, 0)[1])
+print(font.read(3).decode())
+"""
+
+
+@warm
+def test_forked_processes_do_not_move_each_others_place_in_an_open_file(tmp_path):
+    # two kernels that read one font at once could draw wrong glyphs; one report in a batch of 40 failed so
+    (tmp_path / "font").write_bytes(b"abcdefghi")
+    words = [sys.executable, "-c", SHARED, str(tmp_path / "font")]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
+    assert done.stdout.split() == ["0", "0", "def"], done.stderr
+
+
 CHANGED = """
 import json, os, pathlib, sys
 import planlib

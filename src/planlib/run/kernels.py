@@ -14,6 +14,7 @@ import select
 import selectors
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import tempfile
@@ -305,6 +306,7 @@ class _Loop:
             quiet = os.open(os.devnull, os.O_RDWR)
             for stream in (0, 1, 2):
                 os.dup2(quiet, stream)
+            open_files_anew()
             os.environ.clear()
             os.environ.update(request["env"])
             time.tzset()
@@ -314,6 +316,24 @@ class _Loop:
             code = error.code if isinstance(error.code, int) else 1
         finally:
             os._exit(code)
+
+
+def open_files_anew() -> None:
+    """Open every file of this forked process again, at the same place.
+
+    After a fork parent and children share the place in each open file: two that read a font at once would move it
+    under each other, and draw wrong glyphs or find none.
+    """
+    import fcntl  # only where there is a fork
+
+    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208 - numbers, not paths
+        shared = int(name)
+        with contextlib.suppress(OSError):  # the listing's own, closed by now
+            if stat.S_ISREG(os.fstat(shared).st_mode):
+                own = os.open(f"/proc/self/fd/{name}", fcntl.fcntl(shared, fcntl.F_GETFL) & os.O_ACCMODE)
+                os.lseek(own, os.lseek(shared, 0, os.SEEK_CUR), os.SEEK_SET)
+                os.dup2(own, shared, inheritable=os.get_inheritable(shared))
+                os.close(own)
 
 
 def _work(request: dict[str, Any], connection: socket.socket) -> int:
