@@ -30,6 +30,8 @@ _ARROW_KEY = b"ARROW:schema"
 _FORMULA = re.compile(r"(?![-+]?[\d.,]+%?$)[=+\-@\t\r＝＋－＠]")
 _ISO_DATE = re.compile(r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])")
 _FIELD_KEYS = {"type", "unit", "label", "values", "minimum", "maximum"}
+DISTINCT = ("cell",)
+"""Columns of texts that are nearly all different: looking for equal ones would only cost."""
 _DTYPES = {  # type → (where a value is required, where it may be absent)
     "string": ("str", "str"),
     "date": ("str", "str"),
@@ -250,10 +252,13 @@ def conform(frame: pd.DataFrame, table: str) -> pd.DataFrame:
     for name in declared.columns:
         if name in frame.columns:
             faults += _value_faults(result[name], declared, name, frame)
-    faults += _key_faults(result, declared)
+    numbers = row_numbers(result, declared.key)
+    order = np.argsort(numbers, kind="stable") if declared.key else np.arange(len(result))
+    if declared.key and (np.diff(numbers[order]) == 0).any():
+        faults += _key_faults(result, declared)
     if faults:
         raise _refused(table, faults)
-    return _sorted_by_key(_with_dtypes(result, declared), declared)
+    return _taken(_with_dtypes(result, declared), order)
 
 
 def empty(table: str) -> pd.DataFrame:
@@ -264,8 +269,8 @@ def empty(table: str) -> pd.DataFrame:
     >>> len(empty("births"))
     0
     """
-    declared = _declared(table)
-    return _with_dtypes(pd.DataFrame({name: pd.Series(dtype=object) for name in declared.columns}), declared)
+    kinds = _kinds(_declared(table))
+    return pd.DataFrame({name: pd.array([], dtype=kind) for name, kind in kinds.items()})
 
 
 def write_table(frame: pd.DataFrame, table: str, path: Path, *, conformed: bool = False) -> None:
@@ -283,16 +288,40 @@ def write_table(frame: pd.DataFrame, table: str, path: Path, *, conformed: bool 
         True for a frame that `conform` returned just now: it is not checked twice.
     """
     frame = frame if conformed else conform(frame, table)
-    coded = frame.select_dtypes("category")
-    frame = frame.assign(**{name: coded[name].cat.remove_unused_categories() for name in coded})
-    arrow = pa.Table.from_pandas(frame, preserve_index=False)
+    arrow = pa.Table.from_pandas(frame.assign(**_without_unused(frame)), preserve_index=False)
     # texts are read back as texts, however they came: the schema of the table without rows is kept beside it
     plain = pa.Schema.from_pandas(empty(table), preserve_index=False)
     own = {_VERSION_KEY: str(SCHEMA_VERSION).encode(), _TABLE_KEY: table.encode()}
     plain = plain.with_metadata({**plain.metadata, **own})
-    with pq.ParquetWriter(path, arrow.schema, compression="zstd", store_schema=False) as writer:
+    # addresses are nearly all different, and nobody looks for rows by the least and the greatest text of a part
+    repeated = [name for name in arrow.column_names if name not in DISTINCT]
+    how: dict[str, Any] = {"compression": "zstd", "use_dictionary": repeated, "write_statistics": False}
+    with pq.ParquetWriter(path, arrow.schema, store_schema=False, **how) as writer:
         writer.write_table(arrow)
         writer.add_key_value_metadata({_ARROW_KEY: base64.b64encode(plain.serialize().to_pybytes())})
+
+
+def _without_unused(frame: pd.DataFrame) -> dict[str, pd.Categorical]:
+    """Return the columns of categories some of which no row has, with the others alone."""
+    made = {}
+    for name, column in frame.items():
+        if isinstance(column.dtype, pd.CategoricalDtype):
+            is_used = used(column)
+            if not is_used.all():
+                codes = (np.cumsum(is_used) - 1)[column.cat.codes.to_numpy()]
+                made[str(name)] = pd.Categorical.from_codes(codes, column.cat.categories[is_used])
+    return made
+
+
+def used(column: pd.Series) -> np.ndarray:
+    """Tell which categories of a column any row has.
+
+    Examples
+    --------
+    >>> used(pd.Series(pd.Categorical(["b"], ["a", "b"]))).tolist()
+    [False, True]
+    """
+    return np.bincount(column.cat.codes.to_numpy(), minlength=len(column.cat.categories)) > 0
 
 
 def write_csv(frame: pd.DataFrame, path: Path) -> None:
@@ -513,18 +542,19 @@ def _at(frame: pd.DataFrame, declared: Table, row: int, name: str, what: str) ->
     return f"{place}{name} {what} ({key or f'row {row + 1}'})"
 
 
+def _kinds(declared: Table) -> dict[str, str]:
+    return {n: _DTYPES[fields()[n].type][0 if n in declared.required else 1] for n in declared.columns}
+
+
 def _with_dtypes(frame: pd.DataFrame, declared: Table) -> pd.DataFrame:
-    wanted = {n: _DTYPES[fields()[n].type][0 if n in declared.required else 1] for n in declared.columns}
-    return frame.astype(
-        {n: kind for n, kind in wanted.items() if not isinstance(frame[n].dtype, pd.CategoricalDtype)}
-    )
+    wanted = _kinds(declared).items()
+    return frame.astype({n: k for n, k in wanted if not isinstance(frame[n].dtype, pd.CategoricalDtype)})
 
 
-def _sorted_by_key(frame: pd.DataFrame, declared: Table) -> pd.DataFrame:
-    if not declared.key:
-        return frame.reset_index(drop=True)
-    order = np.argsort(row_numbers(frame, declared.key), kind="stable")
-    return frame.take(order).reset_index(drop=True)
+def _taken(frame: pd.DataFrame, order: np.ndarray) -> pd.DataFrame:
+    """Return the rows in an order, numbered anew; rows that stand so already are not copied."""
+    is_so = (np.diff(order) == 1).all()
+    return (frame if is_so else frame.take(order)).reset_index(drop=True)
 
 
 def row_numbers(frame: pd.DataFrame, keys: Sequence[str]) -> np.ndarray:

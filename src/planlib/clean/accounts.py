@@ -42,7 +42,7 @@ def account_of_returns(
     (DataFrame, list of Issue)
         The issues are faults of planlib itself; there is none unless its rules contradict each other.
     """
-    is_seen = frames.taken(cells["raw"], {word: bool(word.strip()) for word in cells["raw"].cat.categories}, False)
+    is_seen = frames.taken(cells["raw"], {word: bool(word.strip()) for word in cells["raw"].cat.categories.tolist()}, False)
     held = cells[(cells["kind"] == "value") & is_seen].drop_duplicates(_AT)
     held = held.assign(went=_went(held, lineage))
     lost = [

@@ -1,6 +1,8 @@
 """From a district's folder to its processed set, in order: files, cells, values, tables, one swap."""
 
+import contextlib
 import functools
+import gc
 import hashlib
 import os
 import sys
@@ -113,7 +115,7 @@ def clean_district(district: str, progress: Progress | None = None) -> CleanResu
     form, target = load_form(), paths.processed(district)
     listed = target.with_name(f"{district}.faults.csv")
     # The whole run stands within: a second one waits, and no one else changes the cache or the set meanwhile.
-    with store.staged_set(target) as staging:
+    with store.staged_set(target) as staging, _few_searches():
         place = _cache_place(district)
         place.mkdir(parents=True, exist_ok=True)  # there the hashes of files are noted
         folder = _Folder(district, paths.raw(district), **freshness.tables_inputs(district))
@@ -130,6 +132,17 @@ def clean_district(district: str, progress: Progress | None = None) -> CleanResu
         _write(staging, folder, every, shown, accounts)
     counts = _counts(folder, every, accounts, read)
     return CleanResult(district, target, counts, shown, accounts, _by_type(every["schools"]))
+
+
+@contextlib.contextmanager
+def _few_searches() -> Iterator[None]:
+    """Let Python look seldom for objects that hold each other: long lists of cells are no such, and each look costs."""
+    before = gc.get_threshold()
+    gc.set_threshold(200_000, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 def _joined(issues: pd.DataFrame, more: list[Issue]) -> pd.DataFrame:

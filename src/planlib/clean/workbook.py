@@ -34,8 +34,8 @@ from planlib.errors import DataError
 CELL_TYPES = {
     "sheet": "category",
     "cell": "str",
-    "row": "int64",
-    "position": "int64",
+    "row": "int32",
+    "position": "int16",
     "school_id": "category",
     "column": "category",
     "stage": "category",
@@ -46,8 +46,8 @@ CELL_TYPES = {
     "step": "category",
     "state": "category",
     "unit": "category",
-    "section": "int64",
-    "part": "int64",
+    "section": "int32",
+    "part": "int8",
 }
 SHEET_TYPES = {
     "sheet": "str",
