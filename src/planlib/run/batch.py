@@ -8,12 +8,12 @@ import subprocess
 import sys
 import time
 from collections import Counter, deque
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 from planlib import params, paths, store
-from planlib.errors import PlanlibError
+from planlib.errors import PlanlibError, in_one_line
 from planlib.run.kernels import CHANGED, SOCKET, Server, StaleError
 from planlib.run.report import cut, run_request
 from planlib.run.request import Limits, Request
@@ -44,7 +44,8 @@ def work(request: dict[str, Any]) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``status`` (made, unchanged, failed), ``exit_code``, ``message``, ``folder``, ``is_warm``, ``seconds``.
+        ``status`` (made, unchanged, failed), ``exit_code``, ``message``, ``brief`` (the same in a line, where it
+        failed), ``folder`` (of the report or of what a failed run left), ``is_warm``, ``seconds``.
     """
     begun = time.monotonic()
     said: dict[str, Any] = {"status": "failed", "exit_code": 1, "message": "", "folder": ""}
@@ -58,13 +59,17 @@ def work(request: dict[str, Any]) -> dict[str, Any]:
         )
         outcome = run_request(asked, force=request["force"], report_progress=False)
         status = "made" if outcome.is_new else "unchanged"
-        folder = outcome.folder.relative_to(paths.root()).as_posix()
-        said = {"status": status, "exit_code": 0, "message": "", "folder": folder}
+        said |= {"status": status, "exit_code": 0, "folder": _in_project(outcome.folder)}
     except PlanlibError as error:
-        said |= {"exit_code": error.exit_code, "message": str(error)}
+        said |= {"exit_code": error.exit_code, "message": str(error), "brief": error.brief()}
+        said |= {"folder": _in_project(error.record)} if error.record else {}
     except Exception as error:
         said |= {"message": f"{type(error).__name__}: {error}"}
     return {**said, "is_warm": is_warm, "seconds": round(time.monotonic() - begun, 3)}
+
+
+def _in_project(folder: Path) -> str:
+    return folder.relative_to(paths.root()).as_posix()
 
 
 def packed(request: Request, force: bool = False) -> dict[str, Any]:
@@ -195,6 +200,28 @@ def lost(code: int | None) -> dict[str, Any]:
     return {"status": "failed", "exit_code": 4, "message": message, "folder": "", "seconds": 0.0}
 
 
+def failures(runs: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
+    """Return the failed runs by what went wrong, the most frequent first; what to do is left out of the key.
+
+    Examples
+    --------
+    >>> runs = [{"name": n, "status": "failed", "brief": f"{n}: no space left. To do: free {n}"} for n in "ab"]
+    >>> {what: len(same) for what, same in failures([*runs, {"name": "c", "status": "made"}]).items()}
+    {'no space left.': 2}
+    """
+    groups: dict[str, list[Mapping[str, Any]]] = {}
+    for run in runs:
+        if run["status"] == "failed":
+            groups.setdefault(_short(run).partition(" To do: ")[0], []).append(run)
+    return dict(sorted(groups.items(), key=lambda group: -len(group[1])))
+
+
+def _short(run: Mapping[str, Any]) -> str:
+    """Return a run's failure in one line without its name, which stands before it."""
+    brief = str(run.get("brief") or in_one_line(run.get("message", "")))
+    return brief.removeprefix(f"{run['name']}: ")
+
+
 class _Table:
     """What a person sees meanwhile: a table that stays in place on a terminal, a line per report elsewhere."""
 
@@ -231,11 +258,9 @@ class _Table:
             self._draw("")
 
     def _line(self, run: dict[str, Any]) -> str:
-        said = " ".join(str(run.get("message", "")).split())
         done = len(self.runs) - self.counts["waiting"]
-        return (
-            f"{done}/{len(self.runs)} {run['status']} {run['name']} {run.get('seconds', 0):.1f} s {said}".rstrip()
-        )
+        told = f"{run['status']} {run['name']} {run.get('seconds', 0):.1f} s {_short(run)}"
+        return f"{done}/{len(self.runs)} {told}".rstrip()
 
     def _draw(self, lasting: str) -> None:
         """Draw over what was drawn before; `lasting` stays above."""
