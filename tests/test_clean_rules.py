@@ -62,7 +62,11 @@ def test_every_rule_has_a_level_a_source_and_a_sentence_in_both_languages():
 
 
 def test_a_part_greater_than_its_whole_stops_cleaning_and_says_where(folder):
-    slip = {("primary", "teachers"): 49, ("primary", "teachers_above_required_degree"): 999}
+    slip = {
+        ("primary", "staff"): 60,
+        ("primary", "teachers"): 49,
+        ("primary", "teachers_above_required_degree"): 999,
+    }
     put(folder, 2020, [school() | slip, school("S0002")])
     with pytest.raises(FaultyData) as refused:
         clean_district(NAME)
@@ -72,6 +76,12 @@ def test_a_part_greater_than_its_whole_stops_cleaning_and_says_where(folder):
     assert "at most teachers (49)" in text
     assert "To do: correct one, or write it down in corrections.yml" in text
     assert "高于规定学历教师应不多于专任教师" in chinese
+    said = "{school_id: S0001, year: 2020, column: teachers_above_required_degree}"
+    (folder / "corrections.yml").write_text(
+        f"corrections:\n- {{what: 借调教师, where: {said}, action: flag, reason: 已核实, who: 甲}}\n",
+        encoding="utf-8",
+    )
+    assert found(clean_district(NAME), "degree_in_teachers")[0][0] == "warning", "someone confirmed it"
 
 
 TABLES = {"lineage": pd.DataFrame(columns=["school_id", "stage", "year", "column", "file", "sheet", "cell"])}
