@@ -134,11 +134,11 @@ INTERRUPTED = """
 import os, sys, time
 from pathlib import Path
 from jupyter_client import KernelManager
-from planlib.run import kernels
+from planlib.run import forked, kernels
 server = kernels.Server()
 server.fork("kernel", {"words": ["--version"], "cwd": ".", "env": {}}).wait()
-os.environ[kernels.SOCKET] = server.path
-kernels.use_warm_kernels()
+os.environ[forked.SOCKET] = server.path
+forked.use_warm_kernels()
 manager = KernelManager(connection_file=sys.argv[1])
 manager.start_kernel()
 client = manager.client()
@@ -207,8 +207,9 @@ CHANGED = """
 import json, os, pathlib, sys
 import planlib
 from planlib import params
-from planlib.run.batch import Pool, packed
+from planlib.run.pool import Pool
 from planlib.run.request import Request
+from planlib.run.work import packed
 package = pathlib.Path(planlib.__file__).parent
 assert str(package) == sys.argv[1], package
 request = packed(Request("midterm", params.resolve("midterm", {}), ("html",)))

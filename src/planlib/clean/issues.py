@@ -88,7 +88,7 @@ def refuse_faults(issues: pd.DataFrame, district: str, listed: Path) -> None:
     district : str
         Named in the message.
     listed : Path
-        Where the list is written if there are more errors than the message shows; removed if there is none.
+        Where the list is written, and named if the message does not show all; removed if there is no error.
 
     Raises
     ------
@@ -99,10 +99,9 @@ def refuse_faults(issues: pd.DataFrame, district: str, listed: Path) -> None:
     if faults.empty:
         listed.unlink(missing_ok=True)
         return
+    listed.parent.mkdir(parents=True, exist_ok=True)
+    _write_list(faults, listed)
     is_long = bool((faults["kind"].value_counts() > SHOWN).any())
-    if is_long:
-        listed.parent.mkdir(parents=True, exist_ok=True)
-        _write_list(faults, listed)
     raise FaultyData(district, issues, listed if is_long else None)
 
 

@@ -63,7 +63,7 @@ def execute(
     """
     import papermill
 
-    from planlib.run.kernels import use_warm_kernels
+    from planlib.run.forked import use_warm_kernels
 
     use_warm_kernels()
     home = target.with_suffix(".kernel")
