@@ -24,8 +24,9 @@ def steps(full: bool) -> dict[str, list[list[str]]]:
             [sys.executable, "-m", "mypy"],
         ],
         "unit": [[*PYTEST, "-n", "2", "--dist", "loadscope", "--durations", "10", *marks]],
-        # one worker per notebook: nbval's cells share a kernel
+        # one worker per notebook: nbval's cells share a kernel; of two that clean at once one would say that it waits
         "notebooks": [
+            [sys.executable, "-m", "planlib.cli", "clean", "shangcheng"],
             [
                 *PYTEST, "-n", "2", "--dist", "loadfile", "--nbval", "--nbval-current-env",
                 "--nbval-cell-timeout", "300", "-W", "default", "--override-ini", "addopts=", "notebooks",

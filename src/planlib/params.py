@@ -13,7 +13,6 @@ from typing import Any
 
 from planlib import paths
 from planlib.errors import RegistryError, UsageError, listing
-from planlib.registry.documents import parsed
 
 LANGUAGES = ("zh", "en")
 
@@ -146,6 +145,8 @@ def period_of(district: str) -> Period:
 
 @lru_cache(maxsize=256)  # ten thousand runs ask for the same few plans
 def _period(plan: str) -> Period:
+    from planlib.registry.documents import parsed  # not on the way to --help
+
     document = parsed(plan, "plan.yml")
     document.raise_faults()
     period = document.data["period"]

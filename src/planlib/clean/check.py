@@ -22,6 +22,7 @@ Rule = Mapping[str, Any]
 Tables = Mapping[str, pd.DataFrame]
 
 _KEY = ["school_id", "stage", "year"]
+_PLAIN = ",.12g"  # numbers as people write them, grouped and never 1e+10
 _SAID = [*_KEY, "column", "found", "expected", "file", "sheet", "cell"]
 
 
@@ -103,8 +104,8 @@ def _compare(tables: Tables, rule: Rule) -> pd.DataFrame:
     rows = schools.loc[wrong, _KEY].assign(column=column, left=left[wrong], right=right[wrong])
     relation = "equal to" if is_equal else "at most"
     return rows.assign(
-        found=[f"{said} {value:g}" for value in rows["left"]],
-        expected=[f"{relation} {other} ({value:g})" for value in rows["right"]],
+        found=[f"{said} {value:{_PLAIN}}" for value in rows["left"]],
+        expected=[f"{relation} {other} ({value:{_PLAIN}})" for value in rows["right"]],
     )
 
 
@@ -120,7 +121,7 @@ def _range(tables: Tables, rule: Rule) -> pd.DataFrame:
     rows = rows.drop_duplicates(["school_id", "year"]) if rule["per"] == "school" else rows
     return rows.assign(
         found=[
-            f"{rule['column']} {row.value:g}, {row.ratio:.4g} for each of {rule['over']}"
+            f"{rule['column']} {row.value:{_PLAIN}}, {float(f'{row.ratio:.4g}'):{_PLAIN}} for each of {rule['over']}"
             for row in rows.itertuples()
         ],
         expected=f"{rule['minimum']} to {rule['maximum']}",
@@ -146,7 +147,9 @@ def _lines(tables: Tables, rule: Rule) -> pd.DataFrame:
     both = both[is_absent | (both["by_grade"] != both[column]).fillna(False)]
     return both.assign(
         column=column,
-        found=[f"{n:.10g} in {stage} by grade" for n, stage in zip(both["by_grade"], both["stage"], strict=True)],
+        found=[
+            f"{n:{_PLAIN}} in {stage} by grade" for n, stage in zip(both["by_grade"], both["stage"], strict=True)
+        ],
         expected=[
             f"{column} {value} in the returns" if at == "both" else "no such school and stage"
             for value, at in zip(both[column], both["at"], strict=True)
@@ -205,7 +208,7 @@ def _jump(tables: Tables, rule: Rule) -> pd.DataFrame:
     return both.assign(
         column=column,
         found=[
-            f"{column} {row.value:g}, {row.change:+.0%} on {row.before:g} a year before"
+            f"{column} {row.value:{_PLAIN}}, {row.change:+,.0%} on {row.before:{_PLAIN}} a year before"
             for row in both.itertuples()
         ],
         expected=f"a change of at most {rule['share']:.0%}, a merger or a split",
@@ -250,7 +253,7 @@ def _bounds(tables: Tables, rule: Rule) -> pd.DataFrame:
         column=rule["column"],
         sheet="",
         cell=[f"line {line}" for line in rows["line"]],
-        found=[f"{value:g}" for value in rows[rule["column"]]],
+        found=[f"{value:{_PLAIN}}" for value in rows[rule["column"]]],
         expected=f"{rule['minimum']} to {rule['maximum']}",
     )
 

@@ -5,7 +5,7 @@ A correction whose ``expect`` no longer stands in the source fails, so that it g
 
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -415,4 +415,24 @@ def missing_files(corrections: Corrections, known: Sequence[str]) -> list[Issue]
         entry.fault(f"no file {entry.where['file']}", "a file of the district's folder")
         for entry in corrections.entries
         if "file" in entry.where and entry.where["file"] not in known
+    ]
+
+
+def confirmed(found: Sequence[Issue], issues: pd.DataFrame) -> list[Issue]:
+    """Return what the rules found, an error about a flagged figure as a warning: someone asked, and it is right.
+
+    Parameters
+    ----------
+    found : sequence of Issue
+        Of `planlib.clean.check.check_tables`.
+    issues : DataFrame
+        What was met before; flags are the warnings of kind ``correction``.
+    """
+    flags = issues[(issues["kind"] == "correction") & (issues["level"] == "warning")]
+    places = set(zip(flags["file"], flags["sheet"], flags["cell"], strict=True))
+    return [
+        replace(issue, level="warning", done="kept")
+        if issue.level == "error" and any((issue.file, issue.sheet, c) in places for c in issue.cell.split("+"))
+        else issue
+        for issue in found
     ]

@@ -125,7 +125,7 @@ def clean_district(district: str, progress: Progress | None = None) -> CleanResu
         issues = _joined(pieces["issues"], [*_folder_issues(folder, corrections), *of_lines])
         issue_list.refuse_faults(issues, district, listed)
         every = {**{name: pieces[name] for name in OF_RETURNS}, **collected}
-        issues = _joined(issues, [*resolve.names_twice(every), *check_tables(every)])
+        issues = _joined(issues, [*resolve.names_twice(every), *correct.confirmed(check_tables(every), issues)])
         issue_list.refuse_faults(issues, district, listed)
         accounts = pd.concat([pieces["accounts"], lines_account], ignore_index=True)
         shown = _in_order(issues)

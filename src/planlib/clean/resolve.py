@@ -528,6 +528,7 @@ def _elsewhere(issues: list[Issue], values: pd.DataFrame) -> Iterator[Issue]:
 def with_strangers(issues: list[Issue], found: pd.DataFrame) -> list[Issue]:
     """Name, beside what a workbook lacks, its unknown headers and its sheets set aside: they may be meant.
 
+    Columns that a workbook with unknown headers lacks are one fault: no one can say which header stands for which.
     Schools without a type in a workbook with such a sheet are one fault and not one for each school.
     """
     unknown = found[found["kind"] == "unknown header"].groupby("file")["found"].agg("、".join)
@@ -538,8 +539,11 @@ def with_strangers(issues: list[Issue], found: pd.DataFrame) -> list[Issue]:
         sheets = aside.get(issue.file, "")
         said = f"no header of the school's code in sheet {sheets}" if sheets else ""
         if issue.kind == "missing header" and issue.file in unknown.index:
-            said = f"the unknown headers {unknown[issue.file]}"
-        if issue.kind == "missing header" and said:
+            place = (issue.kind, issue.file, issue.year)
+            alike = [other for other in issues if (other.kind, other.file, other.year) == place]
+            one = replace(issue, found=f"the unknown headers {unknown[issue.file]}")
+            named.setdefault(place, one if len(alike) == 1 else replace(one, expected=_all_missing(alike)))
+        elif issue.kind == "missing header" and said:
             named[number] = replace(issue, found=said)
         elif issue.kind == "school type" and said:
             found_here = f"{said}; {schools[issue.file]} schools have no type, the first is {issue.school}"
@@ -548,6 +552,12 @@ def with_strangers(issues: list[Issue], found: pd.DataFrame) -> list[Issue]:
         else:
             named[number] = issue
     return list(named.values())
+
+
+def _all_missing(missing: list[Issue]) -> str:
+    """Return the expectation of all missing columns of a file, each named once whatever its stages."""
+    named = {i.subject: i.expected.removeprefix("a column ").rpartition(" (")[0] for i in missing}
+    return "the columns " + "、".join(f"{header} ({column})" for column, header in named.items())
 
 
 def _missing(file: str, year: int, column: str, stage: str, form: Form) -> Issue:

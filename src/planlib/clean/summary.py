@@ -31,7 +31,7 @@ def summary(result: "CleanResult", language: str = "zh") -> str:
     UsageError
         If the language is another one.
     """
-    counts = result.counts
+    counts = {**result.counts, "workbooks_known": result.counts["workbooks"] - result.counts["workbooks_read"]}
     lines = [_say("title", language, district=result.district), "  " + _say("files", language, **counts)]
     lines += ["  " + _say("cells", language, cells=f"{counts['cells']:,}"), *_kinds(result, language)]
     lines += ["  " + _say("tables", language), *_tables(result, language)]

@@ -61,7 +61,7 @@ def heading(kind: str, language: str, part: str = "title") -> str:
     rules = {rule["id"]: rule for rule in load_definitions("forms/checks")["rules"]}
     if kind not in rules:
         return kind
-    return str((rules[kind]["say"] if part != "todo" else kinds["contradiction"]["todo"])[language])
+    return str((rules[kind]["say"] if part != "todo" else kinds["rule"]["todo"])[language])
 
 
 @lru_cache(maxsize=4096)

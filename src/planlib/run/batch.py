@@ -2,81 +2,26 @@
 
 import contextlib
 import datetime as dt
-import json
 import os
 import subprocess
 import sys
 import time
 from collections import Counter, deque
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from planlib import params, paths, store
-from planlib.errors import PlanlibError
-from planlib.run.kernels import CHANGED, SOCKET, Server, StaleError
-from planlib.run.report import cut, run_request
-from planlib.run.request import Limits, Request
+from planlib import paths, store
+from planlib.errors import in_one_line
+from planlib.run.pool import Pool, Worker
+from planlib.run.report import cut
+from planlib.run.request import Request
 from planlib.run.stop import stoppable
+from planlib.run.work import lost, packed
 
 SCHEMA_VERSION = 1
 GRACE_SECONDS = 30
 SAVE_SECONDS = 5
-
-
-class _Worker(Protocol):
-    result: Any
-
-    def poll(self) -> int | None: ...
-    def terminate(self) -> None: ...
-    def kill(self) -> None: ...
-    def wait(self, timeout: float | None = None) -> int: ...
-
-
-def work(request: dict[str, Any]) -> dict[str, Any]:
-    """Make one report in this process and say what came of it; never raise for a report that failed.
-
-    Parameters
-    ----------
-    request : dict
-        What `packed` returned.
-
-    Returns
-    -------
-    dict
-        ``status`` (made, unchanged, failed), ``exit_code``, ``message``, ``folder``, ``is_warm``, ``seconds``.
-    """
-    begun = time.monotonic()
-    said: dict[str, Any] = {"status": "failed", "exit_code": 1, "message": "", "folder": ""}
-    is_warm = SOCKET in os.environ
-    try:
-        asked = Request(
-            request["report"],
-            params.resolve(request["report"], request["parameters"]),
-            tuple(request["formats"]),
-            Limits(**request["limits"]),
-        )
-        outcome = run_request(asked, force=request["force"], report_progress=False)
-        status = "made" if outcome.is_new else "unchanged"
-        folder = outcome.folder.relative_to(paths.root()).as_posix()
-        said = {"status": status, "exit_code": 0, "message": "", "folder": folder}
-    except PlanlibError as error:
-        said |= {"exit_code": error.exit_code, "message": str(error)}
-    except Exception as error:
-        said |= {"message": f"{type(error).__name__}: {error}"}
-    return {**said, "is_warm": is_warm, "seconds": round(time.monotonic() - begun, 3)}
-
-
-def packed(request: Request, force: bool = False) -> dict[str, Any]:
-    """Return a request as plain values, to be sent to another process or machine."""
-    limits = {name: getattr(request.limits, name) for name in Limits.__dataclass_fields__}
-    return {
-        "report": request.name,
-        "parameters": request.parameters.as_injected(),
-        "formats": list(request.formats),
-        "limits": limits,
-        "force": force,
-    }
 
 
 def run_batch(
@@ -159,7 +104,7 @@ def _save(path: Path, file: Path, begun: dt.datetime, runs: list[dict[str, Any]]
 def _results(packs: list[dict[str, Any]], jobs: int, cold: bool) -> Generator[tuple[int | None, dict[str, Any]]]:
     """Yield the number of each run with what is new of it: that it runs, then what came of it; none once a second."""
     pool = Pool(cold)
-    waiting, working = deque(range(len(packs))), dict[int, tuple[_Worker, float]]()
+    waiting, working = deque(range(len(packs))), dict[int, tuple[Worker, float]]()
     told = time.monotonic()
     try:
         while waiting or working:
@@ -187,12 +132,26 @@ def _results(packs: list[dict[str, Any]], jobs: int, cold: bool) -> Generator[tu
         pool.close()
 
 
-def lost(code: int | None) -> dict[str, Any]:
-    """Return what is said of a run whose process ended without a word."""
-    message = (
-        f"The process of this run was killed (exit {code}).\nTo do: check the machine's memory, run it again."
-    )
-    return {"status": "failed", "exit_code": 4, "message": message, "folder": "", "seconds": 0.0}
+def failures(runs: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
+    """Return the failed runs by what went wrong, the most frequent first; what to do is left out of the key.
+
+    Examples
+    --------
+    >>> runs = [{"name": n, "status": "failed", "brief": f"{n}: no space left. To do: free {n}"} for n in "ab"]
+    >>> {what: len(same) for what, same in failures([*runs, {"name": "c", "status": "made"}]).items()}
+    {'no space left.': 2}
+    """
+    groups: dict[str, list[Mapping[str, Any]]] = {}
+    for run in runs:
+        if run["status"] == "failed":
+            groups.setdefault(_short(run).partition(" To do: ")[0], []).append(run)
+    return dict(sorted(groups.items(), key=lambda group: -len(group[1])))
+
+
+def _short(run: Mapping[str, Any]) -> str:
+    """Return a run's failure in one line without its name, which stands before it."""
+    brief = str(run.get("brief") or in_one_line(run.get("message", "")))
+    return brief.removeprefix(f"{run['name']}: ")
 
 
 class _Table:
@@ -231,11 +190,9 @@ class _Table:
             self._draw("")
 
     def _line(self, run: dict[str, Any]) -> str:
-        said = " ".join(str(run.get("message", "")).split())
         done = len(self.runs) - self.counts["waiting"]
-        return (
-            f"{done}/{len(self.runs)} {run['status']} {run['name']} {run.get('seconds', 0):.1f} s {said}".rstrip()
-        )
+        told = f"{run['status']} {run['name']} {run.get('seconds', 0):.1f} s {_short(run)}"
+        return f"{done}/{len(self.runs)} {told}".rstrip()
 
     def _draw(self, lasting: str) -> None:
         """Draw over what was drawn before; `lasting` stays above."""
@@ -252,69 +209,3 @@ class _Table:
         rows = [cut(row) for row in rows]
         print(up + "\n".join([lasting, *rows] if lasting else rows), file=sys.stderr, flush=True)
         self.lines = len(rows)
-
-
-class Pool:
-    """Processes that make reports: forked ones where there is a server for them, else new ones."""
-
-    def __init__(self, cold: bool) -> None:
-        self.servers = [] if cold else [Server()]
-
-    def start(self, request: dict[str, Any]) -> _Worker:
-        """Start the run of one report."""
-        if not self.servers:
-            return _Cold(request)
-        server = self.servers[-1]
-        child = {"request": request, "cwd": str(Path.cwd()), "env": {**os.environ, SOCKET: server.path}}
-        try:
-            return server.fork("report", child)
-        except (StaleError, OSError) as error:
-            # the code has changed: those at work end with what they began with, the next begin with the new
-            if str(error) == CHANGED:
-                self.servers.append(Server())
-                return self.servers[-1].fork(
-                    "report", child | {"env": {**os.environ, SOCKET: self.servers[-1].path}}
-                )
-            print(f"no warm kernel for this run, it starts cold: {error}", file=sys.stderr)
-            return _Cold(request)
-
-    def close(self) -> None:
-        """End the servers and whatever they still have at work."""
-        for server in self.servers:
-            server.close()
-
-
-class _Cold:
-    """A run in a process of its own that imports everything again."""
-
-    def __init__(self, request: dict[str, Any]) -> None:
-        self.result: Any = None
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "planlib.run.batch", json.dumps(request)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            start_new_session=True,
-        )
-
-    def poll(self) -> int | None:
-        code = self._process.poll()
-        if code is not None and self._process.stdout and not self._process.stdout.closed:
-            lines = self._process.communicate()[0].splitlines()
-            self.result = json.loads(lines[-1]) if lines else None
-        return code
-
-    def terminate(self) -> None:
-        self._process.terminate()
-
-    def kill(self) -> None:
-        self._process.kill()
-
-    def wait(self, timeout: float | None = None) -> int:
-        code = self._process.wait(timeout)
-        self.poll()
-        return code
-
-
-if __name__ == "__main__":
-    print(json.dumps(work(json.loads(sys.argv[1]))))

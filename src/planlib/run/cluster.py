@@ -8,7 +8,8 @@ from typing import Any
 
 from planlib import paths, store
 from planlib.errors import UsageError
-from planlib.run.batch import Pool, lost
+from planlib.run.pool import Pool
+from planlib.run.work import lost
 
 _POOLS: list[Pool] = []
 
@@ -24,7 +25,7 @@ def results(scheduler: str, packs: list[dict[str, Any]]) -> Generator[tuple[int,
     scheduler : str
         Address, such as ``tcp://10.0.0.1:8786``.
     packs : list of dict
-        What `planlib.run.batch.packed` returned.
+        What `planlib.run.work.packed` returned.
 
     Raises
     ------
@@ -63,7 +64,7 @@ def make(pack: dict[str, Any], root: str) -> dict[str, Any]:
     Parameters
     ----------
     pack : dict
-        What `planlib.run.batch.packed` returned.
+        What `planlib.run.work.packed` returned.
     root : str
         The project's folder, the same on every machine.
     """

@@ -1,4 +1,4 @@
-"""Warm processes: forked from one that has imported the scientific stack once (Linux).
+"""The server of warm processes: it has imported the scientific stack once and forks on request (Linux).
 
 A kernel spends most of its start importing, and so does whoever drives it. A server imports everything, has no
 thread, and forks a child for every request that comes over its socket: a kernel, or a report's whole run. A child
@@ -10,7 +10,6 @@ import gc
 import importlib
 import json
 import os
-import select
 import selectors
 import signal
 import socket
@@ -26,20 +25,15 @@ from planlib import freshness
 from planlib.errors import KernelError
 from planlib.paths import DEFINITIONS
 from planlib.run.execute import ENVIRONMENT
+from planlib.run.forked import CHANGED, Forked
 
-SOCKET = "PLANLIB_WARM"
 PRELOAD = (
     "planlib.district", "planlib.figures", "planlib.narrative", "planlib.clean", "planlib.run.report",
-    "planlib.run.document", "planlib.run.annex", "planlib.run.batch", "papermill", "nbconvert", "ipykernel.kernelapp",
+    "planlib.run.document", "planlib.run.annex", "planlib.run.work", "papermill", "nbconvert", "ipykernel.kernelapp",
     "ipykernel.ipkernel", "matplotlib_inline.backend_inline", "matplotlib.pyplot", "IPython.core.completer",
     "pyarrow.dataset", "sqlite3", "psutil",
 )  # fmt: skip
 START_SECONDS = 120
-CHANGED = "the code has changed"
-
-
-class StaleError(Exception):
-    """The code on disk is no longer the one the server has imported, or it has threads: it must not fork."""
 
 
 class Server:
@@ -62,7 +56,7 @@ class Server:
             start_new_session=True,  # Ctrl-C is for whoever started it
         )
 
-    def fork(self, role: str, request: dict[str, Any]) -> "Forked":
+    def fork(self, role: str, request: dict[str, Any]) -> Forked:
         """Fork a child; wait for the server's imports if they are still going on."""
         deadline = time.monotonic() + START_SECONDS
         while not Path(self.path).exists():
@@ -81,99 +75,6 @@ class Server:
             self._process.kill()
             self._process.wait()
         self._folder.cleanup()
-
-
-class Forked:
-    """A child of the server, with the part of Popen's face that Jupyter uses."""
-
-    stdin = stdout = stderr = None
-
-    def __init__(self, path: str, request: dict[str, Any]) -> None:
-        self.returncode: int | None = None
-        self.result: Any = None
-        self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.connect(path)
-        self._socket.sendall(json.dumps(request).encode() + b"\n")
-        self._lines = self._socket.makefile("r", encoding="utf-8")
-        reply = json.loads(self._lines.readline() or "{}")
-        if "pid" not in reply:
-            self._close()
-            raise StaleError(reply.get("refused", "the server is gone"))
-        self.pid = reply["pid"]
-
-    def poll(self) -> int | None:
-        """Return the exit code if the child has ended, else None."""
-        while self.returncode is None and select.select([self._socket], [], [], 0)[0]:
-            self._read()
-        return self.returncode
-
-    def wait(self, timeout: float | None = None) -> int:
-        """Wait for the end of the child and return its exit code."""
-        deadline = None if timeout is None else time.monotonic() + timeout
-        while self.poll() is None:
-            left = None if deadline is None else deadline - time.monotonic()
-            if left is not None and left <= 0:
-                raise subprocess.TimeoutExpired("forked", timeout or 0)
-            select.select([self._socket], [], [], left)
-        assert self.returncode is not None
-        return self.returncode
-
-    def send_signal(self, number: int) -> None:
-        """Send a signal to the child and its group: the server does, who knows whether the number is still its own."""
-        with contextlib.suppress(OSError):
-            self._socket.sendall(f"{int(number)}\n".encode())
-
-    def kill(self) -> None:
-        """Kill the child."""
-        self.send_signal(signal.SIGKILL)
-
-    def terminate(self) -> None:
-        """Ask the child to end."""
-        self.send_signal(signal.SIGTERM)
-
-    def _read(self) -> None:
-        message = json.loads(self._lines.readline() or '{"exit": -9}')
-        self.result = message.get("result", self.result)
-        if "exit" in message:
-            self.returncode = message["exit"]
-            self._close()
-
-    def _close(self) -> None:
-        self._lines.close()
-        self._socket.close()
-
-
-def use_warm_kernels() -> None:
-    """Let this process start its kernels through the server, where it was itself forked by one."""
-    path = os.environ.get(SOCKET)
-    if not path:
-        return
-    from importlib.metadata import EntryPoint
-
-    from jupyter_client.provisioning import KernelProvisionerFactory
-
-    factory = KernelProvisionerFactory.instance()
-    factory.provisioners["planlib-warm"] = EntryPoint("planlib-warm", f"{__name__}:provisioner", "")
-    factory.default_provisioner_name = "planlib-warm"
-
-
-def provisioner(**options: Any) -> Any:
-    """Return Jupyter's local provisioner, but with kernels that are forked."""
-    from jupyter_client.provisioning import LocalProvisioner
-
-    class WarmProvisioner(LocalProvisioner):
-        async def launch_kernel(self, cmd: list[str], **more: Any) -> Any:
-            request = {
-                "role": "kernel",
-                "words": cmd[3:],
-                "cwd": str(more.get("cwd") or Path.cwd()),
-                "env": more["env"],
-            }
-            process = Forked(os.environ[SOCKET], request)
-            self.process, self.pid, self.cwd = process, process.pid, more.get("cwd")  # type: ignore[assignment]
-            return self.connection_info
-
-    return WarmProvisioner(**options)
 
 
 def threads() -> int:
@@ -343,7 +244,7 @@ def _work(request: dict[str, Any], connection: socket.socket) -> int:
 
         IPKernelApp.launch_instance(argv=request["words"])
         return 0
-    from planlib.run.batch import work
+    from planlib.run.work import work
 
     result = work(request["request"])
     connection.sendall(json.dumps({"result": result}).encode() + b"\n")
