@@ -42,7 +42,8 @@ def account_of_returns(
     (DataFrame, list of Issue)
         The issues are faults of planlib itself; there is none unless its rules contradict each other.
     """
-    is_seen = frames.taken(cells["raw"], {word: bool(word.strip()) for word in cells["raw"].cat.categories.tolist()}, False)
+    words = cells["raw"].cat.categories.tolist()
+    is_seen = frames.taken(cells["raw"], {word: bool(word.strip()) for word in words}, False)
     held = cells[(cells["kind"] == "value") & is_seen].drop_duplicates(_AT)
     held = held.assign(went=_went(held, lineage))
     lost = [
@@ -68,8 +69,9 @@ def account_of_csv(file: str, cells: int, header: int) -> dict[str, object]:
 def _went(held: pd.DataFrame, lineage: pd.DataFrame) -> np.ndarray:
     """Return the kind of each cell of a school, ``""`` for one that went nowhere."""
     born = lineage.loc[lineage["raw"] != "", _AT]
-    if born["cell"].str.contains("+", regex=False).any():  # a figure added up was born in several cells
-        born = _of_one_cell(born)
+    is_sum = born["cell"].str.contains("+", regex=False)
+    if is_sum.any():  # a figure added up was born in several cells
+        born = frames.stacked([born[~is_sum], _of_one_cell(born[is_sum])])
     went = np.where(_in(held, born, _AT), "value", "").astype(object)
     rest = held[went == ""]  # few, and they take longer to look up
     is_known = _in(rest, lineage, ["school_id", "year", "column"])

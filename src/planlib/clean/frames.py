@@ -113,9 +113,13 @@ def _words(texts: pd.Series) -> Piece:
 
 def as_texts(frame: pd.DataFrame) -> pd.DataFrame:
     """Return a frame whose categories are texts again; for few rows."""
-    return frame.astype(
-        {name: "str" for name, kind in frame.dtypes.items() if isinstance(kind, pd.CategoricalDtype)}
-    )
+    coded = {name: own for name, own in frame.items() if isinstance(own.dtype, pd.CategoricalDtype)}
+    # taken by number from the words, not by way of Python's objects
+    texts = {
+        name: pd.Series(own.cat.categories.array.take(own.cat.codes.to_numpy(), allow_fill=True), frame.index)
+        for name, own in coded.items()
+    }
+    return frame.assign(**{str(name): own.astype("str") for name, own in texts.items()})
 
 
 def taken(texts: pd.Series, rule: dict[str, Any], default: Any) -> np.ndarray:

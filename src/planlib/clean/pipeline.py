@@ -211,7 +211,9 @@ def _registered(folder: _Folder) -> list[str]:
 
 
 def _bar() -> Progress:
-    """Return a progress bar on a terminal that shows itself past one second."""
+    """Return a progress bar on a terminal that shows itself past one second; elsewhere nothing, nor the library."""
+    if not sys.stderr.isatty():
+        return lambda *_: None
     from tqdm import tqdm
 
     bar = tqdm(delay=1, disable=None, file=sys.stderr, unit="file", leave=False)

@@ -115,7 +115,7 @@ def _years_apart(tables: Sequence[Recognised]) -> Iterator[Issue]:
 
 
 def _of_school(book: SchoolBook) -> Parsed:
-    cells: dict[str, list[Piece]] = {name: [[row[name] for row in book.cells]] for name in CELL_TYPES}
+    cells: dict[str, list[Piece]] = {name: [book.cells[name]] for name in CELL_TYPES}
     sheet, cell, text = book.title
     rows = [
         {
