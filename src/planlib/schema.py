@@ -551,8 +551,9 @@ def _kinds(declared: Table) -> dict[str, str]:
 
 
 def _with_dtypes(frame: pd.DataFrame, declared: Table) -> pd.DataFrame:
+    texts = (pd.CategoricalDtype, pd.StringDtype)  # however they are stored
     wanted = _kinds(declared).items()
-    return frame.astype({n: k for n, k in wanted if not isinstance(frame[n].dtype, pd.CategoricalDtype)})
+    return frame.astype({n: k for n, k in wanted if k != "str" or not isinstance(frame[n].dtype, texts)})
 
 
 def _taken(frame: pd.DataFrame, order: np.ndarray) -> pd.DataFrame:

@@ -85,7 +85,7 @@ def _digest(frame: pd.DataFrame) -> str:
 
 
 def _add_texts(made: Any, column: pd.Series) -> None:
-    texts = pa.array(column.astype("str"), pa.large_string())
+    texts = pa.array(column.array, pa.large_string())
     texts = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
     lengths = pc.binary_length(texts).to_numpy()
     made.update(lengths.astype("<i8").tobytes())

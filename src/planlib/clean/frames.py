@@ -13,6 +13,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 
+# Of millions of different texts (addresses) Arrow makes less than Python, whatever is better for small tables.
+_LONG = pd.StringDtype("pyarrow", na_value=np.nan)
+
+
 class Coded(NamedTuple):
     """Words by number: the number of each row, and the words (which may repeat)."""
 
@@ -46,7 +50,7 @@ def column(pieces: Sequence[Piece], kind: str) -> Any:
         return _categories([piece if isinstance(piece, Coded) else _coded(piece) for piece in joined])
     if kind == "str":
         arrays = [piece if isinstance(piece, pa.Array) else pa.array(piece, pa.large_string()) for piece in joined]
-        return pd.array(pa.chunked_array(arrays, pa.large_string()), dtype="str")
+        return pd.array(pa.chunked_array(arrays, pa.large_string()), dtype=_LONG)
     return np.concatenate([np.zeros(0, kind), *(np.asarray(piece, kind) for piece in joined)])
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from planlib import freshness, paths, schema, store
@@ -336,7 +337,7 @@ def tables_of_returns(
     told = set(parts["issues"].loc[parts["issues"]["kind"] == "title", "file"])
     issues = [issue for issue in issues if issue.level != "error" or issue.file not in told]
     cells, corrected = correct.correct_cells(cells, corrections, form)
-    cells = cells.drop(columns=_ONLY_READ)
+    cells = cells.drop(columns=_ONLY_READ).assign(place=np.arange(len(cells), dtype="int32"))
     issues += corrected + resolve.unreadable(cells, form) + resolve.totals(cells, form)
     values, silent, met = _values(cells, parts["sheets"], form, corrections)
     issues += resolve.with_strangers(met, parts["issues"])
@@ -347,7 +348,7 @@ def tables_of_returns(
     rows = tables.stage_rows(values, silent)
     every = tables.every_value(values, rows)
     lineage = tables.lineage_table(every, rows, parts["sheets"], form)
-    account, lost = account_of_returns(parts["sheets"], cells, lineage)
+    account, lost = account_of_returns(parts["sheets"], cells, every, lineage)
     made = {"schools": tables.schools_table(every, form), "lineage": lineage}
     others = tables.form_cells_table(parts["extra"], parts["sheets"])
     return {**made, "form_cells": others}, issues + lost, account

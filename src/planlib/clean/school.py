@@ -321,6 +321,7 @@ def _cell_row(one: FormSheet, at: int, place: Place, stage: str) -> dict[str, An
         "sheet": one.sheet.name,
         "cell": one.layout.addresses[at],
         "row": r + 1,
+        "stands": r + 1,
         "position": c,
         "column": place.column.name,
         "stage": stage,
