@@ -12,7 +12,6 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-
 # Of millions of different texts (addresses) Arrow makes less than Python, whatever is better for small tables.
 _LONG = pd.StringDtype("pyarrow", na_value=np.nan)
 
