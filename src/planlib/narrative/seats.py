@@ -6,6 +6,7 @@ import pandas as pd
 
 from planlib.columns import Column
 from planlib.district import Evaluation
+from planlib.district.evaluation import STAGES
 from planlib.narrative.parts import Table, Text, area_column, join, say
 from planlib.registry import codes, label
 from planlib.words import number
@@ -144,8 +145,15 @@ def classes_table(evaluation: Evaluation, language: str) -> Table:
 def _rule(values: Mapping[str, float], language: str) -> str:
     """Write numbers by stage, or by grade where the stage has several: primary 45, junior 50."""
     stages = codes("stage")
+    in_order = sorted(values, key=lambda key: STAGES.index(key) if key in STAGES else -1)
     words = [
-        f"{label(key, language, 'stage' if key in stages else 'grade')} {value:g}" for key, value in values.items()
+        say(
+            "word.rule",
+            language,
+            name=label(key, language, "stage" if key in stages else "grade"),
+            value=f"{values[key]:g}",
+        )
+        for key in in_order
     ]
     return join(words, language)
 
