@@ -662,7 +662,7 @@ def test_figures_in_hidden_rows_and_columns_count_and_are_told(folder):
     assert told("hidden cells") == [["note", BOOK, "基本情况", said, "read like the others"]]
     assert len(table()) == 5
     assert phrase(said, "zh") == "隐藏的 3 行：第 5-6, 8 行；隐藏的 1 列：D"
-    rows, merged = grid(schools, columns_of("primary"))
+    rows, _ = grid(schools, columns_of("primary"))
     rows[2] = [FORM.columns[c if isinstance(c, str) else c[1]].headers[0] for c in columns_of("primary")]
     del rows[3]
     old = Sheet("基本情况", rows, hidden_rows=(1, 4, 5, 7), hidden_columns=(3, 200))
