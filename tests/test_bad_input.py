@@ -4,6 +4,7 @@ Every case spoils one thing in a copy of the shipped district and calls the comm
 """
 
 import hashlib
+import json
 import shutil
 
 import pytest
@@ -217,11 +218,25 @@ def test_bad_data_exits_1_and_leaves_the_tables(folder, capsys, case):
 
 def test_a_report_on_bad_data_fails_before_a_kernel_starts(folder, capsys):
     set_cell(folder / BOOK, STUDENTS, "E5", "约一千")
-    said = refused(folder, capsys, ["report", "midterm", "--quiet"], 1)
-    assert f"{BOOK}, sheet 学生, cell E5, school S0107, 2021: found '约一千'" in said
+    set_cell(folder / BOOK, STUDENTS, "E6", "约两千")
+    before = tables_of(folder)
+    assert cli.main(["report", "midterm", "--quiet"]) == 1
+    said = capsys.readouterr().err
+    assert tables_of(folder) == before
+    assert "单元格 E6" in said  # all of them, in the language of whoever asks
+    place = f"{BOOK}, sheet 学生, cell E5, school S0107, 2021: found '约一千'; expected a whole number"
     last = said.strip().splitlines()[-1]
-    assert last.startswith(f"report failed: The raw files of {NAME} have 1 fault; no table was written. To do: ")
-    assert not (folder.parents[2] / "reports").exists()
+    assert last.startswith(
+        f"report failed: midterm_evaluation.ipynb, before the first cell: raw files of {NAME}: {place}; and 1 more. To do: "
+    )
+    record = next((folder.parents[2] / "reports" / "failed").iterdir())
+    assert last.endswith(f"; the whole list is {record / 'faults.csv'}")
+    manifest = json.loads((record / "run.json").read_text(encoding="utf-8"))
+    assert manifest["status"] == "failed"
+    assert place in manifest["failure"]["message"]
+    assert list(manifest["outputs"]) == ["faults.csv"]
+    assert (record / "faults.csv").read_text(encoding="utf-8-sig").count("约") == 2
+    assert not list((folder.parents[2] / "reports" / ".staging").iterdir())
 
 
 def test_a_csv_of_an_old_windows_is_read_and_said_to_be_one(folder, capsys):
@@ -331,8 +346,9 @@ def test_a_typing_error_in_what_people_write_exits_2_before_a_kernel_starts(fold
     spoil, expected = WRITTEN[case]
     spoil(folder)
     said = refused(folder, capsys, ["report", "midterm", "--quiet"], 2)
-    assert said.startswith("planlib report failed: ")
-    assert "To do: " in said
+    last = said.strip().splitlines()[-1]
+    assert last.startswith("report failed: ")
+    assert " To do: " in last
     for words in expected:
         assert words in said
     assert not (folder.parents[2] / "reports").exists()

@@ -64,7 +64,11 @@ def test_one_failure_never_stops_the_rest(cleaned_project, capsys):
     assert all(said in runs[name]["message"] for name, (_, said) in expected.items())
     err = capsys.readouterr().err
     assert "batch failed: 3 of 4 reports" in err.strip().splitlines()[-1]
-    assert "failed midterm-shangcheng-2022-en" in err
+    assert err.count("MemoryError") == 2  # when it happens, and in the count of what went wrong
+    record = runs["midterm-shangcheng-2023-en"]["folder"]
+    assert '\n1 failed: midterm_evaluation.ipynb, cell 4 "载入数据": MemoryError' in err
+    assert f"\n  midterm-shangcheng-2023-en: {record}\n" in err
+    assert (cleaned_project / record / "run.json").is_file()
     published, failed, staging = left_in(cleaned_project)
     assert (len(published), len(failed), staging) == (1, 3, [])
     assert no_kernel_left(cleaned_project)

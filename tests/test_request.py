@@ -72,10 +72,10 @@ def test_several_faults_come_in_one_message(tmp_path):
 def test_a_missing_run_file_and_two_ways_of_naming_a_report(tmp_path, capsys):
     assert cli.main(["report", "--run", str(tmp_path / "no.yml")]) == 2
     said = capsys.readouterr().err
-    assert "no.yml is missing.\n" in said
+    assert "no.yml is missing. To do: put the file there" in said
     assert said.count("no.yml") == 1
     assert cli.main(["report", "--run", str(written(tmp_path, ""))]) == 2
-    assert capsys.readouterr().err.endswith(" is empty.\nTo do: fill it in.\n")
+    assert capsys.readouterr().err.endswith(" is empty. To do: fill it in.\n")
     assert cli.main(["report", "midterm", "endterm"]) == 2
     assert "Unknown endterm: one word too many" in capsys.readouterr().err
     assert cli.main(["report", "midterm", "--run", "a.yml", "--year", "2023"]) == 2

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from planlib import __version__
-from planlib.errors import DataError, PlanlibError, UsageError, listing
+from planlib.errors import PlanlibError, UsageError, listing
 from planlib.params import DEFAULTS, LANGUAGES, NOTEBOOKS, REPORTS, resolve
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code.
 
     0 ok, 1 data or report failed, 2 wrong call or configuration, 3 verification differs, 4 kernel died or timed
-    out. The last line on stderr says what failed and what to do.
+    out. Of a report the last line on stderr alone says what failed, where, and what to do.
     """
     # Chinese in messages must come out on a terminal or a pipe with any locale
     for stream in (sys.stdout, sys.stderr):
@@ -38,7 +38,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _refuse(unknown, parsed)
         return int(parsed.run(parsed) or 0)
     except PlanlibError as error:
-        print(f"planlib {parsed.command} failed: {error}", file=sys.stderr)
+        language = getattr(parsed, "language", None) or _language()["default"]
+        if parsed.command == "report":
+            return _last_line(error, error.in_words(language))
+        print(f"planlib {parsed.command} failed: {error.in_words(language)}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         print(f"planlib {parsed.command} interrupted: nothing was published.", file=sys.stderr)
@@ -208,19 +211,23 @@ def _batch(parsed: argparse.Namespace) -> int:
     from planlib.run.request import read_batch
 
     requests = read_batch(parsed.file)
-    from planlib.run.batch import run_batch
+    from planlib.run.batch import failures, run_batch
 
     options = {key: getattr(parsed, key) for key in ("jobs", "cold", "force", "scheduler")}
     made = run_batch(parsed.file, requests, **options)
-    failed = [run for run in made["runs"] if run["status"] == "failed"]
     counts = ", ".join(f"{number} {status}" for status, number in sorted(made["counts"].items()))
     print(f"{len(requests)} reports: {counts}, {made['seconds']:.0f} s\n{_shown(made['path'])}")
-    for run in failed[:10]:
-        print(f"failed {run['name']}: {' '.join(run['message'].split())}", file=sys.stderr)
-    if failed:
-        where = _shown(made["path"])
-        print(f"batch failed: {len(failed)} of {len(requests)} reports; all messages in {where}", file=sys.stderr)
-    return 1 if failed else 0
+    groups = failures(made["runs"])
+    for what, runs in groups.items():
+        # each was said in full when it happened: here what they have in common, and where their records lie
+        places = [f"  {run['name']}: {run['folder'] or 'left no record'}" for run in runs[:3]]
+        more = [f"  … and {len(runs) - 3} more"] if len(runs) > 3 else []
+        print(f"{len(runs)} failed: {what}", *places, *more, sep="\n", file=sys.stderr)
+    if not groups:
+        return 0
+    failed, where = sum(map(len, groups.values())), _shown(made["path"])
+    print(f"batch failed: {failed} of {len(requests)} reports; all messages in {where}", file=sys.stderr)
+    return 1
 
 
 def _report(parsed: argparse.Namespace) -> int:
@@ -229,14 +236,7 @@ def _report(parsed: argparse.Namespace) -> int:
     request = _request(parsed)
     if parsed.missing is not None:
         return _missing(request, parsed.missing)
-    try:
-        outcome = run_request(request, force=parsed.force, report_progress=not parsed.quiet)
-    except UsageError as error:
-        if error.at is None:
-            raise
-        return _last_line(error)
-    except PlanlibError as error:
-        return _last_line(error)
+    outcome = run_request(request, force=parsed.force, report_progress=not parsed.quiet)
     said = "made" if outcome.is_new else "unchanged, nothing to do"
     print(f"{request.name}: {said}\n{_shown(outcome.page)}")
     return 0
@@ -260,12 +260,14 @@ def _request(parsed: argparse.Namespace) -> Any:
     return Request(parsed.name, resolve(parsed.name, values), chosen_formats(parsed.name, parsed.formats))
 
 
-def _last_line(error: PlanlibError) -> int:
+def _last_line(error: PlanlibError, whole: str) -> int:
     """Say what failed so that the last line alone tells a scheduler what happened and what to do."""
-    first, *rest = str(error).splitlines()
-    to_do = [line for line in rest if line.startswith("To do")]
-    print(*(line for line in rest if line not in to_do), sep="\n", end="\n" if rest else "", file=sys.stderr)
-    print(f"report failed: {first} {' '.join(to_do)}".rstrip(), file=sys.stderr)
+    brief = error.brief()
+    if [*filter(str.isalnum, whole)] != [*filter(str.isalnum, brief)]:  # there is more to say than one line holds
+        print(whole, file=sys.stderr)
+    if error.record:
+        print(_shown(error.record), file=sys.stderr)
+    print(f"report failed: {brief}", file=sys.stderr)
     return error.exit_code
 
 
@@ -281,12 +283,9 @@ def _clean(parsed: argparse.Namespace) -> int:
     if freshness.tables_are_fresh(parsed.district):
         print(f"clean {parsed.district}: unchanged, nothing to do\n{_shown(paths.processed(parsed.district))}")
         return 0
-    from planlib.clean import FaultyData, clean_district, summary
+    from planlib.clean import clean_district, summary
 
-    try:
-        print(summary(clean_district(parsed.district), parsed.language))
-    except FaultyData as error:
-        raise DataError(error.in_words(parsed.language)) from error
+    print(summary(clean_district(parsed.district), parsed.language))
     return 0
 
 

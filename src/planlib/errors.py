@@ -5,6 +5,7 @@ Each class carries the exit code a scheduler sees.
 """
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 
@@ -13,6 +14,16 @@ class PlanlibError(Exception):
 
     exit_code = 1
     at: Mapping[str, Any] | None = None  # notebook, cell and heading, where a run knows them
+    record: Path | None = None  # the folder of the failed run
+    short: str = ""  # what `brief` is made of, where the message is a long list
+
+    def in_words(self, language: str) -> str:  # noqa: ARG002 - for those that speak both
+        """Return the message in a language: what is said of runs is English, what is said of data overrides this."""
+        return str(self)
+
+    def brief(self) -> str:
+        """Return the message in one line: what is wrong, the first place where there are several, what to do."""
+        return in_one_line(self.short or str(self))
 
     def _render_traceback_(self) -> list[str]:
         """Let IPython show the message alone: a person's mistake needs no traceback."""
@@ -89,3 +100,23 @@ def listing(title: str, faults: Sequence[str], hint: str = "", shown: int = 10) 
     if hint:
         lines.append(f"To do: {hint}")
     return "\n".join(lines)
+
+
+def in_one_line(message: str) -> str:
+    r"""Return what is wrong, the first of its places, and what to do: all that a log or a mail shows of a message.
+
+    Examples
+    --------
+    >>> in_one_line(listing("unknown keys in plan.yml", ["line 3: colour", "line 9: siez"], "remove them"))
+    'unknown keys in plan.yml (2): line 3: colour … To do: remove them'
+    >>> in_one_line(listing("unknown keys in plan.yml", ["line 3: colour"], "remove it"))
+    'unknown keys in plan.yml (1): line 3: colour. To do: remove it'
+    >>> in_one_line("plan.yml is missing.\nTo do: planlib new")
+    'plan.yml is missing. To do: planlib new'
+    """
+    first, *rest = message.splitlines() or [""]
+    to_do = [line[line.index("To do:") :] for line in rest if "To do:" in line]
+    places = [line.strip() for line in rest if line.startswith("  ")] if first.endswith(":") else []
+    said = " ".join([first, *places[:1], *["…"][: len(places) > 1]])
+    stop = "" if said.endswith((".", "…", ":", "?", "!")) or not to_do else "."
+    return " ".join([said + stop, *to_do[:1]])

@@ -47,6 +47,21 @@ class FaultyData(DataError):
     def __init__(self, district: str, issues: pd.DataFrame, listed: Path | None = None) -> None:
         self.district, self.issues, self.listed = district, issues, listed
         super().__init__(self.in_words("en"))
+        self.short = self.in_short(listed)
+
+    def in_short(self, listed: Path | None) -> str:
+        """Return the first fault with its place, how many more there are and where all are listed, what to do."""
+        faults = self.issues[self.issues["level"] == "error"]
+        first, kinds = faults.iloc[0].to_dict(), faults["kind"].nunique()
+        of_kinds = f", of {kinds} kinds in all" if kinds > 1 else ""
+        more = f"; and {len(faults) - 1} more{of_kinds}" if len(faults) > 1 else ""
+        where = f"; the whole list is {listed}" if listed else ""
+        to_do = heading(first["kind"], "en", "todo")
+        return f"raw files of {self.district}: {sentence(first)}{more}\nTo do: {to_do}{where}"
+
+    def write_list(self, file: Path) -> None:
+        """Write every fault as a line of a CSV file that a spreadsheet opens."""
+        _write_list(self.issues[self.issues["level"] == "error"], file)
 
     def in_words(self, language: str) -> str:
         """Return the message in ``zh`` or ``en``: how many faults, then each kind with its places and what to do."""
@@ -85,9 +100,13 @@ def refuse_faults(issues: pd.DataFrame, district: str, listed: Path) -> None:
         listed.unlink(missing_ok=True)
         return
     listed.parent.mkdir(parents=True, exist_ok=True)
-    schema.write_csv(faults[[name for name in COLUMNS if name != "subject"]], listed)
+    _write_list(faults, listed)
     is_long = bool((faults["kind"].value_counts() > SHOWN).any())
     raise FaultyData(district, issues, listed if is_long else None)
+
+
+def _write_list(faults: pd.DataFrame, file: Path) -> None:
+    schema.write_csv(faults[[name for name in COLUMNS if name != "subject"]], file)
 
 
 def _group(kind: str, rows: pd.DataFrame, language: str) -> str:

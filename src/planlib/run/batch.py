@@ -7,11 +7,12 @@ import subprocess
 import sys
 import time
 from collections import Counter, deque
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from planlib import paths, store
+from planlib.errors import in_one_line
 from planlib.run.pool import Pool, Worker
 from planlib.run.report import cut
 from planlib.run.request import Request
@@ -131,6 +132,28 @@ def _results(packs: list[dict[str, Any]], jobs: int, cold: bool) -> Generator[tu
         pool.close()
 
 
+def failures(runs: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
+    """Return the failed runs by what went wrong, the most frequent first; what to do is left out of the key.
+
+    Examples
+    --------
+    >>> runs = [{"name": n, "status": "failed", "brief": f"{n}: no space left. To do: free {n}"} for n in "ab"]
+    >>> {what: len(same) for what, same in failures([*runs, {"name": "c", "status": "made"}]).items()}
+    {'no space left.': 2}
+    """
+    groups: dict[str, list[Mapping[str, Any]]] = {}
+    for run in runs:
+        if run["status"] == "failed":
+            groups.setdefault(_short(run).partition(" To do: ")[0], []).append(run)
+    return dict(sorted(groups.items(), key=lambda group: -len(group[1])))
+
+
+def _short(run: Mapping[str, Any]) -> str:
+    """Return a run's failure in one line without its name, which stands before it."""
+    brief = str(run.get("brief") or in_one_line(run.get("message", "")))
+    return brief.removeprefix(f"{run['name']}: ")
+
+
 class _Table:
     """What a person sees meanwhile: a table that stays in place on a terminal, a line per report elsewhere."""
 
@@ -167,11 +190,9 @@ class _Table:
             self._draw("")
 
     def _line(self, run: dict[str, Any]) -> str:
-        said = " ".join(str(run.get("message", "")).split())
         done = len(self.runs) - self.counts["waiting"]
-        return (
-            f"{done}/{len(self.runs)} {run['status']} {run['name']} {run.get('seconds', 0):.1f} s {said}".rstrip()
-        )
+        told = f"{run['status']} {run['name']} {run.get('seconds', 0):.1f} s {_short(run)}"
+        return f"{done}/{len(self.runs)} {told}".rstrip()
 
     def _draw(self, lasting: str) -> None:
         """Draw over what was drawn before; `lasting` stays above."""

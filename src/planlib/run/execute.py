@@ -215,8 +215,9 @@ def _check(notebook: Any, source: Path) -> None:
         (number, title, fault) for number, title, cell in code_cells(notebook) for fault in _faults(cell, number)
     ]
     if faults:
-        said = "; ".join(f'cell {number} "{title}": {fault}' for number, title, fault in faults[:10])
-        error = ReportError(f"{source.name}, {said}")
+        first, *rest = (f'cell {number} "{title}": {fault}' for number, title, fault in faults)
+        more = f"; and {len(rest)} more\n  " + "\n  ".join(rest) if rest else ""
+        error = ReportError(f"{source.name}, {first}{more}")
         error.at = {"notebook": source.name, "cell": faults[0][0], "heading": faults[0][1]}
         raise error
 

@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from planlib import freshness, params, paths, store
-from planlib.errors import Interrupted, KernelError, PlanlibError, ReportError, UsageError
+from planlib.errors import DataError, Interrupted, KernelError, PlanlibError, ReportError, UsageError
 from planlib.run import manifest
 from planlib.run.formats import chosen_formats
 from planlib.run.request import Limits, Request, check_notebook
 from planlib.run.stop import explained, stoppable
+
+FAULTS = "faults.csv"
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ def run_report(
     UsageError
         Wrong parameters or configuration: nothing was started.
     DataError, ReportError
-        The data or a cell failed: the notebook lies in ``reports/failed/<run id>/``.
+        The data or a cell failed: ``reports/failed/<run id>/`` holds the notebook, or the list of the data's faults.
     KernelError
         The kernel died or ran out of time.
     """
@@ -103,7 +105,12 @@ def make_tables_fresh(district: str) -> bool:
 def _find(request: Request, force: bool) -> Outcome | None:
     """Return the report if it is there already; else make sure that a kernel may start: nothing is written yet."""
     district = request.parameters.district
-    make_tables_fresh(district)
+    try:
+        make_tables_fresh(district)
+    except DataError as error:
+        with _only_one(request):
+            _Run(request, {}).refuse(error)
+        raise
     _refuse_unknown_year(request)
     found = None if force else _published(request, _inputs(request))
     if found is None:
@@ -194,6 +201,23 @@ class _Run:
         finally:
             shutil.rmtree(self.staging.parent, ignore_errors=True)
 
+    def refuse(self, error: DataError) -> None:
+        """Leave the record of a run that faulty raw files kept from starting: the manifest and the list of faults."""
+        from planlib.clean import FaultyData
+
+        self.staging.mkdir(parents=True)
+        try:
+            if isinstance(error, FaultyData):
+                error.write_list(self.staging / FAULTS)
+            self._set_aside(error)
+        finally:
+            shutil.rmtree(self.staging.parent, ignore_errors=True)
+        if isinstance(error, FaultyData) and error.record:
+            error.short = error.in_short(error.record / FAULTS)
+        error.short = (
+            f"{params.NOTEBOOKS[self.request.name].file}.ipynb, before the first cell: {error.short or error}"
+        )
+
     def _execute(self, progress: Callable[[str, int, int], None]) -> None:
         from planlib.run.execute import COLLECT, code_cells, execute
         from planlib.run.formats import write_formats
@@ -230,8 +254,10 @@ class _Run:
             self.staging.rename(failed)
         except OSError:
             return  # a full disk, or a report that was published already, is said by the error itself
-        if isinstance(error, PlanlibError) and "To do" not in what:
-            error.args = (f"{what}\nTo do: look at {failed / self.request.stem}.ipynb, then mend the cause.",)
+        if isinstance(error, PlanlibError):
+            error.record = failed
+            if "To do" not in what:
+                error.args = (f"{what}\nTo do: look at {failed / self.request.stem}.ipynb, then mend the cause.",)
 
 
 def _point(request: Request) -> Path | None:

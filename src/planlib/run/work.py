@@ -4,6 +4,7 @@ import json
 import os
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 from planlib import params, paths
@@ -24,7 +25,8 @@ def work(request: dict[str, Any]) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``status`` (made, unchanged, failed), ``exit_code``, ``message``, ``folder``, ``is_warm``, ``seconds``.
+        ``status`` (made, unchanged, failed), ``exit_code``, ``message``, ``brief`` (the same in a line, where it
+        failed), ``folder`` (of the report or of what a failed run left), ``is_warm``, ``seconds``.
     """
     begun = time.monotonic()
     said: dict[str, Any] = {"status": "failed", "exit_code": 1, "message": "", "folder": ""}
@@ -38,13 +40,17 @@ def work(request: dict[str, Any]) -> dict[str, Any]:
         )
         outcome = run_request(asked, force=request["force"], report_progress=False)
         status = "made" if outcome.is_new else "unchanged"
-        folder = outcome.folder.relative_to(paths.root()).as_posix()
-        said = {"status": status, "exit_code": 0, "message": "", "folder": folder}
+        said |= {"status": status, "exit_code": 0, "folder": _in_project(outcome.folder)}
     except PlanlibError as error:
-        said |= {"exit_code": error.exit_code, "message": str(error)}
+        said |= {"exit_code": error.exit_code, "message": str(error), "brief": error.brief()}
+        said |= {"folder": _in_project(error.record)} if error.record else {}
     except Exception as error:
         said |= {"message": f"{type(error).__name__}: {error}"}
     return {**said, "is_warm": is_warm, "seconds": round(time.monotonic() - begun, 3)}
+
+
+def _in_project(folder: Path) -> str:
+    return folder.relative_to(paths.root()).as_posix()
 
 
 def packed(request: Request, force: bool = False) -> dict[str, Any]:
