@@ -82,6 +82,9 @@ def test_a_part_greater_than_its_whole_stops_cleaning_and_says_where(folder):
         encoding="utf-8",
     )
     assert found(clean_district(NAME), "degree_in_teachers")[0][0] == "warning", "someone confirmed it"
+    (folder / "corrections.yml").unlink()
+    put(folder, 2020, [school() | {("primary", "teachers"): 49}])
+    assert found(clean_district(NAME), "teachers_in_staff")[0][0] == "warning", "the staff was left blank"
 
 
 TABLES = {"lineage": pd.DataFrame(columns=["school_id", "stage", "year", "column", "file", "sheet", "cell"])}

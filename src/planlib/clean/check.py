@@ -68,11 +68,11 @@ def _issues(rule: Rule, found: pd.DataFrame, lineage: pd.DataFrame) -> list[Issu
     said = found.reindex(columns=_SAID).astype("object")
     rows = said.where(said.notna(), "").astype("str").to_dict("records")
     where = ("file", "sheet", "cell", "year", "found", "expected")
-    done = "" if rule["level"] == "error" else "kept"
+    levels = found.get("level", pd.Series(rule["level"], index=found.index))
     return [
-        Issue(rule["level"], rule["id"], school=row["school_id"], subject=row["column"], done=done,
-              **{name: row[name] for name in where})
-        for row in rows
+        Issue(level, rule["id"], school=row["school_id"], subject=row["column"],
+              done="" if level == "error" else "kept", **{name: row[name] for name in where})
+        for row, level in zip(rows, levels, strict=True)
     ]  # fmt: skip
 
 
@@ -104,6 +104,8 @@ def _compare(tables: Tables, rule: Rule) -> pd.DataFrame:
     rows = schools.loc[wrong, _KEY].assign(column=column, left=left[wrong], right=right[wrong])
     relation = "equal to" if is_equal else "at most"
     return rows.assign(
+        # a whole of 0 is most often one that was left blank: that is asked for, and stops nothing
+        level=np.where(rows["right"] > 0, rule["level"], "warning"),
         found=[f"{said} {value:{_PLAIN}}" for value in rows["left"]],
         expected=[f"{relation} {other} ({value:{_PLAIN}})" for value in rows["right"]],
     )
