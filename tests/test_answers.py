@@ -152,6 +152,13 @@ def test_a_formula_is_refused_and_never_computed(sent):
         fill("shangcheng", filled(sent, {}, formula="G5"))
 
 
+def test_a_formula_hides_no_other_fault(sent):
+    with pytest.raises(DataError) as caught:
+        fill("shangcheng", filled(sent, {"record:law_education": {**RECORD, "number": "many"}}, formula="G5"))
+    assert "待补报!G5: a formula" in str(caught.value)
+    assert "'many' is no number" in str(caught.value)
+
+
 def test_a_differing_entry_is_never_written_over(cleaned_project, sent):
     fill("shangcheng", filled(sent, {"explanation:modern_schools": TOLD, "record:law_education": RECORD}))
     other = {
