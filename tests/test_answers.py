@@ -122,16 +122,16 @@ def test_every_fault_is_named_with_its_cell_and_nothing_is_written(cleaned_proje
         fill("shangcheng", filled(sent, answers))
     said = str(caught.value)
     for words in (
-        "'soon' is no date",
-        "'谁知道'; expected one of",
+        "found 'soon'; expected a date such as 2023-03-31",
+        "found '谁知道'; expected one of these words: 主观 / within the office's power, ",
         "filled in only in part; expected 措施 (Measure), 完成时限 (Deadline) too",
-        "'many' is no number",
+        "found 'many'; expected a number",
         "2024-01-01 is after 2022-12-31",
         "is not asked for here",
     ):
         assert words in said
     assert "use one of" not in said
-    assert "待补报!" in said
+    assert "sheet 待补报, cell " in said
     assert {path: path.read_bytes() for path in contents} == contents
 
 
@@ -141,21 +141,21 @@ def test_only_a_date_is_held_against_the_cutoff_and_its_own_cell_is_named(cleane
     cell = address(line - 1, 1 + len(SHOWN) + FILLS.index("date"))
     with pytest.raises(DataError) as caught:
         fill("shangcheng", filled(sent, {"record:law_education": {**RECORD, "date": "soon"}}))
-    assert f"{cell}: 'soon' is no date" in str(caught.value)
+    assert f"{cell}: found 'soon'; expected a date" in str(caught.value)
     assert "is after" not in str(caught.value)
     with pytest.raises(DataError, match=f"{cell}: 2024-01-01 is after 2022-12-31"):
         fill("shangcheng", filled(sent, {"record:law_education": {**RECORD, "date": "2024-01-01"}}))
 
 
 def test_a_formula_is_refused_and_never_computed(sent):
-    with pytest.raises(DataError, match="待补报!G5: a formula"):
+    with pytest.raises(DataError, match="sheet 待补报, cell G5: a formula"):
         fill("shangcheng", filled(sent, {}, formula="G5"))
 
 
 def test_a_formula_hides_no_other_fault(sent):
     with pytest.raises(DataError) as caught:
         fill("shangcheng", filled(sent, {"record:law_education": {**RECORD, "number": "many"}}, formula="G5"))
-    assert "待补报!G5: a formula" in str(caught.value)
+    assert "G5: a formula" in str(caught.value)
     assert "'many' is no number" in str(caught.value)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -175,6 +176,27 @@ def test_no_fork_with_a_thread_or_with_changed_code(monkeypatch):
         monkeypatch.setattr(freshness, "code_digest", lambda: "other")
         assert loop.refusal("report") == "the code has changed"
         loop.selector.close()
+
+
+RENAMES = """
+from planlib import paths
+from planlib.registry import load_plan
+print(load_plan(district).title["en"])
+plan = paths.raw(district) / "plan.yml"
+plan.write_text(plan.read_text(encoding="utf-8").replace("14th", "15th"), encoding="utf-8")
+"""
+
+
+@warm
+def test_a_plan_that_changes_during_a_batch_is_read_again(cleaned_project):
+    """The server reads plans ahead: the first report changes its own, the second must show it."""
+    notebook_of(cleaned_project, RENAMES)
+    assert cli.main(["batch", str(batch_file(cleaned_project, BOTH)), "--jobs", "1"]) == 0
+    pages = [
+        cleaned_project / run["folder"] / f"{run['name']}.html" for run in summary_of(cleaned_project)["runs"]
+    ]
+    shown = [re.search(r"1\dth Five", page.read_text(encoding="utf-8"))[0] for page in pages]
+    assert shown == ["14th Five", "15th Five"]
 
 
 SHARED = """

@@ -25,7 +25,7 @@ from planlib.figures import style
 from planlib.figures.picture import sheet
 from planlib.registry import load_definitions
 from planlib.run.annex import sheet_name, write_annex
-from planlib.run.document import arranged
+from planlib.run.document import Facts, arranged, write_documents
 from planlib.run.formats import FORMATS, chosen_formats, write_formats
 from planlib.words import visible
 
@@ -245,11 +245,30 @@ def test_tables_and_figures_of_the_word_document_fit_and_speak(long_report):
     for found in document.tables:
         assert found.rows[0]._tr.trPr.find(qn("w:tblHeader")) is not None
         assert found._tbl.tblPr.find(qn("w:tblW")).get(qn("w:type")) == "pct"
+    used = [{p.style.name for cell in found._cells for p in cell.paragraphs} for found in document.tables]
+    assert used == [{"Compact"}, {"Small Table"}], "the one on its side is set smaller"
     drawing = document.element.body.find(f".//{qn('wp:docPr')}")
     assert drawing.get("descr") == "一句说明"
     extent = document.element.body.find(f".//{qn('wp:extent')}")
     assert int(extent.get("cx")) / 36000 <= 156
     assert int(extent.get("cy")) / 36000 <= 206
+
+
+def test_words_stay_with_the_table_they_lead_to_and_notes_of_another_do_not(tmp_path):
+    rows = '<tr><th scope="col">a</th></tr><tr><td>1</td></tr></table>'
+    first, second = (f"<table><caption>表{number}</caption>{rows}" for number in (1, 2))
+    text = f'<p>上文。</p><p>下表。</p>{first}<p class="note">注。</p>{second}'
+    write_documents(text, tmp_path / "r.docx", None, Facts("zh", "题", "", dt.date(2022, 12, 31)))
+    document = Document(tmp_path / "r.docx")
+    assert [p.text for p in document.paragraphs if p.paragraph_format.keep_with_next] == ["下表。"]
+
+
+def test_columns_share_a_page_so_that_rows_are_low(tmp_path):
+    """A long text and a short one: the long one has what the short one does not need, whatever the header says."""
+    head = '<tr><th scope="col">序时进度比</th><th scope="col">口径</th></tr>'
+    rows = f'<tr><td class="number">1.2</td><td>{"字" * 150}</td></tr>' * 3
+    shares = re.findall(r"width:([\d.]+)%", arranged(f"<table>{head}{rows}</table>", tmp_path))
+    assert 5 < float(shares[0]) < 12
 
 
 def test_the_shipped_references_are_what_their_script_makes():
@@ -358,7 +377,7 @@ def test_nothing_in_the_page_or_the_document_runs_or_loads(hostile):
             assert element.get(name, "#").startswith(("#", "data:image/png;base64,"))
     assert "<m:oMath" not in document
     # the list of contents is the only field, and leads nowhere else
-    assert re.findall(r"<w:instrText[^>]*>(.*?)</w:instrText>", document) == [r' TOC \o "1-2" \n \h \z \u ']
+    assert re.findall(r"<w:instrText[^>]*>(.*?)</w:instrText>", document) == [r' TOC \o "1-2" \h \z \u ']
     assert set(re.findall(r"<w:hyperlink (.*?)>", document)) == {
         f'w:anchor="_Toc{number:09d}" w:history="1"' for number in range(1, document.count("<w:hyperlink ") + 1)
     }

@@ -251,10 +251,29 @@ def test_a_number_that_stands_nowhere_is_said_shortly(folder, number, capsys):
 
 
 def test_a_number_is_found_with_and_without_its_commas_but_not_in_line_numbers(folder):
-    found = find_number(folder, "2100")
+    run, found = find_number(folder, "2100")
+    assert run == folder
     assert any(address.startswith("table 7") for address in found)
-    assert found == find_number(folder, "2,100个")
-    assert not any("序号" in address or "行号" in address for address in find_number(folder, "8"))
+    assert (run, found) == find_number(folder, "2,100个")
+    assert not any("序号" in address or "行号" in address for address in find_number(folder, "8")[1])
+
+
+def test_a_number_is_looked_for_in_the_latest_run_of_every_language(folder, capsys):
+    """The Chinese run has no table any more; the English one, which is older, has the number."""
+    whole, told = (folder / "a.ipynb").read_bytes(), json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    for run, language in (("1", "en"), ("2", "zh")):
+        (folder / run).mkdir()
+        name = f"a-{language}.ipynb"
+        made = {**told, "outputs": {name: ""}, "parameters": {**told["parameters"], "language": language}}
+        (folder / run / "run.json").write_text(json.dumps(made), encoding="utf-8")
+        (folder / run / name).write_bytes(whole)
+    nbformat.write(nbformat.v4.new_notebook(), folder / "2" / "a-zh.ipynb")
+    (folder / "run.json").unlink()
+    run, found = find_number(folder, "0.307", "zh")
+    assert run == folder / "1"
+    assert found
+    assert cli.main(["trace", str(folder), "987654"]) == 2
+    assert f"Looked in {folder / '2'}, {folder / '1'}." in capsys.readouterr().err
 
 
 def test_a_number_that_only_counts_rows_names_its_table(folder):

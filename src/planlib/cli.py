@@ -348,7 +348,9 @@ def _trace_number(parsed: argparse.Namespace, folder: Path) -> bool:
     address = address_of(parsed.words)
     if not is_number(address):
         return False
-    found = find_number(folder, address, parsed.language, _can_trace)
+    run, found = find_number(folder, address, parsed.language, _can_trace)
+    if run != folder:
+        print(f"run: {_shown(run)}")
     print(f"{address} is printed in, and can be traced as:\n" + "\n".join(f'  "{line}"' for line in found))
     return True
 

@@ -9,6 +9,7 @@ import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from planlib import paths
@@ -134,7 +135,7 @@ def period_of(district: str) -> Period:
     """Return the years of a district's plan, read from its plan.yml without reading the rest into frames."""
     path = paths.raw(district) / "plan.yml"
     try:
-        return _period(path.read_text(encoding="utf-8-sig"))
+        return _period(path.read_text(encoding="utf-8-sig"), path)
     except (RegistryError, KeyError, TypeError, ValueError) as error:
         raise RegistryError(
             f"{path}: the plan's period cannot be read ({str(error).splitlines()[0]}).\n"
@@ -144,10 +145,10 @@ def period_of(district: str) -> Period:
 
 
 @lru_cache(maxsize=256)  # ten thousand runs ask for the same few plans
-def _period(plan: str) -> Period:
+def _period(plan: str, path: Path) -> Period:
     from planlib.registry.documents import parsed  # not on the way to --help
 
-    document = parsed(plan, "plan.yml")
+    document = parsed(plan, "plan.yml", path)
     document.raise_faults()
     period = document.data["period"]
     return Period(*(int(period[key]) for key in ("baseline_year", "first_year", "last_year")))

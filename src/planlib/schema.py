@@ -21,6 +21,10 @@ import yaml
 from planlib.errors import DataError, RegistryError, listing
 from planlib.paths import DEFINITIONS
 
+# Tables here have tens of rows and are asked cell by cell: Arrow's texts take a tenth more of every notebook, and a
+# quarter more of cleaning. The same everywhere, for the types in a written file depend on it.
+pd.set_option("mode.string_storage", "python")
+
 SCHEMA_VERSION = 1
 
 _VERSION_KEY = b"planlib_schema_version"

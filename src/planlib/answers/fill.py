@@ -72,7 +72,8 @@ def fill(district: str, file: Path) -> list[str]:
     page = next(sheet for sheet in sheets if sheet.name != HIDDEN)
     formulas = _formulas(content)
     faults = [
-        f"{page.name}!{cell}: a formula; expected its text: copy and paste it as values" for cell in formulas
+        f"{_place(page.name, cell)}: a formula; expected its text: copy and paste it as values"
+        for cell in formulas
     ]
     answers = _answers(page, plan, set(formulas), faults)
     files = Files(plan, paths.raw(district), facts)
@@ -109,6 +110,10 @@ def _facts(file: Path, sheets: list[Sheet], district: str) -> dict[str, str]:
     return facts
 
 
+def _place(sheet: str, cell: str) -> str:
+    return f"sheet {sheet}, cell {cell}"
+
+
 def _formulas(content: bytes) -> list[str]:
     """Return the cells that hold formulas; the reader of workbooks would give their last results."""
     with zipfile.ZipFile(BytesIO(content)) as parts:
@@ -126,15 +131,15 @@ def _answers(page: Sheet, plan: Plan, formulas: set[str], faults: list[str]) -> 
         cells = {key: at for at, key in enumerate(fills, 1 + len(SHOWN)) if at < len(row) and _text(row[at])}
         if not cells:
             continue
-        places = {key: f"{page.name}!{address(number, at)}" for key, at in cells.items()}
+        places = {key: _place(page.name, address(number, at)) for key, at in cells.items()}
         kind, _, subject = _text(row[0]).partition(":")
         if kind not in words["kinds"] or subject not in known or (kind, subject) in found:
             why = "stands twice" if (kind, subject) in found else "is no id of this sheet"
-            faults.append(f"{page.name}!{address(number, 0)} (hidden): {_text(row[0])!r:.60} {why}")
+            faults.append(f"{_place(page.name, address(number, 0))} (hidden): {_text(row[0])!r:.60} {why}")
             continue
         texts = {key: at for key, at in cells.items() if address(number, at) not in formulas}
         values = {key: _value(key, row[at], places[key], faults) for key, at in texts.items()}
-        faults += _row_faults(words["kinds"][kind], places, f"{page.name}, row {number + 1}", words)
+        faults += _row_faults(words["kinds"][kind], places, f"sheet {page.name}, row {number + 1}", words)
         found[kind, subject] = Answer(kind, subject, values, places)
     return [answer for answer in found.values() if answer.values.keys() == answer.places.keys()]
 
@@ -168,7 +173,7 @@ def _value(key: str, cell: Any, place: str, faults: list[str]) -> Any:
         day = _DAY.fullmatch(text)
         iso = "{}-{:0>2}-{:0>2}".format(*day.groups()) if day else text
         if not is_date(iso):
-            faults.append(f"{place}: {text!r:.40} is no date; expected for example 2023-03-31")
+            faults.append(f"{place}: found {text!r:.40}; expected a date such as 2023-03-31")
         return iso
     if key == "number":
         try:
@@ -176,12 +181,13 @@ def _value(key: str, cell: Any, place: str, faults: list[str]) -> Any:
                 return number
         except ValueError:
             pass
-        faults.append(f"{place}: {text!r:.40} is no number; expected digits without a unit")
+        faults.append(f"{place}: found {text!r:.40}; expected a number in digits, without a unit")
     elif key in _CHOICES:
         group = _CHOICES[key]
         said = {label(code, language, group): code for code in codes(group) for language in LANGUAGES}
         if text not in said:
-            faults.append(f"{place}: {text!r:.40}; expected one of {', '.join(said)}")
+            pairs = [" / ".join(label(code, language, group) for language in LANGUAGES) for code in codes(group)]
+            faults.append(f"{place}: found {text!r:.40}; expected one of these words: {', '.join(pairs)}")
         return said.get(text, text)
     elif not text.isprintable():
         faults.append(f"{place}: there is a control character in the text; delete it")

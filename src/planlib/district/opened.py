@@ -283,7 +283,7 @@ class District:
         """
         series = self.plan.series[~self.plan.series["judged"].isin(["census", "ambiguous"])]
         told = series[["series_id", "kind", "lower_bound", "upper_bound"]]
-        rows = observations.sort_values("as_of").drop_duplicates(["series_id", "year"], keep="last")
+        rows = observations.sort_values("as_of", kind="stable").drop_duplicates(["series_id", "year"], keep="last")
         return rows[["series_id", "year", "value"]].merge(told, on="series_id")
 
     def forecast(self, observations: pd.DataFrame | None = None) -> pd.DataFrame:

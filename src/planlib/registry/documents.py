@@ -1,11 +1,13 @@
 """YAML with line numbers: safe, strict about keys, and able to say where a fault stands."""
 
+import pickle
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from functools import lru_cache, wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
@@ -13,6 +15,7 @@ from planlib.errors import RegistryError, listing
 
 _DEEPEST = 50
 
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 Where = tuple[str | int, ...]
 """The way from the top of a document to an entry: keys and positions."""
 
@@ -79,6 +82,21 @@ class Document:
             raise RegistryError(listing(f"{self.name} cannot be used", texts, "mend these lines and run again"))
 
 
+def remembered(function: _Function) -> _Function:
+    """Let a function of texts and paths work once for the same text; everybody gets a copy of his own.
+
+    The text is part of the question, so a changed file is never answered from memory.
+
+    Examples
+    --------
+    >>> words = remembered(lambda text: text.split())
+    >>> words("a b").append("c"), words("a b")
+    (None, ['a', 'b'])
+    """
+    packed = lru_cache(maxsize=64)(lambda *given: pickle.dumps(function(*given)))
+    return wraps(function)(lambda *given: pickle.loads(packed(*given)))  # type: ignore[return-value]
+
+
 def did_you_mean(word: object, known: Iterable[str]) -> str:
     """Return a hint to the nearest known word, or the known words when none is near.
 
@@ -118,9 +136,10 @@ def read_document(path: Path, name: str | None = None) -> Document:
     RegistryError
         If the file is missing, not UTF-8, empty, or not YAML (with line and column).
     """
-    return parsed(_text(path, name or path.name), name or path.name, path)
+    return parsed(text_of(path, name or path.name), name or path.name, path)
 
 
+@remembered
 def parsed(text: str, name: str, path: Path | None = None) -> Document:
     """Return a YAML text as a document: what `read_document` does with a file's text.
 
@@ -160,7 +179,8 @@ def _called(name: str, path: Path | None, what: str) -> str:
     return f"{name} {what}." if path is None or str(path) == name else f"{name} {what}: {path}"
 
 
-def _text(path: Path, name: str) -> str:
+def text_of(path: Path, name: str) -> str:
+    """Return the text of a file, called `name` in messages; `read_document` says what can be wrong with it."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from planlib import paths
 from planlib.errors import UsageError
-from planlib.registry.documents import Document, as_list, as_mapping, read_document
+from planlib.registry.documents import Document, as_list, as_mapping, parsed, remembered, text_of
 from planlib.registry.entries import Entries, Entry, collect
 from planlib.registry.measures import check_measures, measured
 from planlib.registry.rules import bounds_of, check_rules, check_version
@@ -180,7 +180,12 @@ def load_plan(district: str, path: Path | str | None = None) -> Plan:
         If the file has faults: each with line, what was expected, what to do.
     """
     file = Path(path) if path is not None else paths.raw(district) / "plan.yml"
-    document = read_document(file)
+    return _checked(district, file, text_of(file, file.name))
+
+
+@remembered
+def _checked(district: str, file: Path, text: str) -> Plan:
+    document = parsed(text, file.name, file)
     check_version(document)
     entries = collect(document)
     check_rules(document, entries)

@@ -8,11 +8,15 @@ local function section(orientation)
     '<w:sectPr><w:pgSz w:orient="' .. orientation .. '"/></w:sectPr></w:pPr></w:p>')
 end
 
--- Tables on their side hold most: they are set smaller.
+-- Tables on their side hold most: they are set smaller. The writer of Word gives a plain block its own style, so it
+-- becomes a paragraph.
 local function shrink(rows)
   for _, row in ipairs(rows) do
     for _, cell in ipairs(row.cells) do
-      cell.contents = { pandoc.Div(cell.contents, { ["custom-style"] = "Small Table" }) }
+      local paragraphs = cell.contents:map(function(block)
+        return block.t == "Plain" and pandoc.Para(block.content) or block
+      end)
+      cell.contents = { pandoc.Div(paragraphs, { ["custom-style"] = "Small Table" }) }
     end
   end
 end
@@ -47,6 +51,17 @@ function Span(span)
       '<w:r><w:rPr><w:color w:val="' .. colour .. '"/></w:rPr><w:t xml:space="preserve">' .. shape .. " </w:t></w:r>")
   end
   return pandoc.RawInline("typst", '#text(fill: rgb("#' .. colour .. '"))[' .. shape .. " ]")
+end
+
+-- In the PDF a short table stays whole; in Word planlib.run.document sees to it.
+function Table(whole)
+  local rows = #whole.head.rows
+  for _, body in ipairs(whole.bodies) do
+    rows = rows + #body.body
+  end
+  if FORMAT == "typst" and rows <= 10 then
+    return wrapped(pandoc.RawBlock("typst", "#together["), { whole }, pandoc.RawBlock("typst", "]"))
+  end
 end
 
 function Div(div)

@@ -5,12 +5,13 @@ import copy
 import datetime as dt
 import importlib.util
 import io
+import math
 import os
 import re
 import subprocess
 import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
@@ -43,9 +44,11 @@ _MOST_UPRIGHT, _MOST_DENSE = 106, 153
 _MOST_BETWEEN = 12
 _MOST_OF_A_COLUMN, _LEAST_OF_A_COLUMN = 20, 6
 _SHORT = 13  # so wide a text is not broken
-_WHEN_CROWDED = 0.75  # what a column of longer texts keeps of its need where a page is too narrow
+_LONGEST, _LONGEST_WORD, _MARGIN = 160, 8, 2.5  # of a column; that a line makes room for; left and right of a cell
 _AFTER_TABLE = 6  # points
-_SHORT_TABLE = 8  # rows, the header among them
+_SHORT_TABLE = 10  # rows, the header among them
+_WORDS, _LED_TO = {"Body Text", "First Paragraph"}, {"Table Caption", "Captioned Figure"}
+_UNBROKEN = re.compile(r"[^\s\u2e80-\uffff]+|[\u2e80-\uffff]")
 # The time in every zip: its earliest.
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
@@ -171,51 +174,79 @@ def _measure(table: Any, html: Any, is_brief: bool) -> int:
     """Give a table's columns their shares of the page and tell how many characters that page takes."""
     rows = [row for row in ([*row.iter("th", "td")] for row in table.iter("tr")) if row]
     count = max(map(len, rows))
-    columns = [[row[at] for row in rows if len(row) == count] for at in range(count)]
-    widths = [max(map(_width, column)) for column in columns]
-    firm = [
-        column[-1].get("class") in {"nowrap", "number"} or width <= _SHORT
-        for column, width in zip(columns, widths, strict=True)
-    ]
-    needs = [
-        max(
-            min(width, _MOST_OF_A_COLUMN * 1.8) + 3.5 if is_firm else min(width, _MOST_OF_A_COLUMN) + 2,
-            _LEAST_OF_A_COLUMN,
-        )
-        for width, is_firm in zip(widths, firm, strict=True)
-    ]
-    need = 0 if is_brief else sum(needs)
+    columns = [_column(cells) for cells in zip(*(row for row in rows if len(row) == count), strict=True)]
+    need = 0 if is_brief else sum(column.need for column in columns)
     room = _UPRIGHT if need <= _MOST_UPRIGHT else _DENSE if need <= _MOST_DENSE else _ON_ITS_SIDE
     group = html.Element("colgroup")
-    for share in _shares(widths, needs, firm, room):
+    for share in _shares(columns, room):
         group.append(html.Element("col", style=f"width:{100 * share:.2f}%"))
     caption = table.find("caption")
     table.insert(0 if caption is None else 1, group)
     return room
 
 
-def _width(cell: Any) -> int:
-    """Return how wide a cell must be: a header may break between its words, a long Chinese one in its middle."""
-    text = cell.text_content()
-    if cell.tag != "th":
-        return display_width(text)
-    word = max(text.split() or [""], key=display_width)
-    width = display_width(word)
-    return (width + 1) // 2 if width > max(_LONGEST_HEADER, len(word)) else width
+@dataclass(frozen=True)
+class _Column:
+    """How wide a column's texts are, in half-width characters: of each cell, in which words, at most and at least.
+
+    `need` is what it takes of a page on which tables of its kind are easy to read.
+    """
+
+    widths: tuple[int, ...]
+    word: int
+    most: int
+    least: int
+    need: float
+
+    def lines(self, size: int) -> list[int]:
+        """Return how many lines each cell takes: before a word that does not fit, half of one is lost on average."""
+        lost = min(self.word, _LONGEST_WORD) / 2
+        return [1 if width <= size else math.ceil(width / max(size - lost, 1)) for width in self.widths]
 
 
-def _shares(widths: list[int], needs: list[float], firm: list[bool], room: float) -> list[float]:
-    """Share a page among columns: each gets what it needs, long texts the rest, by the root of what they hold besides."""
-    if sum(needs) > room:
-        needs = [need if is_firm else need * _WHEN_CROWDED for need, is_firm in zip(needs, firm, strict=True)]
-    roots = [
-        0.0 if is_firm else max(0.0, width + 2 - need) ** 0.5
-        for width, need, is_firm in zip(widths, needs, firm, strict=True)
-    ]
-    slack = room - sum(needs)
-    if slack <= 0 or not any(roots):
-        return [need / sum(needs) for need in needs]
-    return [(need + slack * root / sum(roots)) / room for need, root in zip(needs, roots, strict=True)]
+def _column(cells: Sequence[Any]) -> _Column:
+    texts = [cell.text_content() for cell in cells]
+    widths = tuple(map(display_width, texts))
+    # what a line cannot break: a word; Chinese breaks after every character
+    words = [max(map(display_width, _UNBROKEN.findall(text)), default=0) for text in texts]
+    head = max(words[0], _half(widths[0]) if words[0] <= 2 else 0)
+    longest, word = max(widths[1:], default=0), max(words)
+    is_firm = cells[-1].get("class") in {"nowrap", "number"} or max(longest, head) <= _SHORT
+    most = min(max(widths), _LONGEST)
+    least = max(longest, head) if is_firm else max(word, _LEAST_OF_A_COLUMN)
+    width = max(longest, head if widths[0] > _LONGEST_HEADER or words[0] > 2 else widths[0])
+    need = min(width, _MOST_OF_A_COLUMN * 1.8) + 3.5 if is_firm else min(width, _MOST_OF_A_COLUMN) + 2
+    return _Column(widths, word, most, min(most, least), max(need, _LEAST_OF_A_COLUMN))
+
+
+def _half(width: int) -> int:
+    """Return half a line of Chinese, in whole characters."""
+    return 2 * math.ceil(width / 4)
+
+
+def _shares(columns: Sequence[_Column], room: float) -> list[float]:
+    """Share a page among columns: each is as wide as its longest text, then gives up what adds the fewest lines.
+
+    Examples
+    --------
+    >>> short, long = _Column((8, 8), 2, 8, 8, 10.0), _Column((40, 8), 2, 40, 6, 22.0)
+    >>> [round(30 * share, 1) for share in _shares([short, long], 30)]
+    [10.5, 19.5]
+    """
+    sizes = [column.most for column in columns]
+    now = [column.lines(size) for column, size in zip(columns, sizes, strict=True)]
+    while sum(sizes) + _MARGIN * len(sizes) > room:
+        tall = [max(row) for row in zip(*now, strict=True)]
+        after = {at: columns[at].lines(size - 1) for at, size in enumerate(sizes) if size > columns[at].least}
+        if not after:
+            break
+        added = {
+            at: sum(max(0, new - old) for new, old in zip(lines, tall, strict=True)) for at, lines in after.items()
+        }
+        given = min(after, key=lambda at: (added[at], -sizes[at]))
+        sizes[given], now[given] = sizes[given] - 1, after[given]
+    whole = [size + _MARGIN for size in sizes]
+    return [size / sum(whole) for size in whole]
 
 
 def _across(blocks: list[tuple[str, Any]], wide: set[Any]) -> list[bool]:
@@ -391,24 +422,27 @@ def _keep_together(document: Any) -> None:
         kept = rows[:-1] if len(rows) <= _SHORT_TABLE else [*rows[:2], *rows[-3:-1]]
         for paragraph in (Paragraph(p, document) for row in kept for p in row.iter(qn("w:p"))):
             paragraph.paragraph_format.keep_with_next = True
-    headed = after_table = False
+    after_table, above = False, None
     for element in document.element.body:
         if element.tag == qn("w:tbl"):
-            after_table = True
-        if element.tag == qn("w:p"):
-            paragraph = Paragraph(element, document)
-            if after_table:
-                paragraph.paragraph_format.space_before = Pt(_AFTER_TABLE)
-            if headed and not element.xpath(".//w:drawing"):
-                paragraph.paragraph_format.keep_with_next = True
-            headed = str(paragraph.style and paragraph.style.name).startswith("Heading")
-            after_table = False
+            after_table, above = True, None
+        if element.tag != qn("w:p"):
+            continue
+        paragraph = Paragraph(element, document)
+        style = str(paragraph.style and paragraph.style.name)
+        if after_table:
+            paragraph.paragraph_format.space_before = Pt(_AFTER_TABLE)
+        if style in _LED_TO and above is not None:  # the words that lead to a table or a figure stay with it
+            above.paragraph_format.keep_with_next = True
+        above = paragraph if style in _WORDS else None
+        after_table = False
 
 
 def _contents(document: Any, facts: Facts) -> None:
     """Fill the list of contents: a field of Word with its entries in place, so that nothing has to be updated.
 
-    Without page numbers: they are known to whoever lays the pages out, not to whoever writes the document.
+    Without page numbers: they are known to whoever lays the pages out, not to whoever writes the document, and a field
+    marked as out of date makes Word ask before it opens. Whoever updates the field gets them.
     """
     from docx.oxml.ns import qn
     from docx.text.paragraph import Paragraph
@@ -436,7 +470,7 @@ def _contents(document: Any, facts: Facts) -> None:
 
 _FIELD = (
     '<w:r><w:fldChar w:fldCharType="begin"/></w:r>',
-    r'<w:r><w:instrText xml:space="preserve"> TOC \o "1-2" \n \h \z \u </w:instrText></w:r>',
+    r'<w:r><w:instrText xml:space="preserve"> TOC \o "1-2" \h \z \u </w:instrText></w:r>',
     '<w:r><w:fldChar w:fldCharType="separate"/></w:r>',
     '<w:r><w:fldChar w:fldCharType="end"/></w:r>',
 )

@@ -109,4 +109,11 @@ def provisioner(**options: Any) -> Any:
             self.process, self.pid, self.cwd = process, process.pid, more.get("cwd")  # type: ignore[assignment]
             return self.connection_info
 
+        async def kill(self, restart: bool = False) -> None:
+            await super().kill(restart)
+            # whoever killed it looks only every tenth of a second
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                if self.process:
+                    self.process.wait(1)
+
     return WarmProvisioner(**options)

@@ -21,7 +21,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from planlib import freshness
+from planlib import freshness, params, registry
 from planlib.errors import KernelError
 from planlib.paths import DEFINITIONS
 from planlib.run.execute import ENVIRONMENT
@@ -102,7 +102,6 @@ def _rehearse() -> None:
     """Do once what every child would do anew: read definitions, fonts and the forecast table, fill a page's template."""
     import nbformat
 
-    from planlib import registry
     from planlib.run import page
 
     for path in DEFINITIONS.rglob("*.yml"):
@@ -111,6 +110,14 @@ def _rehearse() -> None:
     sys.modules["planlib.forecast.table"].shipped()
     sys.modules["planlib.figures.picture"].no_data("fan_chart", "zh")
     page.body(nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# -\n\n- *-*")]), "zh")
+
+
+def _read_ahead(request: dict[str, Any]) -> None:
+    """Read the plan that a report and its kernel will both ask for; it is remembered for the same text only."""
+    with contextlib.suppress(Exception):  # the report says what is wrong
+        district = request["request"]["parameters"]["district"]
+        params.period_of(district)
+        registry.load_plan(district)
 
 
 class _Loop:
@@ -145,6 +152,7 @@ class _Loop:
     def accept(self, listener: socket.socket) -> None:
         connection, _ = listener.accept()
         request = json.loads(connection.makefile("r", encoding="utf-8").readline() or "{}")
+        _read_ahead(request)
         refused = self.refusal(request.get("role", ""))
         if refused or not request:
             with contextlib.suppress(OSError):

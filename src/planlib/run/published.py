@@ -115,7 +115,7 @@ def find_cell(
 
 def find_number(
     folder: Path, number: str, language: str = LANGUAGES[0], check: Check = lambda *_: True
-) -> list[str]:
+) -> tuple[Path, list[str]]:
     """Return addresses of the values that print a number, ten at most: a sentence's number stands in them, too.
 
     Parameters
@@ -125,15 +125,39 @@ def find_number(
     number : str
         With its unit or without, with commas or without.
 
+    Returns
+    -------
+    tuple
+        The folder of the run that prints it, and the addresses.
+
     Raises
     ------
     UsageError
-        If no value that can be traced prints it.
+        If no value that can be traced prints it in the latest run of any language.
     """
-    run = next(iter(_runs(folder, language)))
-    manifest, found = _opened(run)
+    runs, said, hint = _runs(folder, language), dict[str, None](), ""
+    for run in runs:
+        manifest, found = _opened(run)
+        lines, counts = _printing(manifest, found, number.strip(), check)
+        if lines:
+            return run, lines[:10]
+        only = (
+            f"only in {', '.join(counts)}, where it counts or adds up rows" if counts else "in no table or figure"
+        )
+        said[only], hint = None, hint or _counted(found)
+    taken = f"\nLooked in {', '.join(map(str, runs))}." if runs != [folder] else ""
+    raise UsageError(
+        f"{number.strip()} stands {'; '.join(said)}.{taken}\n"
+        f"To do: check it, or trace one of the rows that a count counts{hint}."
+    )
+
+
+def _printing(
+    manifest: dict[str, Any], found: list[Part], number: str, check: Check
+) -> tuple[list[str], list[str]]:
+    """Return the addresses that print a number, and the tables where it only counts rows."""
     spoken = manifest["parameters"]["language"]
-    match = _NUMBER.fullmatch(number.strip())
+    match = _NUMBER.fullmatch(number)
     wanted = _bare(match[1]) if match else number
     lines, counts = [], []
     for part in found:
@@ -145,15 +169,7 @@ def find_number(
         traced = list(islice(_traced(part, cells, spoken, manifest, check), 3))
         lines += [f"{part.kind} {part.number}, {words}" for words in traced]
         counts += [f"{part.kind} {part.number}"] if cells and not traced else []
-    if not lines:
-        only = (
-            f"only in {', '.join(counts)}, where it counts or adds up rows" if counts else "in no table or figure"
-        )
-        raise UsageError(
-            f"{number.strip()} stands {only}.{_taken(run, folder)}\n"
-            f"To do: check it, or trace one of the rows that a count counts{_counted(found)}."
-        )
-    return lines[:10]
+    return lines, counts
 
 
 def _taken(run: Path, folder: Path) -> str:
