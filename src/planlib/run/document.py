@@ -178,8 +178,12 @@ def _measure(table: Any, html: Any, is_brief: bool) -> int:
     need = 0 if is_brief else sum(column.need for column in columns)
     room = _UPRIGHT if need <= _MOST_UPRIGHT else _DENSE if need <= _MOST_DENSE else _ON_ITS_SIDE
     group = html.Element("colgroup")
-    for share in _shares(columns, room):
+    shares = _shares(columns, room)
+    for share in shares:
         group.append(html.Element("col", style=f"width:{100 * share:.2f}%"))
+    if len(rows[0]) == count:
+        for cell, share in zip(rows[0], shares, strict=True):
+            _break_header(cell, share * room - _MARGIN, html)
     caption = table.find("caption")
     table.insert(0 if caption is None else 1, group)
     return room
@@ -219,9 +223,21 @@ def _column(cells: Sequence[Any]) -> _Column:
     return _Column(widths, word, most, min(most, least), max(need, _LEAST_OF_A_COLUMN))
 
 
+def _break_header(cell: Any, size: float, html: Any) -> None:
+    """Break a header without spaces that needs two lines where its halves are most alike: no sign stands alone."""
+    tokens = _UNBROKEN.findall(cell.text_content())
+    whole = sum(map(display_width, tokens))
+    if not size < whole <= 2 * size or len(tokens) < 2 or len(cell) or " " in cell.text_content().strip():
+        return
+    at = min(range(1, len(tokens)), key=lambda at: abs(2 * sum(map(display_width, tokens[:at])) - whole))
+    line = html.Element("br")
+    cell.text, line.tail = "".join(tokens[:at]), "".join(tokens[at:])
+    cell.append(line)
+
+
 def _half(width: int) -> int:
-    """Return half a line of Chinese, in whole characters."""
-    return 2 * math.ceil(width / 4)
+    """Return half a line of Chinese, in whole characters; three of them stay together."""
+    return width if width <= 6 else 2 * math.ceil(width / 4)
 
 
 def _shares(columns: Sequence[_Column], room: float) -> list[float]:
