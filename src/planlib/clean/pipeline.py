@@ -37,6 +37,7 @@ _NO_RETURNS = (
     "at least one workbook of returns (.xlsx, .xls, .et or .csv); "
     "`planlib new` puts empty ones to copy into templates/"
 )
+_READ_AS_IS = "read as it is now"
 MAX_FILE_BYTES = 256 << 20
 OF_RETURNS = ("schools", "lineage", "form_cells")
 COLLECTED = tuple(name for name, table in schema.TABLES.items() if table.is_collected)
@@ -77,7 +78,7 @@ class _Folder:
     district: str
     path: Path
     inputs: Mapping[str, str]
-    sources: Sequence[str]
+    sources: Sequence[Sequence[str]]
     code: str
 
     def workbooks(self) -> dict[str, str]:
@@ -168,6 +169,9 @@ def _folder_issues(folder: _Folder, corrections: Corrections) -> Iterator[Issue]
         level, done = ("error", "") if file in registered else ("warning", "no data")
         why = ", as sources.yml says" if file in registered else ""
         yield Issue(level, "missing file", file, expected=f"the file {folder.path / file}{why}", done=done)
+    for file, written, found in freshness.changed_since_registered(folder.inputs, folder.sources):
+        expected = f"SHA-256 {written:.8}…, as sources.yml says; if the change is meant, write the new one there"
+        yield Issue("warning", "digest", file, found=f"SHA-256 {found:.8}…", expected=expected, done=_READ_AS_IS)
     if not any(map(_is_return, folder.inputs)):
         yield Issue("error", "missing file", f"{RETURNS}/", expected=_NO_RETURNS)
     home = folder.path.resolve()

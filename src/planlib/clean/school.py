@@ -12,7 +12,7 @@ from planlib.clean.grid import Found, Layout, Reader
 from planlib.clean.issues import Issue
 from planlib.clean.national import National, Place
 from planlib.clean.read import Sheet, address
-from planlib.clean.recognise import year_in
+from planlib.clean.recognise import stored_zeros, year_in
 from planlib.clean.writing import compact, era_year, key, tidy, written
 
 # One row per figure of a form that no field of planlib names.
@@ -173,10 +173,8 @@ def _lost_and_strays(book: SchoolBook, one: FormSheet, words: National) -> None:
     one.counts.update(layout.kinds)
     for cell, what in sheet.lost:
         book.issues.append(Issue("error", "lost cell", sheet=sheet.name, cell=cell, found=what))
-    if sheet.is_hidden and (layout.figures or layout.strays):
-        book.issues.append(
-            Issue("note", "hidden sheet", sheet=sheet.name, found="a hidden sheet", done="read like the others")
-        )
+    book.issues += stored_zeros(sheet)
+    book.issues += _hidden(one)
     is_plain = key(sheet.name) in words.plain_sheets
     one.counts["title" if is_plain else "issue"] += len(layout.strays)
     for r, c in layout.strays if not is_plain else ():
@@ -190,6 +188,19 @@ def _lost_and_strays(book: SchoolBook, one: FormSheet, words: National) -> None:
         book.issues.append(
             Issue(level, "stray cell", sheet=sheet.name, cell=address(r, c), found=tidy(raw_text(value)), **more)
         )
+
+
+def _hidden(one: FormSheet) -> Iterator[Issue]:
+    """Yield a note if the sheet, or rows or columns of its figures, are hidden."""
+    sheet, layout = one.sheet, one.layout
+    where = {"sheet": sheet.name, "done": "read like the others"}
+    if sheet.is_hidden and (layout.figures or layout.strays):
+        yield Issue("note", "hidden sheet", found="a hidden sheet", **where)
+    if sheet.hidden_rows or sheet.hidden_columns:
+        held = [at for at, value in zip(layout.figures, one.values, strict=True) if not is_blank(value)]
+        found = sheet.hidden({r for r, _ in held}, {c for _, c in held})
+        if found:
+            yield Issue("note", "hidden cells", found=found, **where)
 
 
 def _strange_units(one: FormSheet, words: National) -> Iterator[Issue]:
