@@ -52,8 +52,10 @@ def with_campuses(values: pd.DataFrame, form: Form) -> pd.DataFrame:
     """
     rows = frames.as_texts(values[values["column"].isin(["campuses", "school_name"]) & (values["text"] != "")])
     any_campus = re.compile("|".join(f"(?:{pattern.pattern})" for pattern in form.campus_names))
-    of_name = {text: campus_of(text, form)[1] for text in rows["text"].unique() if any_campus.fullmatch(text)}
-    campus = rows["text"].where(rows["column"] == "campuses", rows["text"].map(of_name).fillna(""))
+    of_name = {
+        text: campus_of(text, form)[1] if any_campus.fullmatch(text) else "" for text in rows["text"].unique()
+    }
+    campus = rows["text"].where(rows["column"] == "campuses", rows["text"].map(of_name))
     if not (campus != "").any():
         return values
     rows = rows.assign(campus=campus, order=campus == "").sort_values(["order", "column"], kind="stable")
