@@ -14,6 +14,7 @@ import nbformat
 import pandas as pd
 import pytest
 from docx import Document
+from docx.enum.text import WD_TAB_LEADER
 from docx.oxml.ns import qn
 from pypdf import PdfReader
 from python_calamine import CalamineWorkbook
@@ -225,6 +226,8 @@ def test_the_contents_of_the_word_document_need_no_update(long_report):
     anchors = [link.get(qn("w:anchor")) for link in place.iter(qn("w:hyperlink"))]
     marks = {mark.get(qn("w:name")) for mark in document.element.body.iter(qn("w:bookmarkStart"))}
     assert set(anchors) <= marks
+    (tab,) = document.styles["TOC 1"].paragraph_format.tab_stops
+    assert (round(tab.position.mm), tab.leader) == (156, WD_TAB_LEADER.DOTS), "page numbers, once it is updated"
     # what would make Word ask before it opens
     assert "updateFields" not in document.settings.element.xml
     assert "w:dirty" not in document.element.xml
