@@ -36,7 +36,7 @@ CELL_TYPES = {
     "cell": "str",
     "row": "int32",
     "stands": "int32",  # the row of its own address, which is another one for a cell merged over several schools
-    "position": "int16",
+    "position": "int32",
     "school_id": "category",
     "column": "category",
     "stage": "category",
