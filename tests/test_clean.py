@@ -234,7 +234,7 @@ CELLS = {
         "cell C5, school S0001, 2020: found '学堂'; expected one of 幼儿园, 小学",
     ),
     "an unknown ownership": ({"ownership": "公立"}, "found '公立'; expected one of 公办, 教育部门, 民办"),
-    "an empty name": ({"school_name": " "}, "cell B5, school S0001, 2020: found ' '; expected a school_name"),
+    "an empty name": ({"school_name": " "}, "cell B5, school S0001, 2020: found ' '; expected the school name"),
     "a half pupil": (
         {("primary", "students"): 300.5},
         "cell M5, school S0001, 2020: found '300.5'; expected a whole number",
