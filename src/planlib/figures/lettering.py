@@ -142,6 +142,7 @@ def _type() -> FT2Font:
 def _heights() -> tuple[int, int, int]:
     """Return how far the first font reaches above and below the line, and the gap between two of its lines."""
     table = _type().get_sfnt_table("OS/2")
+    assert table is not None
     return table["sTypoAscender"], -table["sTypoDescender"], table["sTypoLineGap"]
 
 
@@ -150,7 +151,7 @@ def _set(font_of: Callable[[Any], FT2Font], prop: FontProperties, size: float, d
     if prop.get_family() != FAMILIES:
         return font_of(prop)
     font = _type()
-    font._set_transform([[0x10000, 0], [0, 0x10000]], [0, 0])
+    font._set_transform([[0x10000, 0], [0, 0x10000]], [0, 0])  # type: ignore[attr-defined]
     font.clear()
     font.set_size(size, dpi)
     return font
@@ -158,7 +159,7 @@ def _set(font_of: Callable[[Any], FT2Font], prop: FontProperties, size: float, d
 
 class _Outlines(TextToPath):
     def _get_font(self, prop: FontProperties) -> FT2Font:
-        return _set(super()._get_font, prop, self.FONT_SCALE, self.DPI)
+        return _set(super()._get_font, prop, self.FONT_SCALE, self.DPI)  # type: ignore[misc]
 
 
 class _Renderer(RendererAgg):
@@ -184,7 +185,7 @@ class Canvas(FigureCanvasAgg):
         """Return what draws on it; the same one for the same size, for it remembers the widths of texts."""
         key = *self.get_width_height(physical=True), self.figure.dpi
         if self._lastKey != key:
-            self.renderer, self._lastKey = _Renderer(*key), key
+            self.renderer, self._lastKey = _Renderer(*key), key  # type: ignore[assignment]
         return self.renderer
 
 
