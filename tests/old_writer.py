@@ -42,6 +42,9 @@ def body(sheet: Sheet) -> bytes:
     parts = [record(0x0809, struct.pack("<HHHHII", 0x0600, 0x0010, 0, 0, 0, 0x0600))]
     size = len(sheet.rows), max(map(len, sheet.rows), default=0)
     parts.append(record(0x0200, struct.pack("<IIHHH", 0, size[0], 0, size[1], 0)))
+    # a format number, options: hidden is bit 0 of a column's and bit 5 of a row's
+    parts += [record(0x007D, struct.pack("<HHHHHH", c, c, 2304, 15, 1, 0)) for c in sheet.hidden_columns]
+    parts += [record(0x0208, struct.pack("<HHHHHHI", r, 0, size[1], 255, 0, 0, 0x120)) for r in sheet.hidden_rows]
     for r, row in enumerate(sheet.rows):
         parts += [
             cell(struct.pack("<HHH", r, c, 0), value) for c, value in enumerate(row) if value not in ("", None)

@@ -4,7 +4,7 @@ import pytest
 import xlsxwriter
 import yaml
 
-from planlib import cli, narrative, params
+from planlib import cli, freshness, narrative, params, store
 from planlib.answers import fill, write_missing
 from planlib.answers.sheet import HIDDEN, SHOWN
 from planlib.clean.read import address, read_workbook
@@ -100,6 +100,16 @@ def test_what_is_filled_in_is_owed_no_longer_and_stands_in_the_report(cleaned_pr
     assert fill("shangcheng", filled(sent, answers)) == []  # a second time changes nothing
 
 
+def test_the_digest_of_a_registered_file_goes_with_what_is_added(cleaned_project, sent):
+    sources = folder(cleaned_project) / "sources.yml"
+    digest = store.sha256(folder(cleaned_project) / "milestones.csv")
+    sources.write_text(f"- {{file: milestones.csv, sha256: {digest}, synthetic: true}}\n", encoding="utf-8")
+    said = fill("shangcheng", filled(sent, {"record:law_education": RECORD}))
+    assert said == ["milestones.csv: 1 added", "sources.yml: sha256 of milestones.csv written anew"]
+    made_from = freshness.tables_inputs("shangcheng")
+    assert made_from["sources"] == [["milestones.csv", made_from["inputs"]["milestones.csv"]]]
+
+
 def test_every_fault_is_named_with_its_cell_and_nothing_is_written(cleaned_project, sent):
     contents = {path: path.read_bytes() for path in folder(cleaned_project).glob("*.*")}
     answers = {
@@ -140,6 +150,13 @@ def test_only_a_date_is_held_against_the_cutoff_and_its_own_cell_is_named(cleane
 def test_a_formula_is_refused_and_never_computed(sent):
     with pytest.raises(DataError, match="sheet 待补报, cell G5: a formula"):
         fill("shangcheng", filled(sent, {}, formula="G5"))
+
+
+def test_a_formula_hides_no_other_fault(sent):
+    with pytest.raises(DataError) as caught:
+        fill("shangcheng", filled(sent, {"record:law_education": {**RECORD, "number": "many"}}, formula="G5"))
+    assert "G5: a formula" in str(caught.value)
+    assert "found 'many'" in str(caught.value)
 
 
 def test_a_differing_entry_is_never_written_over(cleaned_project, sent):

@@ -355,6 +355,26 @@ def test_a_typing_error_in_what_people_write_exits_2_before_a_kernel_starts(fold
     assert cli.main(["check", NAME]) == 2  # and it can be asked for without a report
 
 
+@pytest.mark.parametrize("is_plan_right", [True, False])
+def test_the_faults_of_all_files_come_at_once(folder, capsys, is_plan_right):
+    for file, old, new in (
+        ("explanations.yml", "cause_kind: 客观", "cause_kind: 都有"),
+        ("responsibility.yml", "lead:", "laed:"),
+        ("sources.yml", "synthetic: true", "synthetic: ja"),
+        *(() if is_plan_right else (("plan.yml", "judged:", "jugded:"),)),
+    ):
+        replace(folder / file, old, new)
+    said = refused(folder, capsys, ["check", NAME], 2)
+    assert ("unknown key 'jugded'" in said) != is_plan_right
+    for words in (
+        "unknown cause_kind '都有', expected one of 主观, 客观",
+        "responsibility.yml, line ",
+        "unknown key 'laed'",
+        "sources.yml, line 5: synthetic is 'ja', expected true or false",
+    ):
+        assert words in said
+
+
 def test_an_explanation_file_of_remarks_only_is_no_fault(folder, capsys):
     (folder / "explanations.yml").write_text("# 尚无说明\n\n", encoding="utf-8")
     assert cli.main(["check", NAME]) == 0

@@ -8,8 +8,9 @@ import shutil
 import pytest
 from returns_builder import columns_of, district, school, simple_workbook
 
-from planlib import cli, freshness, paths, schema
+from planlib import cli, freshness, paths, schema, store
 from planlib.clean import FaultyData, cache, clean_district
+from planlib.registry import phrase
 
 NAME = "testdistrict"
 
@@ -159,6 +160,28 @@ def test_a_file_newly_registered_in_sources_is_missed_at_once(folder, capsys):
     (folder / "sources.yml").write_text("- {file: returns/2030.xlsx, synthetic: false}\n", encoding="utf-8")
     assert cli.main(["clean", NAME]) == 1
     assert "returns/2030.xlsx" in capsys.readouterr().err
+
+
+def test_a_file_that_is_not_the_registered_one_is_read_and_told(folder):
+    found = store.sha256(folder / "births.csv")
+    register = (
+        "- {{file: births.csv, sha256: '{}'}}\n- {{file: finance.csv, sha256: ''}}\n- {{file: projects.csv}}\n"
+    )
+    for digest, is_told in ((found.upper(), False), ("0" * 64, True), (found, False)):
+        (folder / "sources.yml").write_text(register.format(digest), encoding="utf-8")
+        assert not freshness.tables_are_fresh(NAME)
+        issues = clean_district(NAME).issues
+        rows = issues.loc[issues["issue_kind"] == "digest", ["level", "file", "found", "expected", "done"]]
+        said = "SHA-256 00000000…, as sources.yml says; if the change is meant, write the new one there"
+        wanted = ["warning", "births.csv", f"SHA-256 {found:.8}…", said, "read as it is now"]
+        assert rows.to_numpy().tolist() == ([wanted] if is_told else [])
+        assert "如改动属实，请写入新的校验值" in phrase(said, "zh")
+
+
+def test_the_shipped_files_are_the_registered_ones():
+    made_from = freshness.tables_inputs("shangcheng")
+    assert sum(len(digest) == 64 for _, digest in made_from["sources"]) > 50
+    assert freshness.changed_since_registered(made_from["inputs"], made_from["sources"]) == []
 
 
 def test_a_change_is_seen_though_size_and_time_are_as_before(folder):

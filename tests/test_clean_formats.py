@@ -9,6 +9,8 @@ import pandas as pd
 import pytest
 from old_writer import old_workbook
 from returns_builder import FORM, columns_of, district, grid, school, workbook
+from school_builder import school as form_school
+from school_builder import school_book
 from test_clean import stored_cells
 
 from planlib import paths, schema
@@ -625,3 +627,69 @@ def test_what_stands_below_a_merged_cell_is_told():
         ("merged data", "E6", "西片 below 东片")
     ]
     assert sum(parsed.sheets[0][kind] for kind in KINDS) == filled(made.getvalue())
+
+
+# ---- what a person at the screen does not see
+
+
+def changed(content, *changes, part="xl/worksheets/sheet1.xml"):
+    """Return a workbook with texts of one part replaced."""
+    made = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(made, "w") as new:
+        for name in old.namelist():
+            xml = old.read(name)
+            for before, after in changes if name == part else ():
+                assert before in xml
+                xml = xml.replace(before, after)
+            new.writestr(name, xml)
+    return made.getvalue()
+
+
+def told(kind):
+    rows = clean_district(NAME).issues.astype("str")
+    rows = rows[rows["issue_kind"] == kind]
+    return rows[["level", "file", "sheet", "found", "done"]].to_numpy().tolist()
+
+
+def test_figures_in_hidden_rows_and_columns_count_and_are_told(folder):
+    schools = [school(f"S{n:04d}") for n in range(1, 6)]
+    book = workbook({"基本情况": grid(schools, columns_of("primary"))})
+    hidden = [(f'<row r="{n}"'.encode(), f'<row r="{n}" hidden="1"'.encode()) for n in (3, 5, 6, 8)]
+    columns = b'<cols><col min="4" max="4" width="0" hidden="1" customWidth="1"/>'
+    columns += b'<col min="90" max="16384" width="9" hidden="true"/></cols>'  # nothing stands there
+    (folder / BOOK).write_bytes(changed(book, *hidden, (b"<sheetData>", columns + b"<sheetData>")))
+    said = "hidden rows (3): 5-6, 8; hidden columns (1): D"
+    assert told("hidden cells") == [["note", BOOK, "基本情况", said, "read like the others"]]
+    assert len(table()) == 5
+    assert phrase(said, "zh") == "隐藏的 3 行：第 5-6, 8 行；隐藏的 1 列：D"
+    rows, _ = grid(schools, columns_of("primary"))
+    rows[2] = [FORM.columns[c if isinstance(c, str) else c[1]].headers[0] for c in columns_of("primary")]
+    del rows[3]
+    old = Sheet("基本情况", rows, hidden_rows=(1, 4, 5, 7), hidden_columns=(3, 200))
+    (folder / BOOK).unlink()
+    (folder / "returns/a.xls").write_bytes(old_workbook([old]))
+    assert told("hidden cells")[0][3] == "hidden rows (3): 5-6, 8; hidden columns (1): D"
+
+
+def test_hidden_rows_of_a_national_form_are_told_where_figures_stand_in_them(folder):
+    book = school_book(form_school(), 2022, True)
+    names = {sheet.name: number for number, sheet in enumerate(read_workbook(book), 1)}
+    for name, rows, said in (("教基3112_小学", (7,), ["hidden rows (1): 7"]), ("教基3112_小学", (1, 2), [])):
+        part = f"xl/worksheets/sheet{names[name]}.xml"
+        changes = [(f'<row r="{r}"'.encode(), f'<row r="{r}" hidden="1"'.encode()) for r in rows]
+        (folder / BOOK).write_bytes(changed(book, *changes, part=part))
+        assert [row[3] for row in told("hidden cells")] == said
+
+
+def test_a_zero_of_a_formula_is_told_where_the_workbook_asks_to_be_computed(folder):
+    book = workbook({"基本情况": grid([school(books=5), school("S0002")], columns_of("primary"))})
+    zero = (b'<c r="AC5"><v>5</v></c>', b'<c r="AC5"><f>SUM(AD5:AE5)</f><v>0</v></c>')
+    (folder / BOOK).write_bytes(changed(book, zero))
+    said = "a stored 0 in formulas (1): AC5; if it is not zero, open the workbook and save it again"
+    assert told("stored zero") == [["warning", BOOK, "基本情况", said, "read as 0"]]
+    assert "公式存储的结果为 0" in phrase(said, "zh")
+    (folder / BOOK).write_bytes(changed(book, (zero[0], zero[1].replace(b">0<", b">5<"))))
+    assert told("stored zero") == []
+    settled = changed(changed(book, zero), (b' fullCalcOnLoad="1"', b""), part="xl/workbook.xml")
+    (folder / BOOK).write_bytes(settled)  # Excel computed it itself
+    assert told("stored zero") == []

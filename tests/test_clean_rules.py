@@ -11,7 +11,7 @@ from returns_builder import columns_of, district, grid, school, simple_workbook,
 from school_builder import school as form_school
 from school_builder import school_book
 
-from planlib import paths
+from planlib import paths, schema
 from planlib.clean import FaultyData, clean_district
 from planlib.clean.check import check_tables
 from planlib.clean.roster import coming_and_going
@@ -82,6 +82,9 @@ def test_a_part_greater_than_its_whole_stops_cleaning_and_says_where(folder):
         encoding="utf-8",
     )
     assert found(clean_district(NAME), "degree_in_teachers")[0][0] == "warning", "someone confirmed it"
+    (folder / "corrections.yml").unlink()
+    put(folder, 2020, [school() | {("primary", "teachers"): 49}])
+    assert found(clean_district(NAME), "teachers_in_staff")[0][0] == "warning", "the staff was left blank"
 
 
 TABLES = {"lineage": pd.DataFrame(columns=["school_id", "stage", "year", "column", "file", "sheet", "cell"])}
@@ -268,6 +271,73 @@ def test_a_share_of_the_accounts_outside_0_to_100_stops_a_report(folder):
     (folder / "finance.csv").write_text(head + "share,2020,2125,percent,2020-12-31,决算,x\n", encoding="utf-8")
     with pytest.raises(FaultyData, match=r"finance.csv, line 2, 2020: found 2,125; expected 0 to 100"):
         clean_district(NAME)
+
+
+# ---- codes stored as numbers
+
+
+def test_a_code_without_its_leading_zero_is_never_joined_and_the_correction_is_written_out(folder):
+    put(folder, 2020, [school("03133001"), school("03133002")])
+    put(folder, 2021, [school("3133001"), school("03133002")])
+    rows = found(clean_district(NAME), "codes_keep_zeros")
+    assert [row[:4] for row in rows] == [
+        ["warning", "3133001", "2021", "3133001, but 03133001 in returns/2020学年_小学.xlsx"]
+    ]
+    assert len(clean_district(NAME).issues.query("issue_kind == 'schools_come_and_go'")) > 0, "not joined"
+    entry = rows[0][4].split("corrections.yml: ")[1].replace("…", "甲")
+    (folder / "corrections.yml").write_text(f"corrections:\n{entry}\n", encoding="utf-8")
+    result = clean_district(NAME)
+    assert found(result, "codes_keep_zeros") == []
+    schools = schema.read_table(paths.processed(NAME) / "schools.parquet", "schools")
+    assert sorted(schools["school_id"]) == ["03133001"] * 2 + ["03133002"] * 2
+    assert "在 corrections.yml 的 corrections 下写：- {what" in phrase(rows[0][4], "zh")
+
+
+def test_a_code_is_corrected_in_all_sheets_of_its_workbook(folder):
+    sheets = {}
+    for name in ("基本情况", "补充"):
+        sheets[name] = grid([school("3133001"), school("03133002")], columns_of("primary"))
+    (folder / "returns/2020学年_小学.xlsx").write_bytes(workbook(sheets))
+    where = "{school_id: '3133001', year: 2020, column: school_id}"
+    (folder / "corrections.yml").write_text(
+        f"corrections:\n- {{what: a, where: {where}, action: override, value: '03133001', expect: '3133001', reason: b, "
+        "who: c}\n",
+        encoding="utf-8",
+    )
+    clean_district(NAME)
+    assert sorted(schema.read_table(paths.processed(NAME) / "schools.parquet", "schools")["school_id"]) == [
+        "03133001",
+        "03133002",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("codes", "short"),
+    [
+        ([*(f"031330{n:02d}" for n in range(9)), "3133099"], ["3133099"]),
+        ([*(f"031330{n:02d}" for n in range(9)), "313399"], []),  # two digits short is another fault
+        ([f"031330{n:02d}"[n % 2 :] for n in range(10)], []),  # a district with codes of two lengths
+        (["S0001", "S00002"], []),
+    ],
+)
+def test_a_code_shorter_than_all_others_is_told(folder, codes, short):
+    put(folder, 2020, [school(code) for code in codes])
+    rows = found(clean_district(NAME), "codes_keep_zeros")
+    assert [row[1] for row in rows] == short
+    assert all("one digit shorter than all other codes" in row[3] for row in rows)
+
+
+def test_pupils_by_grade_under_a_code_without_its_zero_are_told(folder):
+    put(folder, 2020, [school("03133001")])
+    (folder / "enrolment.csv").write_text(
+        "school_id,school_name,area,stage,grade,year,students\n3133001,测试学校,东片,primary,1,2020,300\n",
+        encoding="utf-8",
+    )
+    rows = clean_district(NAME).issues.query("issue_kind == 'codes_keep_zeros'")
+    assert rows[["file", "cell", "found"]].to_numpy().tolist() == [
+        ["enrolment.csv", "line 2", "3133001, but 03133001 in returns/2020学年_小学.xlsx"]
+    ]
+    assert "ask for the file with codes stored as text" in rows["expected"].iloc[0]
 
 
 # ---- schools that come and go

@@ -343,7 +343,7 @@ def test_shortages_are_named_with_their_first_year_and_their_peak():
     report = Evaluation(open_district("shangcheng", "2025-12-31"), "endterm", 2025)
     said = " ".join(short_items(report, "en"))
     short = report.seats_by_area.query("shortage > 0 and year > 2025")
-    for (area, _), rows in short.groupby(["area", "stage"]):
+    for (area, _), rows in short.groupby(["area_en", "stage"]):
         assert area in said
         assert str(rows["year"].min()) in said
         assert f"{rows['shortage'].max():,.0f} in {rows.loc[rows['shortage'].idxmax(), 'year']}" in said

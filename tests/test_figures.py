@@ -333,7 +333,7 @@ def test_bullets_count_the_late_and_say_why_a_row_has_no_bar():
         "未设序时，只看是否达到",
         "0.305 → 0.309",
         ">85",
-        "−80%",
+        "−80.0%",
         "约束性",
     ):
         assert words in shown
@@ -349,8 +349,8 @@ def test_bullets_beyond_the_range_keep_their_number_and_get_an_arrow():
         line.get_marker() for line in picture.figure.findobj(mpl.lines.Line2D) if line.get_marker() in ("<", ">")
     ]
     assert arrows == ["<", ">"]
-    assert "−80%" in texts(picture)
-    assert "160%" in texts(picture)
+    assert "−80.0%" in texts(picture)
+    assert "160.0%" in texts(picture)
 
 
 def test_the_end_speaks_of_met_and_not_met():

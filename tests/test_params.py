@@ -25,6 +25,22 @@ def test_all_faults_of_a_call_are_named_at_once():
     assert "cutoff: found 5 (int); expected text" in text
 
 
+def test_faults_of_all_kinds_are_named_at_once():
+    with pytest.raises(UsageError) as caught:
+        params.resolve(
+            "midterm", {"year": "2023", "langauge": "en", "language": "fr", "cutoff": "soon", "district": "x"}
+        )
+    for words in (
+        "(5):",
+        "langauge",
+        "found '2023' (str)",
+        "found 'fr'",
+        "found 'soon'",
+        "district: Unknown district 'x'",
+    ):
+        assert words in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("values", "said"),
     [

@@ -1,10 +1,13 @@
 """The shipped plan against the document it was transcribed from: every number, link and place."""
 
 import re
+from dataclasses import replace
 
 import pandas as pd
 import pytest
 
+from planlib import paths
+from planlib.district import Evaluation, open_district
 from planlib.paths import root
 from planlib.registry import codes, label, load_definitions, load_plan, load_responsibility, parse_target
 
@@ -89,6 +92,23 @@ def test_series_are_measured_from_returns_or_observed(plan):
     rest = plan.series[plan.series["number"] != 12]
     assert set(rest["baseline_as_of"]) == {"2020-09-01"}
     assert set(rest["target_as_of"]) == {"2025-09-01"}
+
+
+def test_english_texts_write_numbers_as_english_does():
+    """42,593, not 42 593: one way in the plan's notes and in the words of the reports."""
+    files = [paths.raw("shangcheng") / "plan.yml", *(paths.PACKAGE / "definitions").glob("*.yml")]
+    lines = [line for file in files for line in file.read_text(encoding="utf-8").splitlines() if "en: " in line]
+    assert len(lines) > 1000
+    assert [line for line in lines if re.search(r"\d[ \u2009\u202f]\d{3}\b", line.split("en: ", 1)[1])] == []
+
+
+def test_areas_have_english_names_and_others_keep_their_own(plan):
+    place = open_district("shangcheng", "2022-12-31")
+    seats = Evaluation(place, "midterm", 2023).seats_by_area
+    assert dict(zip(seats["area"], seats["area_en"], strict=True)) == plan.areas
+    assert plan.areas["中片"] == "Centre"
+    report = Evaluation(replace(place, plan=replace(plan, areas={"东片": "East"})), "midterm", 2023)
+    assert set(report.seats_by_area["area_en"]) == {"East", "南片", "西片", "北片", "中片"}
 
 
 def test_measures_name_columns_that_clean_writes(plan):

@@ -69,6 +69,22 @@ def test_several_faults_come_in_one_message(tmp_path):
     assert all(word in str(caught.value) for word in ("(3):", "yaer", "langauge", "run_seconds is 'soon'"))
 
 
+def test_faults_of_writing_and_wrong_values_come_together(cleaned_project):
+    text = "report: mid-term\nyaer: 2023\nyear: 2035\nlanguage: fr\ncutoff: soon\nformats: 5\ncell_seconds: 0\n"
+    with pytest.raises(UsageError) as caught:
+        read_run(written(cleaned_project, text))
+    for words in ("(6):", "'yaer'", "cell_seconds is 0", "report: found 'mid-term'", "language: found 'fr'",
+                  "cutoff: found 'soon'", "formats: found 5"):  # fmt: skip
+        assert words in str(caught.value)
+    text = "run_seconds: soon\nruns:\n- {report: midterm, year: [2022, 2035], district: nowhere, colour: red}\n- midterm\n"
+    text += "- {report: [midterm, half], year: x}\nmax_runs: true\n"
+    with pytest.raises(UsageError) as caught:
+        read_batch(written(cleaned_project, text))
+    for words in ("run_seconds is 'soon'", "'colour' is not known", "line 4: found 'midterm'", "max_runs is True",
+                  "year: found 'x' (str)", "report: found 'half'", "Unknown district 'nowhere'"):  # fmt: skip
+        assert words in str(caught.value)
+
+
 def test_a_missing_run_file_and_two_ways_of_naming_a_report(tmp_path, capsys):
     assert cli.main(["report", "--run", str(tmp_path / "no.yml")]) == 2
     said = capsys.readouterr().err
@@ -118,7 +134,7 @@ def test_the_lists_of_an_entry_multiply(tmp_path):
         ("runs:\n- midterm\n", ["found 'midterm'"]),
         (
             "max_runs: 1\nruns:\n- {report: midterm, language: [zh, en]}\n",
-            ["2 runs; expected at most 1", "max_runs: 2"],
+            ["asks for 2 runs, expected at most 1", "max_runs: 2"],
         ),
     ],
 )
@@ -132,7 +148,7 @@ def test_a_wrong_batch_file_is_refused(tmp_path, text, said):
 def test_ten_thousand_runs_are_refused_or_checked_quickly(tmp_path):
     years = ", ".join(["2023"] * 100)
     text = f"runs:\n- {{report: midterm, year: [{years}], cutoff: [{', '.join(['2022-12-31'] * 100)}]}}\n"
-    with pytest.raises(UsageError, match=f"10000 runs; expected at most {MOST_RUNS}(.|\n)*max_runs: 10000"):
+    with pytest.raises(UsageError, match=f"10000 runs, expected at most {MOST_RUNS}(.|\n)*max_runs: 10000"):
         read_batch(written(tmp_path, text))
     begun = time.process_time()
     with pytest.raises(UsageError, match="for a second time"):

@@ -11,7 +11,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,12 +42,16 @@ def tables_inputs(district: str) -> dict[str, Any]:
     -------
     dict
         ``inputs``: relative path → SHA-256 of every file but those in `WRITTEN`, the guide and the empty templates;
-        ``sources``: the files that sources.yml registers; ``code``: SHA-256.
+        ``sources``: ``[file, digest]`` of what sources.yml registers; ``code``: SHA-256.
     """
     folder = paths.raw(district)
     try:
         inputs = _hashed(folder, paths.processed(district).parent / ".cache" / district / SEEN)
-        sources = sorted({str(entry.get("file")) for entry in _entries(folder / "sources.yml")})
+        entries = _entries(folder / "sources.yml")
+        # lists, as digests.json gives them back
+        sources = [
+            list(pair) for pair in sorted({(str(e.get("file")), str(e.get("sha256") or "")) for e in entries})
+        ]
     except OSError as error:
         raise DataError(
             f"{error.filename} cannot be read: {error.strerror}.\n"
@@ -58,6 +62,25 @@ def tables_inputs(district: str) -> dict[str, Any]:
         "sources": sources,
         "code": store.sha256_of_files(_code_files(CLEAN_CODE), paths.PACKAGE),
     }
+
+
+def changed_since_registered(
+    inputs: Mapping[str, str], sources: Iterable[Sequence[str]]
+) -> list[tuple[str, str, str]]:
+    """Return every file that is not what sources.yml registers: its name, the written and the found SHA-256.
+
+    Parameters
+    ----------
+    inputs, sources : mapping, iterable of [file, digest]
+        As `tables_inputs` returns them. A file without a digest, or that is not there, is none of these.
+
+    Examples
+    --------
+    >>> changed_since_registered({"a.csv": "0f", "b.csv": "1e"}, [["a.csv", "0F"], ["b.csv", "00"], ["c.csv", "00"]])
+    [('b.csv', '00', '1e')]
+    """
+    pairs = [(file, written.strip().lower()) for file, written in sources]
+    return [(file, to, inputs[file]) for file, to in pairs if to and inputs.get(file, to) != to]
 
 
 def tables_are_fresh(district: str) -> bool:

@@ -188,7 +188,7 @@ def examine(name: str, values: Mapping[str, Any]) -> tuple[Parameters | None, li
     Parameters
     ----------
     name : str
-        A key of `NOTEBOOKS`.
+        A key of `NOTEBOOKS`; another word is a fault like all others.
     values : mapping
         Parameter names to values; what is absent or None takes its default.
 
@@ -200,25 +200,41 @@ def examine(name: str, values: Mapping[str, Any]) -> tuple[Parameters | None, li
     Raises
     ------
     UsageError
-        If there is no such district, or its plan's period cannot be read.
+        If nothing else is wrong than that there is no such district, or that its plan's period cannot be read.
 
     Examples
     --------
     >>> examine("midterm", {"langauge": "en"})[1]
     ["langauge: unknown parameter; did you mean 'language'?"]
     """
+    notebook = NOTEBOOKS.get(name)
     given = {key: value for key, value in values.items() if value is not None}
-    faults = _unknown_names(given)
-    chosen = {**defaults(name), **{key: value for key, value in given.items() if key in DEFAULTS}}
-    faults += _wrong_types(chosen)
-    if faults:
+    faults = [] if notebook else [f"report: found {name!r}; expected one of {', '.join(NOTEBOOKS)}"]
+    faults += _unknown_names(given)
+    chosen = {**DEFAULTS, "year": notebook.default_year if notebook else 0}
+    chosen |= {key: value for key, value in given.items() if key in DEFAULTS}
+    wrong = _wrong_types(chosen)
+    sound = {key: value for key, value in chosen.items() if key not in wrong}
+    period, no_plan = _period_known(sound.get("district"))
+    cutoff, of_cutoff = _cutoff(sound, notebook)
+    found = [*wrong.values(), *of_cutoff, *_out_of_range(sound, notebook, period)]
+    if not found and period and cutoff and cutoff.year < period.first_year:
+        found = [f"cutoff: found {cutoff}; expected a day in {period.first_year} or later"]
+    faults += found
+    if no_plan and not faults:
+        raise no_plan
+    faults += [f"district: {' '.join(str(no_plan).splitlines())}"] if no_plan else []
+    if faults or cutoff is None:
         return None, faults
-    period = period_of(chosen["district"])
-    cutoff, faults = _cutoff(chosen, NOTEBOOKS[name])
-    faults += _out_of_range(chosen, NOTEBOOKS[name].years(period))
-    if not faults and cutoff.year < period.first_year:
-        faults = [f"cutoff: found {cutoff}; expected a day in {period.first_year} or later"]
-    return Parameters(chosen["district"], chosen["year"], cutoff, chosen["language"]), faults
+    return Parameters(chosen["district"], chosen["year"], cutoff, chosen["language"]), []
+
+
+def _period_known(district: str | None) -> tuple[Period | None, UsageError | None]:
+    """Return the period of a district's plan, or what stands in the way; neither where no district is named."""
+    try:
+        return (period_of(district), None) if district is not None else (None, None)
+    except UsageError as error:
+        return None, error
 
 
 def check(name: str, namespace: Mapping[str, Any]) -> Parameters:
@@ -272,34 +288,37 @@ def _unknown_names(given: Mapping[str, Any]) -> list[str]:
     return faults
 
 
-def _wrong_types(chosen: Mapping[str, Any]) -> list[str]:
+def _wrong_types(chosen: Mapping[str, Any]) -> dict[str, str]:
     expected = {"district": str, "year": int, "cutoff": str, "language": str}
     words = {str: "text (in quotes where it looks like a number)", int: "a whole number such as 2023"}
-    return [
-        f"{key}: found {chosen[key]!r} ({type(chosen[key]).__name__}); expected {words[kind]}"
+    return {
+        key: f"{key}: found {chosen[key]!r} ({type(chosen[key]).__name__}); expected {words[kind]}"
         for key, kind in expected.items()
         if not isinstance(chosen[key], kind) or isinstance(chosen[key], bool)
-    ]
+    }
 
 
-def _out_of_range(chosen: Mapping[str, Any], allowed: range) -> list[str]:
+def _out_of_range(sound: Mapping[str, Any], notebook: Notebook | None, period: Period | None) -> list[str]:
+    """Return what is wrong with a year and a language, as far as report and plan are known."""
     faults = []
-    if chosen["year"] not in allowed:
+    if notebook and period and "year" in sound and sound["year"] not in (allowed := notebook.years(period)):
         span = str(allowed[0]) if len(allowed) == 1 else f"{allowed[0]} to {allowed[-1]}"
-        faults.append(f"year: found {chosen['year']}; expected {span} for this report under this plan")
-    if chosen["language"] not in LANGUAGES:
-        faults.append(f"language: found {chosen['language']!r}; expected zh or en")
+        faults.append(f"year: found {sound['year']}; expected {span} for this report under this plan")
+    if sound.get("language", LANGUAGES[0]) not in LANGUAGES:
+        faults.append(f"language: found {sound['language']!r}; expected zh or en")
     return faults
 
 
-def _cutoff(chosen: Mapping[str, Any], notebook: Notebook) -> tuple[dt.date, list[str]]:
-    default = notebook.last_known(chosen["year"])
-    if not chosen["cutoff"]:
+def _cutoff(sound: Mapping[str, Any], notebook: Notebook | None) -> tuple[dt.date | None, list[str]]:
+    """Return the last day that may be known, and what is wrong with it; None where it is not known."""
+    is_known = notebook is not None and "year" in sound and dt.MINYEAR < sound["year"] <= dt.MAXYEAR
+    default = notebook.last_known(sound["year"]) if notebook and is_known else None
+    if not sound.get("cutoff"):
         return default, []
     try:
-        return dt.date.fromisoformat(chosen["cutoff"]), []
+        return dt.date.fromisoformat(sound["cutoff"]), []
     except ValueError:
-        return default, [f"cutoff: found {chosen['cutoff']!r}; expected a date such as {default}"]
+        return None, [f"cutoff: found {sound['cutoff']!r}; expected a date such as {default or '2022-12-31'}"]
 
 
 def _injected(cells: list[str]) -> dict[str, Any]:

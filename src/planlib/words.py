@@ -16,6 +16,8 @@ from planlib.registry import LANGUAGES, label, load_definitions
 _HIDDEN = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
 # A coefficient has no unit to print; its label names what it is.
 _UNPRINTED = {"coefficient"}
+# Units that Chinese counts in and English does not: how their codes begin → factor.
+MULTIPLES = {"ten_thousand_": 1e4, "hundred_million_": 1e8}
 
 
 def check_language(language: str) -> None:
@@ -242,6 +244,30 @@ def percent(share: object, language: str, decimals: int = 0) -> str:
     """
     text = number(None if is_missing(share) else float(share) * 100, language, decimals)  # type: ignore[arg-type]
     return text if text == "—" else text + "%"
+
+
+def finer_decimals(unit: str, printed: int) -> int:
+    """Return the decimals a value is shown with: one more than the plan prints where it prints hardly any.
+
+    A share printed as 25 % has moved from 23.0 to 24.3 long before it reads 25.
+
+    Examples
+    --------
+    >>> finer_decimals("percent", 0), finer_decimals("percent", 2), finer_decimals("school", 0)
+    (1, 2, 0)
+    """
+    return printed + (unit.startswith(("percent", *MULTIPLES)) and printed < 2)
+
+
+def telling_decimals(value: float, printed: int, most: int) -> int:
+    """Return `most`, or the decimals that the plan prints where the digits after them say nothing: 98 % stays 98 %.
+
+    Examples
+    --------
+    >>> telling_decimals(98.0, 0, 1), telling_decimals(98.6, 0, 1)
+    (0, 1)
+    """
+    return printed if round(value, printed) == round(value, most) else most
 
 
 def with_unit(text: str, unit: object, language: str) -> str:

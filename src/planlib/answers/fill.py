@@ -75,7 +75,7 @@ def fill(district: str, file: Path) -> list[str]:
         f"{_place(page.name, cell)}: a formula; expected its text: copy and paste it as values"
         for cell in formulas
     ]
-    answers = [] if faults else _answers(page, plan, faults)
+    answers = _answers(page, plan, set(formulas), faults)
     files = Files(plan, paths.raw(district), facts)
     for answer in answers:
         faults += [f"{answer.place}: {fault}" for fault in files.add(answer)]
@@ -121,8 +121,8 @@ def _formulas(content: bytes) -> list[str]:
         return [cell.decode() for name in names for cell in _FORMULA.findall(parts.read(name))]
 
 
-def _answers(page: Sheet, plan: Plan, faults: list[str]) -> list[Answer]:
-    """Return the rows that somebody filled in, and note every fault of their cells."""
+def _answers(page: Sheet, plan: Plan, formulas: set[str], faults: list[str]) -> list[Answer]:
+    """Return the rows that somebody filled in without formulas, and note every fault of their cells."""
     words = load_definitions("answers")
     fills = [key for key in words["columns"] if key not in SHOWN]
     known = {*plan.series["series_id"], *plan.commitments["commitment_id"]}
@@ -137,10 +137,11 @@ def _answers(page: Sheet, plan: Plan, faults: list[str]) -> list[Answer]:
             why = "stands twice" if (kind, subject) in found else "is no id of this sheet"
             faults.append(f"{_place(page.name, address(number, 0))} (hidden): {_text(row[0])!r:.60} {why}")
             continue
-        values = {key: _value(key, row[at], places[key], faults) for key, at in cells.items()}
+        texts = {key: at for key, at in cells.items() if address(number, at) not in formulas}
+        values = {key: _value(key, row[at], places[key], faults) for key, at in texts.items()}
         faults += _row_faults(words["kinds"][kind], places, f"sheet {page.name}, row {number + 1}", words)
         found[kind, subject] = Answer(kind, subject, values, places)
-    return list(found.values())
+    return [answer for answer in found.values() if answer.values.keys() == answer.places.keys()]
 
 
 def _row_faults(

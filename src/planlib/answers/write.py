@@ -1,6 +1,7 @@
 """What answers add to a district's files, collected first and written at the end, each file whole."""
 
 import csv
+import hashlib
 import io
 import re
 from collections.abc import Mapping
@@ -121,9 +122,25 @@ class Files:
             texts["explanations.yml"] = (self._explanations_text(), len(self.explanations))
         if self.leads:
             texts["responsibility.yml"] = (self._responsibility_text(), len(self.leads))
+        sources, renewed = self._registered({name: content for name, (content, _) in texts.items()})
         for name, (content, _) in texts.items():
             store.write_atomic(self.folder / name, content)
-        return [f"{name}: {count} added" for name, (_, count) in texts.items()]
+        if renewed:
+            store.write_atomic(self.folder / "sources.yml", sources)
+        said = [f"{name}: {count} added" for name, (_, count) in texts.items()]
+        return said + ([f"sources.yml: sha256 of {', '.join(renewed)} written anew"] if renewed else [])
+
+    def _registered(self, contents: Mapping[str, bytes]) -> tuple[bytes, list[str]]:
+        """Return sources.yml with the new digests, and of which files: those that were as registered until now."""
+        path, renewed = self.folder / "sources.yml", list[str]()
+        text = path.read_bytes() if path.is_file() else b""
+        for name, content in contents.items():
+            if not (self.folder / name).is_file():
+                continue
+            old, new = store.sha256(self.folder / name), hashlib.sha256(content).hexdigest()
+            text, count = re.subn(old.encode(), new.encode(), text, flags=re.IGNORECASE)
+            renewed += [name] if count else []
+        return text, renewed
 
     def _explanations_text(self) -> bytes:
         before = _read(self.folder / "explanations.yml")

@@ -1,21 +1,38 @@
-"""Error cells of an old workbook (.xls, .et): the reader gives them as empty, so they are looked for in its records.
+"""What the reader says nothing of in an old workbook (.xls, .et): error cells, which it gives as empty, and what is hidden.
 
 Layouts: Microsoft, MS-CFB (the file as a small file system) and MS-XLS (the workbook as records).
 """
 
 import struct
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 from planlib.clean.kinds import WORKBOOK_STREAMS, stream_name
 
 _FREE = 0xFFFFFFFA  # sector numbers from here on are marks
 _ENTRY = 128  # bytes of an entry of the directory
 _BOF, _SHEET, _FORMULA, _ERROR = 0x0809, 0x0085, 0x0006, 0x0205
+_ROW, _COLUMNS = 0x0208, 0x007D
 _WORDS = {0: "#NULL!", 7: "#DIV/0!", 15: "#VALUE!", 23: "#REF!", 29: "#NAME?", 36: "#NUM!", 42: "#N/A"}
 
 
-def error_cells(content: bytes) -> Mapping[int, list[tuple[int, int, str]]]:
-    """Return the cells that hold an error, as (row, column, error), by the number of their sheet, all from 0.
+@dataclass
+class Marks:
+    """What the reader says nothing of in a sheet; rows and columns count from 0.
+
+    `errors` are (row, column, error), `lost` the same and formulas without a result as (address, what), `zeros`
+    formulas whose stored 0 may be no result; `rows` and `columns` are hidden.
+    """
+
+    errors: list[tuple[int, int, str]] = field(default_factory=list)
+    lost: list[tuple[str, str]] = field(default_factory=list)
+    zeros: list[str] = field(default_factory=list)
+    rows: set[int] = field(default_factory=set)
+    columns: set[int] = field(default_factory=set)
+
+
+def marks(content: bytes) -> Mapping[int, Marks]:
+    """Return the cells that hold an error, and hidden rows and columns, by the number of their sheet from 0.
 
     Parameters
     ----------
@@ -28,14 +45,14 @@ def error_cells(content: bytes) -> Mapping[int, list[tuple[int, int, str]]]:
         If the file does not hold together.
     """
     try:
-        return _errors(_workbook(content))
+        return _marks(_workbook(content))
     except (struct.error, IndexError, StopIteration) as error:
         raise ValueError(str(error)) from error
 
 
-def _errors(stream: bytes) -> dict[int, list[tuple[int, int, str]]]:
+def _marks(stream: bytes) -> dict[int, Marks]:
     sheets: list[int] = []
-    found: dict[int, list[tuple[int, int, str]]] = {}
+    found: dict[int, Marks] = {}
     at = -1
     for place, kind, data in _records(stream):
         if kind == _SHEET:
@@ -44,7 +61,12 @@ def _errors(stream: bytes) -> dict[int, list[tuple[int, int, str]]]:
             at = sheets.index(place) if place in sheets else at
         elif kind in (_FORMULA, _ERROR) and (code := _code(kind, data)) is not None:
             row, column = struct.unpack_from("<HH", data)
-            found.setdefault(at, []).append((row, column, _WORDS.get(code, "an error")))
+            found.setdefault(at, Marks()).errors.append((row, column, _WORDS.get(code, "an error")))
+        elif kind == _ROW and data[12] & 0x20:
+            found.setdefault(at, Marks()).rows.add(struct.unpack_from("<H", data)[0])
+        elif kind == _COLUMNS and data[8] & 1:
+            first, last = struct.unpack_from("<HH", data)
+            found.setdefault(at, Marks()).columns.update(range(first, last + 1))
     return found
 
 

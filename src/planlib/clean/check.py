@@ -68,11 +68,11 @@ def _issues(rule: Rule, found: pd.DataFrame, lineage: pd.DataFrame) -> list[Issu
     said = found.reindex(columns=_SAID).astype("object")
     rows = said.where(said.notna(), "").astype("str").to_dict("records")
     where = ("file", "sheet", "cell", "year", "found", "expected")
-    done = "" if rule["level"] == "error" else "kept"
+    levels = found.get("level", pd.Series(rule["level"], index=found.index))
     return [
-        Issue(rule["level"], rule["id"], school=row["school_id"], subject=row["column"], done=done,
-              **{name: row[name] for name in where})
-        for row in rows
+        Issue(level, rule["id"], school=row["school_id"], subject=row["column"],
+              done="" if level == "error" else "kept", **{name: row[name] for name in where})
+        for row, level in zip(rows, levels, strict=True)
     ]  # fmt: skip
 
 
@@ -101,9 +101,13 @@ def _compare(tables: Tables, rule: Rule) -> pd.DataFrame:
     right, other, _ = _terms(schools, rule["right"])
     is_equal = rule["relation"] == "equal"
     wrong = (left.ne(right) if is_equal else left.gt(right)) & left.notna() & right.notna()
+    if not wrong.any():
+        return _nothing()
     rows = schools.loc[wrong, _KEY].assign(column=column, left=left[wrong], right=right[wrong])
     relation = "equal to" if is_equal else "at most"
     return rows.assign(
+        # a whole of 0 is most often one that was left blank: that is asked for, and stops nothing
+        level=np.where(rows["right"] > 0, rule["level"], "warning"),
         found=[f"{said} {value:{_PLAIN}}" for value in rows["left"]],
         expected=[f"{relation} {other} ({value:{_PLAIN}})" for value in rows["right"]],
     )
@@ -182,8 +186,9 @@ def _grades_of_forms(cells: pd.DataFrame) -> pd.DataFrame:
     cells = cells[cells["form"].isin(known["form"]) & cells["value"].notna()]
     totals = [label for label in cells["row_label"].unique() if key(label) in national.total_rows]
     cells = frames.as_texts(cells[cells["row_label"].isin(totals)])
-    last = cells["column_label"].str.split(SEPARATOR).str[-1].map(key)
-    return cells.assign(text=last, students=cells["value"]).merge(known, on=["form", "text"])
+    last = {label: key(label.split(SEPARATOR)[-1]) for label in cells["column_label"].unique()}
+    cells = cells.assign(text=cells["column_label"].map(last), students=cells["value"])
+    return cells.merge(known, on=["form", "text"])
 
 
 def _jump(tables: Tables, rule: Rule) -> pd.DataFrame:
@@ -242,6 +247,51 @@ def _schools(tables: Tables, _rule: Rule) -> pd.DataFrame:
     return events.merge(cells, on=keys, how="left")
 
 
+def _codes(tables: Tables, rule: Rule) -> pd.DataFrame:
+    """Return the codes that lost a leading zero, as numbers do: longer elsewhere, or one digit short of all others."""
+    cells, lines = tables["lineage"], tables.get("enrolment", pd.DataFrame())
+    cells = cells.loc[cells["column"] == "school_id", [*_KEY, "file", "sheet", "cell"]]
+    both = [cells["school_id"], *([lines["school_id"]] if len(lines) else [])]
+    codes = pd.Index(pd.unique(pd.concat([own.astype("str") for own in both])))
+    codes = codes[codes.str.isdecimal()]
+    known = set(codes)  # by far the fastest way to ask
+    is_longer_elsewhere = np.fromiter((f"0{code}" in known for code in codes), dtype=bool, count=len(codes))
+    lost = codes[is_longer_elsewhere | _is_one_short(codes, rule)]
+    if lost.empty:
+        return _nothing()
+    if len(lines):
+        lines = lines.assign(sheet="", cell=[f"line {line}" for line in lines["line"]])
+        cells = pd.concat([frames.as_texts(cells), lines[cells.columns]])
+    rows = frames.as_texts(cells).drop_duplicates(["school_id", "year", "file"])
+    first = rows.drop_duplicates("school_id").set_index("school_id")["file"]
+    rows = rows[rows["school_id"].isin(lost)]
+    shorter = "one digit shorter than all other codes"
+    return rows.assign(
+        column="school_id",
+        found=[f"{c}, but 0{c} in {first[f'0{c}']}" if f"0{c}" in first else f"{c}, {shorter}" for c in rows["school_id"]],
+        expected=[_one_code(row) for row in rows.to_dict("records")],
+    )  # fmt: skip
+
+
+def _is_one_short(codes: pd.Index, rule: Rule) -> np.ndarray:
+    """Tell of each code whether it is one digit shorter than the others, which are all of one length."""
+    lengths = codes.str.len().to_numpy("int64")
+    usual = lengths.max(initial=0)
+    is_clear = set(lengths) == {usual - 1, usual} and (lengths < usual).sum() <= rule["share"] * len(codes)
+    return (lengths < usual) & is_clear
+
+
+def _one_code(row: Mapping[str, Any]) -> str:
+    """Say what is wanted: the entry of corrections.yml, which of a CSV would be one for each line."""
+    code = row["school_id"]
+    if not row["sheet"]:
+        return f"one code for one school; if 0{code} is meant, ask for the file with codes stored as text"
+    where = f"{{school_id: '{code}', year: {row['year']}, column: school_id}}"
+    then = f"action: override, value: '0{code}', expect: '{code}', reason: …, who: …"
+    entry = f"{{what: leading zero, where: {where}, {then}}}"
+    return f"one code for one school; if 0{code} is meant, write under corrections in corrections.yml: - {entry}"
+
+
 def _bounds(tables: Tables, rule: Rule) -> pd.DataFrame:
     rows = tables.get(rule["table"], pd.DataFrame())
     if rows.empty:
@@ -265,5 +315,6 @@ _KINDS: Mapping[str, Callable[[Tables, Rule], pd.DataFrame]] = {
     "jump": _jump,
     "break": _break,
     "schools": _schools,
+    "codes": _codes,
     "bounds": _bounds,
 }

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from planlib import schema
@@ -276,15 +277,16 @@ def _override(cells: pd.DataFrame, rows: pd.Index, entry: Correction, form: Form
         return entry.fault(f"the value {entry.value!r} cannot be read as {column.name}", reading.step)
     cells.loc[rows, ["number", "text", "state"]] = [reading.number, reading.text, reading.state]
     if column.name == "school_id":
-        cells.loc[_same_row(cells, first), "school_id"] = reading.text
+        cells.loc[_same_rows(cells, rows), "school_id"] = reading.text
     done = f"read as {entry.value}"
     _add_step(cells, rows, entry, done)
     return _applied(cells, rows, entry, done)
 
 
-def _same_row(cells: pd.DataFrame, first: pd.Series) -> pd.Series:
-    keys = ["file", "sheet", "row"]
-    return (cells[keys] == first[keys].to_list()).all(axis=1)
+def _same_rows(cells: pd.DataFrame, rows: pd.Index) -> np.ndarray:
+    """Tell of each cell whether it stands in the row of one of some cells: a school may stand in several sheets."""
+    places = pd.MultiIndex.from_frame(cells[["file", "sheet", "row"]])
+    return places.isin(places[cells.index.get_indexer(rows)])
 
 
 def _scale(cells: pd.DataFrame, rows: pd.Index, entry: Correction, _form: Form) -> Issue:

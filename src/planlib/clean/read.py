@@ -8,12 +8,14 @@ import csv
 import io
 import re
 import zipfile
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import python_calamine as calamine
 
-from planlib.clean.biff import error_cells
+from planlib.clean.biff import Marks, marks
 from planlib.clean.kinds import AS_XLSX, ENCODING_NAMES, decoded, kind_of, refuse_packed
 from planlib.errors import DataError
 
@@ -27,6 +29,12 @@ _ERROR_CELL = re.compile(rb'<c r="([A-Z]+\d+)"[^>]*\bt="e"[^>]*>.*?<v>([^<]*)</v
 _NO_RESULT = re.compile(
     rb'<c r="([A-Z]+\d+)"(?![^>]*\bt="str"[^>]*><f[^>]*>[^<]*</f><v)[^>]*><f[^>]*>[^<]*</f>(?:<v></v>|<v ?/>)?</c>'
 )
+_NEVER_COMPUTED = re.compile(rb'<calcPr\b[^<>]*\bfullCalcOnLoad="(?:1|true)"')
+_STORED_ZERO = re.compile(rb'<c r="([A-Z]+\d+)"[^<>]*><f[^<>]*(?:/>|>[^<]*</f>)<v>0</v></c>')
+_HIDDEN = rb'(?=[^<>]*\bhidden="(?:1|true)")'
+_HIDDEN_ROW = re.compile(rb"<row\b" + _HIDDEN + rb'[^<>]*\br="(\d{1,7})"')
+_HIDDEN_COLUMNS = re.compile(rb"<col\b" + _HIDDEN + rb'(?=[^<>]*\bmin="(\d{1,5})")[^<>]*\bmax="(\d{1,5})"')
+_SHOWN = 8
 _SHEET_ENTRY = re.compile(rb'<sheet\b[^>]*?\bname="([^"]*)"[^>]*?\br:id="([^"]*)"')
 _RELATION = re.compile(rb'<Relationship\b(?=[^>]*\bId="([^"]*)")(?=[^>]*\bTarget="([^"]*)")')
 
@@ -35,7 +43,8 @@ _RELATION = re.compile(rb'<Relationship\b(?=[^>]*\bId="([^"]*)")(?=[^>]*\bTarget
 class Sheet:
     """A sheet as stored: `rows` from row 1 and column A on, `merged` ranges as (row, column, row, column) from 0.
 
-    `lost` are cells the file holds without a usable value: an error (``#DIV/0!``) or a formula never computed.
+    `lost` are cells the file holds without a usable value: an error (``#DIV/0!``) or a formula never computed;
+    `zeros` are formulas with a stored 0 in a workbook that asks to be computed. Hidden rows and columns count from 0.
     `encoding` is that of a CSV file, which has no name, no merged cells and rows as its lines.
     """
 
@@ -44,7 +53,30 @@ class Sheet:
     merged: tuple[tuple[int, int, int, int], ...] = ()
     is_hidden: bool = False
     lost: tuple[tuple[str, str], ...] = ()
+    zeros: tuple[str, ...] = ()
+    hidden_rows: tuple[int, ...] = ()
+    hidden_columns: tuple[int, ...] = ()
     encoding: str = ""
+
+    def hidden(self, rows: Collection[int], columns: Collection[int]) -> str:
+        """Say which of some rows and columns are hidden, or nothing.
+
+        Examples
+        --------
+        >>> Sheet("", [], hidden_rows=(4, 5, 6, 9), hidden_columns=(2,)).hidden(range(9), range(9))
+        'hidden rows (3): 5-7; hidden columns (1): C'
+        """
+        found = [r for r in self.hidden_rows if r in rows], [c for c in self.hidden_columns if c in columns]
+        said = [f"hidden rows ({len(found[0])}): {_spans(found[0], lambda r: str(r + 1))}"] if found[0] else []
+        said += [f"hidden columns ({len(found[1])}): {_spans(found[1], column_letters)}"] if found[1] else []
+        return "; ".join(said)
+
+
+def _spans(numbers: Collection[int], name: Callable[[int], str]) -> str:
+    """Write ascending numbers by their names, those that follow each other as one span; not more than a few."""
+    runs = [[n for _, n in run] for _, run in groupby(enumerate(numbers), lambda pair: pair[1] - pair[0])]
+    said = [name(run[0]) + (f"-{name(run[-1])}" if len(run) > 1 else "") for run in runs]
+    return ", ".join([*said[:_SHOWN], *(["…"] if len(said) > _SHOWN else [])])
 
 
 def address(row: int, column: int) -> str:
@@ -87,8 +119,10 @@ def read_workbook(content: bytes) -> list[Sheet]:
     parts = _packed_parts(content) if kind == "xlsx" else {}
     try:
         book = calamine.CalamineWorkbook.from_filelike(io.BytesIO(content))
-        lost = _lost_cells(parts) if parts else _old_errors(content, [meta.name for meta in book.sheets_metadata])
-        return [_sheet(book, meta, lost) for meta in book.sheets_metadata if _is_grid(meta)]
+        found = _marks(parts) if parts else _old_marks(content, [meta.name for meta in book.sheets_metadata])
+        return [
+            _sheet(book, meta, found.get(meta.name, Marks())) for meta in book.sheets_metadata if _is_grid(meta)
+        ]
     except DataError:
         raise
     except calamine.PasswordError as error:
@@ -168,7 +202,7 @@ def _refuse_far(name: str, last: tuple[int, int] | None) -> None:
         )
 
 
-def _sheet(book: Any, meta: Any, lost: dict[str, list[tuple[str, str]]]) -> Sheet:
+def _sheet(book: Any, meta: Any, found: Marks) -> Sheet:
     source = book.get_sheet_by_name(meta.name)
     _refuse_far(meta.name, source.end)
     return Sheet(
@@ -176,7 +210,10 @@ def _sheet(book: Any, meta: Any, lost: dict[str, list[tuple[str, str]]]) -> Shee
         rows=source.to_python(skip_empty_area=False),
         merged=_merged(meta.name, source),
         is_hidden=not str(meta.visible).endswith(".Visible"),
-        lost=tuple(lost.get(meta.name, ())),
+        lost=tuple(found.lost),
+        zeros=tuple(found.zeros),
+        hidden_rows=tuple(sorted(found.rows)),
+        hidden_columns=tuple(sorted(found.columns)),
     )
 
 
@@ -191,26 +228,37 @@ def _merged(name: str, source: Any) -> tuple[tuple[int, int, int, int], ...]:
     return tuple(found)
 
 
-def _lost_cells(parts: dict[str, bytes]) -> dict[str, list[tuple[str, str]]]:
-    """Return, by sheet name, cells that hold an error or a formula without a stored result.
+def _marks(parts: dict[str, bytes]) -> Mapping[str, Marks]:
+    """Return, by sheet name, what the reader says nothing of."""
+    is_to_compute = bool(_NEVER_COMPUTED.search(parts.get("xl/workbook.xml", b"")))
+    sheets = {name: part for name, part in parts.items() if _SHEET_FILE.fullmatch(name)}
+    return {_sheet_name(parts, name): _marks_of(part, is_to_compute) for name, part in sheets.items()}
 
-    The reader gives an empty text for both, so they would be lost without a word.
+
+def _marks_of(part: bytes, is_to_compute: bool) -> Marks:
+    """Return cells that hold an error or a formula without a stored result, zeros to be computed, what is hidden.
+
+    The reader gives an empty text for the first two, so they would be lost without a word.
     """
-    found = {}
-    for name, part in parts.items():
-        if not _SHEET_FILE.fullmatch(name) or (b't="e"' not in part and b"<f" not in part):
-            continue
-        errors = [(m[1].decode(), m[2].decode()) for m in _ERROR_CELL.finditer(part)]
-        empty = [(m[1].decode(), "formula without a stored result") for m in _NO_RESULT.finditer(part)]
-        if errors or empty:
-            found[_sheet_name(parts, name)] = errors + empty
+    found = Marks()
+    if b't="e"' in part or b"<f" in part:
+        found.lost += [(m[1].decode(), m[2].decode()) for m in _ERROR_CELL.finditer(part)]
+        found.lost += [(m[1].decode(), "formula without a stored result") for m in _NO_RESULT.finditer(part)]
+    if is_to_compute and b"<f" in part:
+        found.zeros += [m[1].decode() for m in _STORED_ZERO.finditer(part)]
+    if b' hidden="' in part:
+        found.rows |= {int(m[1]) - 1 for m in _HIDDEN_ROW.finditer(part)}
+        for m in _HIDDEN_COLUMNS.finditer(part):
+            found.columns |= set(range(int(m[1]) - 1, int(m[2])))
     return found
 
 
-def _old_errors(content: bytes, names: list[str]) -> dict[str, list[tuple[str, str]]]:
-    """Return, by sheet name, the cells of an old workbook that hold an error."""
-    found = error_cells(content)
-    return {names[at]: [(address(r, c), what) for r, c, what in cells] for at, cells in found.items()}
+def _old_marks(content: bytes, names: list[str]) -> Mapping[str, Marks]:
+    """Return, by sheet name, the cells of an old workbook that hold an error, and what is hidden."""
+    found = marks(content)
+    for one in found.values():
+        one.lost += [(address(r, c), what) for r, c, what in one.errors]
+    return {names[at]: one for at, one in found.items() if 0 <= at < len(names)}
 
 
 def _sheet_name(parts: dict[str, bytes], part: str) -> str:

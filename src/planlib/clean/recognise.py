@@ -29,6 +29,7 @@ KINDS = (
     "ignored",
     "issue",
 )
+_SHOWN = 8  # cells named in one message
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,7 @@ def recognise(sheet: Sheet, form: Form) -> Recognised:
     anchor = anchor_of(sheet, form)
     for cell, what in sheet.lost:
         result.issues.append(Issue("error", "lost cell", sheet=sheet.name, cell=cell, found=what))
+    result.issues += stored_zeros(sheet)
     if sheet.is_hidden and anchor:
         result.note("note", "hidden sheet", None, "a hidden sheet", done="read like the others")
     if anchor is None:
@@ -112,7 +114,22 @@ def recognise(sheet: Sheet, form: Form) -> Recognised:
     _read_header(result, form, top, bottom)
     _read_rows(result, form, bottom + 1, anchor[1])
     _rest(result)
+    hidden = sheet.hidden(set(result.rows), {place.index for place in result.places} | dict(result.kept).keys())
+    if hidden:
+        result.note("note", "hidden cells", None, hidden, done="read like the others")
     return result
+
+
+def stored_zeros(sheet: Sheet) -> list[Issue]:
+    """Return a warning where formulas hold a 0 that is perhaps none: the workbook asks to be computed."""
+    if not sheet.zeros:
+        return []
+    shown = ", ".join(sheet.zeros[:_SHOWN]) + (", …" if len(sheet.zeros) > _SHOWN else "")
+    said = (
+        f"a stored 0 in formulas ({len(sheet.zeros)}): {shown}; "
+        "if it is not zero, open the workbook and save it again"
+    )
+    return [Issue("warning", "stored zero", sheet=sheet.name, cell=sheet.zeros[0], found=said, done="read as 0")]
 
 
 def filled(sheet: Sheet, first: int = 0, last: int | None = None) -> Iterator[tuple[int, int, Any]]:

@@ -219,7 +219,7 @@ def summed(values: pd.DataFrame, form: Form) -> pd.DataFrame:
 def _joined(texts: pd.Series, figure: pd.Series) -> list[str]:
     """Return the texts of each figure with a plus between them."""
     parts: dict[int, list[str]] = {}
-    for number, text in zip(figure, texts, strict=True):
+    for number, text in zip(figure.to_list(), texts.to_list(), strict=True):
         parts.setdefault(number, []).append(text)
     return ["+".join(own) for own in parts.values()]
 

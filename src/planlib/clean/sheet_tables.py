@@ -75,7 +75,12 @@ def _columns(sheet: Sheet, columns: range, shared: int) -> Sheet:
         for r, row in enumerate(sheet.rows)
     ]
     merged = tuple(cells for cells in sheet.merged if cells[1] in columns)
-    return replace(sheet, rows=rows, merged=merged, lost=sheet.lost if columns.start == 0 else ())
+    return replace(_told_once(sheet, columns.start == 0), rows=rows, merged=merged)
+
+
+def _told_once(sheet: Sheet, is_first: bool) -> Sheet:
+    """Return a sheet that says of its cells without a sure value only if it is the first part."""
+    return sheet if is_first else replace(sheet, lost=(), zeros=())
 
 
 def _later_anchors(sheet: Sheet, form: Form, anchor: tuple[int, int]) -> Iterator[tuple[int, int]]:
@@ -113,6 +118,4 @@ def _part(sheet: Sheet, begins: int, ends: int) -> Sheet:
         return sheet
     merged = tuple((r0, c0, min(r1, ends - 1), c1) for r0, c0, r1, c1 in sheet.merged if begins <= r0 < ends)
     rows: list[list[Any]] = [[] for _ in range(begins)]
-    return replace(
-        sheet, rows=rows + sheet.rows[begins:ends], merged=merged, lost=sheet.lost if begins == 0 else ()
-    )
+    return replace(_told_once(sheet, begins == 0), rows=rows + sheet.rows[begins:ends], merged=merged)

@@ -19,7 +19,7 @@ STAGES = ("preschool", "primary", "junior", "senior")
 _ADDED = {"area": "str", "stage": "str", "year": "int64", "seats": "float64"}
 _REQUIRED = ["series_id", "years_left", "required_change", "recent_change", "recent_years", "percentile", "rarity"]
 _CLASSES = ["stage", "year", "students", "classes", "stricter_classes", "posts"]
-_SEATS = ["area", "stage", "year", "students", "seats_needed", "seats", "balance", "shortage"]
+_SEATS = ["area", "area_en", "stage", "year", "students", "seats_needed", "seats", "balance", "shortage"]
 LATE = ("behind", "far_behind", "below_baseline", "not_held", "not_met")
 LATE_PROMISES = ("late", "not_kept")
 UNFINISHED = ("late", "not_kept", "no_record", "on_schedule")
@@ -348,7 +348,12 @@ class Evaluation:
         projected = self._by_grade
         projected = projected[projected["grade"].map(self.stages).isin(STAGES)]
         table = enrolment.seats(projected, self.capacity, self.district.class_sizes, stages=self.stages)
-        return table[(table["students"] > 0) | (table["seats"] > 0)].reset_index(drop=True)
+        table = table[(table["students"] > 0) | (table["seats"] > 0)].reset_index(drop=True)
+        return self.with_areas(table)
+
+    def with_areas(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Add ``area_en``: what the plan calls the ``area`` in English, its own name where it says nothing."""
+        return frame.assign(area_en=frame["area"].map(lambda area: self.plan.areas.get(area, area)))
 
     @cached_property
     def seats(self) -> pd.DataFrame:

@@ -201,7 +201,7 @@ def seats_by_area(
     Parameters
     ----------
     seats : DataFrame
-        ``area, stage, year, students, seats``.
+        ``area, stage, year, students, seats``, optionally ``area_en``: its name in English.
     year : int
         The year drawn.
     language, simulated, note
@@ -222,9 +222,11 @@ def seats_by_area(
     )
     if rows.empty:
         return no_data("seats_by_area", language, simulated, seats)
+    rows = rows.drop(columns="area_en") if language == "zh" and "area_en" in rows else rows
     rows["gap"] = rows["seats"] - rows["students"]
     title = _area_title(rows, year, language)
     stages = marks.known(rows["stage"], STAGE, "stages")
+    called = dict(zip(rows["area"], rows[_area_column(rows)].astype("str"), strict=True))
     areas = sorted(rows["area"].unique(), key=lambda a: rows.loc[rows["area"].eq(a), "gap"].sum())
     with style():
         page = sheet(9.7, 0.34 * len(areas) + 0.85, title, language, "", note, simulated, legend=0.32)
@@ -234,9 +236,13 @@ def seats_by_area(
         for axes, stage in zip(grid, stages, strict=True):
             _area_panel(axes, rows[rows["stage"].eq(stage)].set_index("area").reindex(areas), language)
             axes.set_title(_stage_people(stage, language))
-        grid[0].set_yticks(range(len(areas) - 1, -1, -1), [wrap(str(a), 12) for a in areas])
+        grid[0].set_yticks(range(len(areas) - 1, -1, -1), [wrap(called[a], 12) for a in areas])
         grid[0].tick_params(axis="y", labelcolor=INK, labelsize=9)
         return page.picture(_area_alt(title, rows, language), rows, "seats_by_area")
+
+
+def _area_column(rows: pd.DataFrame) -> str:
+    return "area_en" if "area_en" in rows else "area"
 
 
 def _area_title(rows: pd.DataFrame, year: int, language: str) -> str:
@@ -244,7 +250,7 @@ def _area_title(rows: pd.DataFrame, year: int, language: str) -> str:
     short = int(rows["gap"].lt(0).sum())
     values = {
         "short": short,
-        "area": worst["area"],
+        "area": worst[_area_column(rows)],
         "stage": word("stage", worst["stage"], language),
         "count": number(round(-worst["gap"]), language),
     }
@@ -306,7 +312,13 @@ def _area_alt(title: str, rows: pd.DataFrame, language: str) -> str:
     for _, row in rows[rows["gap"].lt(0)].sort_values("gap").iterrows():
         stage = word("stage", row["stage"], language)
         parts.append(
-            say("area_alt", language, area=row["area"], stage=stage, short=number(round(-row["gap"]), language))
+            say(
+                "area_alt",
+                language,
+                area=row[_area_column(rows)],
+                stage=stage,
+                short=number(round(-row["gap"]), language),
+            )
         )
     return sentences(parts, language)
 

@@ -14,6 +14,7 @@ from planlib.figures.picture import Picture, Sheet, no_data, sheet
 from planlib.words import (
     capital,
     check_language,
+    finer_decimals,
     is_missing,
     listed,
     name_of,
@@ -23,6 +24,7 @@ from planlib.words import (
     percent,
     say,
     sentences,
+    telling_decimals,
     word,
 )
 
@@ -132,7 +134,7 @@ def _progress_alt(title: str, rows: pd.DataFrame, language: str) -> str:
                 "alt_progress",
                 language,
                 name=name_of(r, language),
-                progress=percent(r["progress"], language),
+                progress=percent(r["progress"], language, 1),
                 elapsed=percent(r["elapsed"], language),
             )
             for _, r in late.iterrows()
@@ -223,7 +225,7 @@ def _bullet_words(table: Axes, y: int, row: pd.Series, language: str) -> None:
         tag = {"boxstyle": "round,pad=0.25", "facecolor": "#4A4A4A", "edgecolor": "none"}
         label = say("tag_binding", language)
         table.text(_TAG, y, label, va="center", ha="right", fontsize=6.5, color="white", bbox=tag)
-    share = percent(row["progress"], language) if _is_paced(row) else "—"
+    share = percent(row["progress"], language, 1) if _is_paced(row) else "—"
     table.text(_DONE, y, share, va="center", ha="right")
     marks.draw(table, _SHAPE, y, mark)
     table.text(_STATUS, y, word("status", row["status"], language), va="center")
@@ -233,7 +235,11 @@ def _bullet_words(table: Axes, y: int, row: pd.Series, language: str) -> None:
 
 def _figure_text(row: pd.Series, column: str, language: str, finer: int = 0) -> str:
     sign = row.get(f"{column}_relation" if column != "value" else "relation")
-    text = number(row[column], language, int(row["precision"]) + finer)
+    # as fine as the table beside it
+    decimals = int(row["precision"])
+    if not is_missing(row[column]):
+        decimals = telling_decimals(float(row[column]), decimals, finer_decimals(str(row["unit"]), decimals))
+    text = number(row[column], language, decimals + finer)
     return text if is_missing(sign) or sign in ("", "=") or text == "—" else f"{sign}{text}"
 
 

@@ -7,7 +7,7 @@ from planlib.district import Evaluation
 from planlib.district.evaluation import LATE_PROMISES
 from planlib.figures.marks import STATUS
 from planlib.narrative.opening import amount, in_words, lead, printed
-from planlib.narrative.parts import Table, Text, join, say
+from planlib.narrative.parts import Table, Text, area_column, join, say
 from planlib.registry import codes, label
 from planlib.words import is_missing, number, unit_name, with_unit
 
@@ -211,11 +211,12 @@ def project_table(evaluation: Evaluation, language: str) -> Table:
 
 def ledger_table(evaluation: Evaluation, language: str) -> Table:
     """Return the ledger, one row a project."""
-    ledger = evaluation.projects.assign(investment=evaluation.projects["investment_yuan"] / 1e4)
+    ledger = evaluation.with_areas(evaluation.projects)
+    ledger = ledger.assign(investment=ledger["investment_yuan"] / 1e4)
     columns = [
         Column("name", "item"),
         Column("kind", "kind", "label:project_kind"),
-        Column("area", "area"),
+        Column(area_column(language), "area"),
         *(Column(step, step, "iso") for step in ("approved", "started", "completed", "handed_over", "opened")),
         Column("classes", "classes", "number"),
         Column("seats", "seats", "number", 0),

@@ -10,10 +10,16 @@ from planlib.district import Evaluation
 from planlib.figures.marks import PROMISE, STATUS
 from planlib.narrative.parts import Table, Text, join, say
 from planlib.registry import label, parse_target
-from planlib.words import is_missing, number, percent, unit_name, with_unit
-
-# Units that Chinese counts in and English does not: code of the unit → factor.
-_MULTIPLES = {"ten_thousand_": 1e4, "hundred_million_": 1e8}
+from planlib.words import (
+    MULTIPLES,
+    finer_decimals,
+    is_missing,
+    number,
+    percent,
+    telling_decimals,
+    unit_name,
+    with_unit,
+)
 
 
 def amount(value: object, row: pd.Series, language: str) -> str:
@@ -33,11 +39,10 @@ def amount(value: object, row: pd.Series, language: str) -> str:
         return number(value, language)
     decimals = int(row["precision"]) if pd.notna(row.get("precision")) else None
     least = row.get("least")
-    # the digit more than the plan prints is shown where it says something: 98 % stays 98 %
-    if least is not None and round(float(str(value)), int(decimals or 0)) == round(float(str(value)), int(least)):
-        decimals = int(least)
+    if least is not None:
+        decimals = telling_decimals(float(str(value)), int(least), int(decimals or 0))
     unit = str(row["unit"])
-    for prefix, factor in _MULTIPLES.items():
+    for prefix, factor in MULTIPLES.items():
         if language == "en" and unit.startswith(prefix):
             whole = round(float(str(value)), 2 if decimals is None else decimals) * factor
             return with_unit(f"{whole:,.0f}", unit_name(_SINGLE[unit.removeprefix(prefix)], language), language)
@@ -49,13 +54,9 @@ _SINGLE = {"persons": "person", "m2": "m2", "yuan": "yuan"}
 
 
 def finer(row: pd.Series) -> pd.Series:
-    """Return a row whose values show one digit more than the plan prints where it prints hardly any.
-
-    A share printed as 25 % has moved from 23.0 to 24.3 long before it reads 25. ``least`` is the plan's own precision.
-    """
-    is_coarse = str(row["unit"]).startswith(("percent", *_MULTIPLES)) and int(row["precision"]) < 2
+    """Return a row whose values show `finer_decimals`; ``least`` is the plan's own precision."""
     least = int(row["precision"])
-    return pd.Series({"precision": least + is_coarse, "unit": row["unit"], "least": least})
+    return pd.Series({"precision": finer_decimals(str(row["unit"]), least), "unit": row["unit"], "least": least})
 
 
 def digits(value: object, row: pd.Series, language: str) -> str:
@@ -74,7 +75,7 @@ def printed(text: object, row: pd.Series, language: str) -> str:
     unit = unit_name(row["unit"], language, str(text))
     if unit and str(text).endswith(unit):
         return str(text)
-    if language == "en" and str(row["unit"]).startswith(tuple(_MULTIPLES)):
+    if language == "en" and str(row["unit"]).startswith(tuple(MULTIPLES)):
         target = parse_target(str(text))
         exact = pd.Series({"precision": target.precision, "unit": row["unit"]})
         return (target.relation if target.relation != "=" else "") + amount(target.value, exact, language)

@@ -209,6 +209,17 @@ def say(code: str, language: str, **values: object) -> str:
     return filled(str(entry[language]), **values)
 
 
+def area_column(language: str) -> str:
+    """Return the column of `Evaluation.with_areas` that calls an area as a language does.
+
+    Examples
+    --------
+    >>> area_column("en")
+    'area_en'
+    """
+    return "area_en" if language == "en" else "area"
+
+
 def join(items: Sequence[str], language: str) -> str:
     """Join all items as the language does, more strongly where an item holds its separator.
 

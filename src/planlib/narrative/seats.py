@@ -6,7 +6,8 @@ import pandas as pd
 
 from planlib.columns import Column
 from planlib.district import Evaluation
-from planlib.narrative.parts import Table, Text, join, say
+from planlib.district.evaluation import STAGES
+from planlib.narrative.parts import Table, Text, area_column, join, say
 from planlib.registry import codes, label
 from planlib.words import number
 
@@ -72,7 +73,7 @@ def short_items(evaluation: Evaluation, language: str) -> list[str]:
     seats = evaluation.seats_by_area
     short = seats[(seats["year"] > evaluation.district.last_year) & (seats["shortage"] > 0)]
     said = []
-    for (area, stage), rows in short.groupby(["area", "stage"], sort=False):
+    for (_, stage), rows in short.groupby(["area", "stage"], sort=False):
         most, ends = rows.loc[rows["shortage"].idxmax()], rows[rows["year"] == evaluation.seats_year]["shortage"]
         told = {"first": rows["year"].min(), "peak": most["year"], "end": evaluation.seats_year}
         word = (
@@ -85,7 +86,7 @@ def short_items(evaluation: Evaluation, language: str) -> list[str]:
             else "rising"
         )
         counts = {"most": number(most["shortage"], language, 0), "count": number(ends.sum(), language, 0)}
-        where = {"area": area, "stage": label(str(stage), language, "stage")}
+        where = {"area": most[area_column(language)], "stage": label(str(stage), language, "stage")}
         said.append(say(f"section.seats_{word}", language, **where, **told, **counts))
     return said
 
@@ -106,7 +107,7 @@ def seats_table(evaluation: Evaluation, language: str) -> Table:
     named = seats.assign(year=seats["year"].astype("str"))
     left = named.pivot(index=["area", "stage"], columns="year", values="balance")  # noqa: PD010 - keeps unknowns
     columns = [
-        Column("area", "area"),
+        Column(area_column(language), "area"),
         Column("stage", "stage", "label:stage"),
         Column("students", "students_expected", "number", 0),
         Column("seats", "available", "number", 0),
@@ -144,8 +145,15 @@ def classes_table(evaluation: Evaluation, language: str) -> Table:
 def _rule(values: Mapping[str, float], language: str) -> str:
     """Write numbers by stage, or by grade where the stage has several: primary 45, junior 50."""
     stages = codes("stage")
+    in_order = sorted(values, key=lambda key: STAGES.index(key) if key in STAGES else -1)
     words = [
-        f"{label(key, language, 'stage' if key in stages else 'grade')} {value:g}" for key, value in values.items()
+        say(
+            "word.rule",
+            language,
+            name=label(key, language, "stage" if key in stages else "grade"),
+            value=f"{values[key]:g}",
+        )
+        for key in in_order
     ]
     return join(words, language)
 

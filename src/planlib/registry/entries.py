@@ -28,6 +28,7 @@ class Entries:
     """Everything of a plan that has an id, in the order of the file."""
 
     frame: dict[str, list[Entry]] = field(default_factory=dict)
+    areas: list[Entry] = field(default_factory=list)
     base_counts: list[Entry] = field(default_factory=list)
     sums: list[Entry] = field(default_factory=list)
     indicators: list[Entry] = field(default_factory=list)
@@ -66,6 +67,7 @@ def collect(document: Document) -> Entries:
             kind: _checked(document, ("frame", plural), frame.get(plural), shape.FRAME_ENTRY)
             for plural, kind in shape.KINDS.items()
         },
+        areas=_checked(document, ("areas",), data.get("areas"), shape.AREA),
         base_counts=_checked(document, ("base_counts",), data.get("base_counts"), shape.BASE_COUNT),
         sums=_checked(document, ("sums",), data.get("sums"), shape.SUM),
         indicators=indicators,

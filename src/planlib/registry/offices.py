@@ -14,13 +14,12 @@ from planlib.registry.shape import Key
 
 RESPONSIBILITY_COLUMNS = ("subject_id", "kind", "lead", "lead_en", "support", "support_en")
 
+_GROUPS = ("series", "commitments", "boxes", "tasks", "safeguards")
 _FILE: shape.Shape = {
     "synthetic": Key("boolean", optional=True),
     "note": Key("words", optional=True),
     "offices": Key("mapping", optional=True),
-    **{
-        group: Key("mapping", optional=True) for group in ("series", "commitments", "boxes", "tasks", "safeguards")
-    },
+    **dict.fromkeys(_GROUPS, Key("mapping", optional=True)),
 }
 _ENTRY: shape.Shape = {"lead": Key("text"), "support": Key("texts", optional=True)}
 
@@ -51,19 +50,39 @@ def load_responsibility(plan: Plan, path: Path | str | None = None) -> pd.DataFr
     file = Path(path) if path is not None else paths.raw(plan.district) / "responsibility.yml"
     if path is None and not file.is_file():
         return _resolve(plan, {})
-    document = read_document(file)
+    return _resolve(plan, check_responsibility(file, plan))
+
+
+def check_responsibility(path: Path, plan: Plan | None = None) -> Any:
+    """Return what a file like ``responsibility.yml`` holds; without a plan its ids are not looked up.
+
+    Parameters
+    ----------
+    path : Path
+        Nothing is said of a file that is not there, if there is no plan.
+    plan : Plan, optional
+
+    Raises
+    ------
+    RegistryError
+        As `load_responsibility`.
+    """
+    if plan is None and not path.is_file():
+        return {}
+    document = read_document(path)
     shape.check(document, (), document.data, _FILE)
     _check_entries(document, plan)
     document.raise_faults()
-    return _resolve(plan, document.data)
+    return document.data
 
 
-def _check_entries(document: Document, plan: Plan) -> None:
+def _check_entries(document: Document, plan: Plan | None) -> None:
     data = as_mapping(document.data)
-    for group, known in _known(plan).items():
+    groups: Mapping[str, list[str] | None] = _known(plan) if plan else dict.fromkeys(_GROUPS)
+    for group, known in groups.items():
         for name, entry in as_mapping(data.get(group)).items():
             where = (group, name)
-            if name not in known:
+            if known is not None and name not in known:
                 document.fault(
                     where, f"unknown {name!r} in {group}", "an id of plan.yml", did_you_mean(name, known)
                 )

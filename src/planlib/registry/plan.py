@@ -87,6 +87,8 @@ class Plan:
         The file.
     document, boundary : dict
         Number, date and issuer of the document; the boundary of the base figures. May be empty.
+    areas : dict
+        An area as the returns call it → its name in English. May be empty.
     """
 
     district: str
@@ -104,6 +106,7 @@ class Plan:
     path: Path
     document: dict[str, Any]
     boundary: dict[str, str]
+    areas: dict[str, str]
 
     def targets(self, on: str | None = None, of: str = "series") -> pd.DataFrame:
         """Return the original target of everything tracked, and the one in force on a date.
@@ -213,6 +216,7 @@ def _plan(district: str, file: Path, document: Document, entries: Entries) -> Pl
         path=file,
         document=dict(as_mapping(data.get("document"))),
         boundary=dict(as_mapping(data.get("boundary"))),
+        areas={entry.data["name"]["zh"]: entry.data["name"]["en"] for entry in entries.areas},
     )
 
 

@@ -36,6 +36,7 @@ PLAN: Shape = {
     "document": Key("mapping", optional=True),
     "period": Key("mapping"),
     "boundary": _NOTE,
+    "areas": Key("list", optional=True),
     "frame": Key("mapping", optional=True),
     "base_counts": Key("list", optional=True),
     "sums": Key("list", optional=True),
@@ -51,6 +52,8 @@ KINDS = {"goals": "goal", "tasks": "task", "boxes": "box", "safeguards": "safegu
 
 FRAME: Shape = {kind: Key("list", optional=True) for kind in KINDS}
 FRAME_ENTRY: Shape = {"id": _ID_KEY, "number": Key("integer"), "name": _WORDS, "reference": _REFERENCE}
+AREA: Shape = {"name": _WORDS, "reference": _NOTE}
+"""An area of the district as its returns call it, and its name in English."""
 BASE_COUNT: Shape = {
     "id": _ID_KEY,
     "name": _WORDS,

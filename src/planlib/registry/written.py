@@ -1,14 +1,16 @@
 """What people write beside the data: explanations and sources, checked before anything is made of them."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from planlib import paths
+from planlib.errors import RegistryError
 from planlib.registry import shape
 from planlib.registry.documents import Document, did_you_mean, read_document
-from planlib.registry.offices import load_responsibility
+from planlib.registry.offices import check_responsibility, load_responsibility
 from planlib.registry.plan import Plan, load_plan
 from planlib.registry.shape import Key
 
@@ -20,7 +22,7 @@ _EXPLANATION: shape.Shape = {
     "cause": Key("text"),
     "measure": Key("text"),
     "deadline": Key("date"),
-    "cause_kind": _TEXT,
+    "cause_kind": Key("code", "cause_kind", optional=True),
     "author": _TEXT,
     "checked_by": _TEXT,
     "date": _DATE,
@@ -54,6 +56,12 @@ def load_explanations(plan: Plan, path: Path | str | None = None) -> pd.DataFram
     """
     file = Path(path) if path is not None else paths.raw(plan.district) / "explanations.yml"
     document = _read_entries(file, _EXPLANATION)
+    _check_subjects(document, plan)
+    document.raise_faults()
+    return pd.DataFrame(document.data, columns=list(_EXPLANATION))
+
+
+def _check_subjects(document: Document, plan: Plan) -> None:
     known = [*plan.series["series_id"], *plan.commitments["commitment_id"]]
     for place, entry in enumerate(document.data):
         subject = entry.get("subject") if isinstance(entry, dict) else None
@@ -64,8 +72,6 @@ def load_explanations(plan: Plan, path: Path | str | None = None) -> pd.DataFram
                 "an id of a series or a commitment of plan.yml",
                 did_you_mean(subject, known),
             )
-    document.raise_faults()
-    return pd.DataFrame(document.data, columns=list(_EXPLANATION))
 
 
 def check_written(district: str) -> Plan:
@@ -85,14 +91,32 @@ def check_written(district: str) -> Plan:
     UsageError
         If there is no such district.
     RegistryError
-        Faults of plan.yml, responsibility.yml, explanations.yml or sources.yml, with their lines; the first of these
-        files that has any.
+        Faults of plan.yml, responsibility.yml, explanations.yml and sources.yml, with their lines: those of all files
+        in one message. Where plan.yml has faults the other files are held to their form, not to its ids.
     """
-    plan = load_plan(district)
-    load_responsibility(plan)
-    load_explanations(plan)
-    _read_entries(paths.raw(district) / "sources.yml", _SOURCE).raise_faults()
+    folder, refused = paths.raw(district), list[RegistryError]()
+    plan: Plan | None = _kept(refused, lambda: load_plan(district))
+    checks: list[Callable[[], Any]] = [lambda: _read_entries(folder / "sources.yml", _SOURCE).raise_faults()]
+    if plan is not None:
+        checks = [lambda: load_responsibility(plan), lambda: load_explanations(plan), *checks]
+    else:
+        of_explanations = folder / "explanations.yml"
+        checks.insert(0, lambda: _read_entries(of_explanations, _EXPLANATION).raise_faults())
+        checks.insert(0, lambda: check_responsibility(folder / "responsibility.yml"))
+    for check in checks:
+        _kept(refused, check)
+    if plan is None or refused:
+        raise refused[0] if len(refused) == 1 else RegistryError("\n".join(map(str, refused)))
     return plan
+
+
+def _kept(refused: list[RegistryError], check: Callable[[], Any]) -> Any:
+    """Return what a check returns, or keep its refusal and return nothing."""
+    try:
+        return check()
+    except RegistryError as error:
+        refused.append(error)
+        return None
 
 
 def _read_entries(path: Path, keys: shape.Shape) -> Document:

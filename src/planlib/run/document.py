@@ -47,6 +47,7 @@ _SHORT = 13  # so wide a text is not broken
 _LONGEST, _LONGEST_WORD, _MARGIN = 160, 8, 2.5  # of a column; that a line makes room for; left and right of a cell
 _AFTER_TABLE = 6  # points
 _SHORT_TABLE = 10  # rows, the header among them
+_LEAD = 112  # half-width characters, two lines: what is kept with the next is moved whole
 _WORDS, _LED_TO = {"Body Text", "First Paragraph"}, {"Table Caption", "Captioned Figure"}
 _UNBROKEN = re.compile(r"[^\s\u2e80-\uffff]+|[\u2e80-\uffff]")
 # The time in every zip: its earliest.
@@ -178,8 +179,12 @@ def _measure(table: Any, html: Any, is_brief: bool) -> int:
     need = 0 if is_brief else sum(column.need for column in columns)
     room = _UPRIGHT if need <= _MOST_UPRIGHT else _DENSE if need <= _MOST_DENSE else _ON_ITS_SIDE
     group = html.Element("colgroup")
-    for share in _shares(columns, room):
+    shares = _shares(columns, room)
+    for share in shares:
         group.append(html.Element("col", style=f"width:{100 * share:.2f}%"))
+    if len(rows[0]) == count:
+        for cell, share in zip(rows[0], shares, strict=True):
+            _break_header(cell, share * room - _MARGIN, html)
     caption = table.find("caption")
     table.insert(0 if caption is None else 1, group)
     return room
@@ -219,9 +224,21 @@ def _column(cells: Sequence[Any]) -> _Column:
     return _Column(widths, word, most, min(most, least), max(need, _LEAST_OF_A_COLUMN))
 
 
+def _break_header(cell: Any, size: float, html: Any) -> None:
+    """Break a header without spaces that needs two lines where its halves are most alike: no sign stands alone."""
+    tokens = _UNBROKEN.findall(cell.text_content())
+    whole = sum(map(display_width, tokens))
+    if not size < whole <= 2 * size or len(tokens) < 2 or len(cell) or " " in cell.text_content().strip():
+        return
+    at = min(range(1, len(tokens)), key=lambda at: abs(2 * sum(map(display_width, tokens[:at])) - whole))
+    line = html.Element("br")
+    cell.text, line.tail = "".join(tokens[:at]), "".join(tokens[at:])
+    cell.append(line)
+
+
 def _half(width: int) -> int:
-    """Return half a line of Chinese, in whole characters."""
-    return 2 * math.ceil(width / 4)
+    """Return half a line of Chinese, in whole characters; three of them stay together."""
+    return width if width <= 6 else 2 * math.ceil(width / 4)
 
 
 def _shares(columns: Sequence[_Column], room: float) -> list[float]:
@@ -420,6 +437,7 @@ def _keep_together(document: Any) -> None:
             row.get_or_add_trPr().append(OxmlElement("w:cantSplit"))
         # a short table stays whole, a long one leaves no single row behind
         kept = rows[:-1] if len(rows) <= _SHORT_TABLE else [*rows[:2], *rows[-3:-1]]
+        kept += rows[-1:] if _is_note(table.getnext(), document) else []
         for paragraph in (Paragraph(p, document) for row in kept for p in row.iter(qn("w:p"))):
             paragraph.paragraph_format.keep_with_next = True
     after_table, above = False, None
@@ -434,8 +452,16 @@ def _keep_together(document: Any) -> None:
             paragraph.paragraph_format.space_before = Pt(_AFTER_TABLE)
         if style in _LED_TO and above is not None:  # the words that lead to a table or a figure stay with it
             above.paragraph_format.keep_with_next = True
-        above = paragraph if style in _WORDS else None
+        above = paragraph if style in _WORDS and display_width(paragraph.text) <= _LEAD else None
         after_table = False
+
+
+def _is_note(element: Any, document: Any) -> bool:
+    from docx.oxml.ns import qn
+    from docx.text.paragraph import Paragraph
+
+    style = Paragraph(element, document).style if element is not None and element.tag == qn("w:p") else None
+    return style is not None and style.name == "Note"
 
 
 def _contents(document: Any, facts: Facts) -> None:

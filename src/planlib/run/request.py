@@ -80,12 +80,11 @@ def read_run(path: Path) -> Request:
     document = _document(path)
     if isinstance(document.data, dict) and "runs" in document.data:
         raise UsageError(f"{path} lists several runs. To do: planlib batch {path}")
-    _check_entry(document, (), lists=False)
-    _check_limits(document)
-    document.raise_faults()
-    limits = Limits(**{key: document.data[key] for key in _LIMITS if key in document.data})
-    request, faults = _examined(document.data, limits)
-    if request is None:
+    is_sound = _check_entry(document, (), lists=False)
+    limits = _check_limits(document)
+    request, faults = _examined(document.data, limits) if is_sound else (None, [])
+    faults = [*(text for _, text in _noted(document)), *faults]
+    if request is None or faults:
         raise UsageError(listing(f"{path} cannot be run", faults, MEND))
     return request
 
@@ -109,6 +108,8 @@ def read_batch(path: Path) -> list[Request]:
     UsageError
         Lists the faults: unknown keys, wrong types and values, the same report twice, more runs than ``max_runs``.
     """
+    from planlib.registry.documents import as_list  # not on the way to --help
+
     document = _document(path)
     data = document.data if isinstance(document.data, dict) else {}
     if not isinstance(data.get("runs"), list) or not data["runs"]:
@@ -116,17 +117,19 @@ def read_batch(path: Path) -> list[Request]:
     for key in data:
         if key not in ("runs", "max_runs", *_LIMITS):
             _unknown(document, (key,), ("runs", "max_runs", *_LIMITS))
-    _check_limits(document, ("max_runs", *_LIMITS))
-    entries = data.get("runs") or []
-    for place in range(len(entries) if isinstance(entries, list) else 0):
-        _check_entry(document, ("runs", place), lists=True)
-    document.raise_faults()
-    lists = [_lists(entry) for entry in entries]
-    _refuse_many(
-        path, sum(math.prod(map(len, entry.values())) for entry in lists), data.get("max_runs", MOST_RUNS)
-    )
-    asked = [(place, run) for place, entry in enumerate(lists) for run in _product(entry)]
-    return _checked(document, asked, Limits(**{key: data[key] for key in _LIMITS if key in data}))
+    limits = _check_limits(document, ("max_runs", *_LIMITS))
+    entries = as_list(data.get("runs"))
+    sound = [place for place in range(len(entries)) if _check_entry(document, ("runs", place), lists=True)]
+    lists = {place: _lists(entries[place]) for place in sound}
+    count = sum(math.prod(map(len, entry.values())) for entry in lists.values())
+    most = data.get("max_runs", MOST_RUNS)
+    most = most if isinstance(most, int) and most is not True and most > 0 else MOST_RUNS
+    if count > most:
+        todo = f"shorten its lists, or write max_runs: {count} if that many are meant"
+        document.fault(("runs",), f"asks for {count} runs", f"at most {most}", todo)
+        lists = {}
+    asked = [(place, run) for place, entry in lists.items() for run in _product(entry)]
+    return _checked(document, asked, limits)
 
 
 def check_notebook(name: str) -> None:
@@ -197,14 +200,17 @@ def _unknown(document: Any, where: tuple[Any, ...], known: tuple[str, ...]) -> N
     document.fault(where, f"the key {where[-1]!r} is not known", f"one of {', '.join(known)}", todo)
 
 
-def _check_entry(document: Any, where: tuple[Any, ...], *, lists: bool) -> None:
-    """Note unknown and missing keys, and values that are no text or whole number (or list of such)."""
-    entry = document.data
+def _check_entry(document: Any, where: tuple[Any, ...], *, lists: bool) -> bool:
+    """Note unknown and missing keys, and values that are no text or whole number (or list of such).
+
+    Return whether the values of the entry can be examined one by one: an unknown key does not stand in the way.
+    """
+    is_sound, entry = True, document.data
     for step in where:
         entry = entry[step]
     if not isinstance(entry, dict):
         document.fault(where, f"found {entry!r:.40}", "an entry such as report: midterm", "write key: value")
-        return
+        return False
     known = _KEYS if lists else (*_KEYS, *_LIMITS)
     for key, value in entry.items():
         if key not in known:
@@ -215,20 +221,30 @@ def _check_entry(document: Any, where: tuple[Any, ...], *, lists: bool) -> None:
         if not plain or not many or (isinstance(value, list) and not lists):
             expected = "a text or a whole number" + (", or a list of such" if lists else "")
             document.fault((*where, key), f"{key} is {value!r:.60}", expected, "write it so")
+            is_sound = False
     if "report" not in entry:
         document.fault(where, "no report is named", f"report: {' or '.join(params.REPORTS)}", "add the line")
+    return is_sound and "report" in entry
 
 
-def _check_limits(document: Any, keys: tuple[str, ...] = _LIMITS) -> None:
+def _check_limits(document: Any, keys: tuple[str, ...] = _LIMITS) -> Limits:
+    """Return the limits a file sets, and note those that are none."""
     data = document.data if isinstance(document.data, dict) else {}
-    for key in keys:
-        value = data.get(key, 1)
+    given = {key: data[key] for key in keys if key in data}
+    for key, value in given.items():
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
             document.fault((key,), f"{key} is {value!r:.40}", "a whole number of 1 or more", "write it so")
+    return Limits(**{key: value for key, value in given.items() if key in _LIMITS})
+
+
+def _noted(document: Any) -> list[tuple[int, str]]:
+    """Return the faults of the file as it is written, each with its line; its name stands above them all."""
+    return [(line, text.removeprefix(f"{document.name}, ")) for line, text in sorted(document.faults)]
 
 
 def _lists(entry: Mapping[str, Any]) -> dict[str, list[Any]]:
-    """Return every value of an entry as a list."""
+    """Return every value of an entry that can be asked for as a list."""
+    entry = {key: value for key, value in entry.items() if key in _KEYS}
     if entry.get("district") == EVERY:
         entry = {**entry, "district": paths.districts()}
     return {key: value if isinstance(value, list) else [value] for key, value in entry.items()}
@@ -239,48 +255,44 @@ def _product(lists: Mapping[str, list[Any]]) -> list[dict[str, Any]]:
     return [dict(zip(lists, values, strict=True)) for values in itertools.product(*lists.values())]
 
 
-def _refuse_many(path: Path, count: int, most: int) -> None:
-    if count > most:
-        raise UsageError(
-            f"{path} asks for {count} runs; expected at most {most}. Nothing was executed.\n"
-            f"To do: shorten its lists, or write max_runs: {count} into it if that many are meant."
-        )
-
-
 def _examined(entry: Mapping[str, Any], limits: Limits) -> tuple[Request | None, list[str]]:
     """Return the request, or None and every wrong value of an entry."""
-    name = entry["report"]
-    if name not in params.NOTEBOOKS:
-        return None, [f"report: found {name!r}; expected one of {', '.join(params.NOTEBOOKS)}"]
+    name, asked = entry["report"], entry.get("formats")
+    faults: list[str] = []
+    formats: tuple[str, ...] = ()
     try:
-        formats = chosen_formats(name, entry.get("formats"))
-        parameters, faults = params.examine(name, {key: entry[key] for key in params.DEFAULTS if key in entry})
+        formats = chosen_formats(name, None if asked is None else str(asked))
     except UsageError as error:
-        return None, [" ".join(str(error).splitlines())]
-    if parameters is None or faults:
-        return None, faults
-    return Request(name, parameters, formats, limits), []
+        faults = [" ".join(str(error).splitlines())]
+    try:
+        parameters, found = params.examine(name, {key: entry[key] for key in params.DEFAULTS if key in entry})
+    except UsageError as error:
+        parameters, found = None, [" ".join(str(error).splitlines())]
+    faults += found
+    return (None, faults) if parameters is None or faults else (Request(name, parameters, formats, limits), [])
 
 
 def _checked(document: Any, asked: list[tuple[int, dict[str, Any]]], limits: Limits) -> list[Request]:
     """Return the requests, or raise with every wrong value and every run that is asked for twice."""
     requests: dict[str, Request] = {}
     lines: dict[str, int] = {}
-    faults: list[str] = []
+    faults = _noted(document)
     for place, entry in asked:
         request, wrong = _examined(entry, limits)
         line = document.line(("runs", place))
         # a fault begins with its key, whose own line is the one to mend
-        faults += [f"line {document.line(('runs', place, fault.partition(':')[0]))}: {fault}" for fault in wrong]
+        at = [document.line(("runs", place, fault.partition(":")[0])) for fault in wrong]
+        faults += [(own, f"line {own}: {fault}") for own, fault in zip(at, wrong, strict=True)]
         if request is None:
             continue
         if request.stem in requests:
-            first = lines[request.stem]
-            faults.append(
-                f"line {line}: {request.stem} is asked for a second time (first in line {first}); expected once"
+            said = (
+                f"{request.stem} is asked for a second time (first in line {lines[request.stem]}); expected once"
             )
+            faults.append((line, f"line {line}: {said}"))
         requests.setdefault(request.stem, request)
         lines.setdefault(request.stem, line)
     if faults:
-        raise UsageError(listing(f"{document.name} cannot be run", list(dict.fromkeys(faults)), MEND))
+        texts = dict.fromkeys(text for _, text in sorted(faults, key=lambda fault: fault[0]))
+        raise UsageError(listing(f"{document.name} cannot be run", list(texts), MEND))
     return list(requests.values())
