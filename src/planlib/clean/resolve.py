@@ -199,7 +199,7 @@ def summed(values: pd.DataFrame, form: Form) -> pd.DataFrame:
     keys = ["file", "sheet", "school_id", "year", "column", "stage"]
     figure = pd.Series(pd.factorize(schema.row_numbers(values[is_part], keys))[0], parts.index)
     grouped = parts.groupby(figure)
-    order = parts["state"].map({"value": 0, "blank": 1, "not_applicable": 2})
+    order = parts["state"].map({"value": 0, "blank": 1, "not_applicable": 2, "unreadable": 3})
     best = parts.assign(order=order).groupby(figure)["order"].idxmin()
     made = parts.drop_duplicates(keys)
     is_true = made["column"].isin([n for n, c in form.columns.items() if c.type == "boolean"]).to_numpy()

@@ -216,7 +216,8 @@ def _column(cells: Sequence[Any]) -> _Column:
     words = [max(map(display_width, _UNBROKEN.findall(text)), default=0) for text in texts]
     head = max(words[0], _half(widths[0]) if words[0] <= 2 else 0)
     longest, word = max(widths[1:], default=0), max(words)
-    is_firm = cells[-1].get("class") in {"nowrap", "number"} or max(longest, head) <= _SHORT
+    kind = cells[-1].get("class")
+    is_firm = kind == "number" or max(longest, head) <= (_MOST_OF_A_COLUMN if kind == "nowrap" else _SHORT)
     most = min(max(widths), _LONGEST)
     least = max(longest, head) if is_firm else max(word, _LEAST_OF_A_COLUMN)
     width = max(longest, head if widths[0] > _LONGEST_HEADER or words[0] > 2 else widths[0])
