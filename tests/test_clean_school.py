@@ -303,3 +303,10 @@ def test_forms_as_the_statistical_system_prints_them():
     assert (found["students"], found["entrants"], found["graduates_expected"]) == ([1800], [300], [300])
     assert found["students_female"] == [900]
     assert found["students_of_age"] == [225] * 6
+
+
+def test_a_figure_whose_only_part_cannot_be_read_is_named():
+    # found by fuzzing: the only room of its kind held a text, and adding parts up ended in a traceback
+    one = school() | {"multimedia_rooms": "约十间"}
+    _, issues, _ = cleaned(school_book(one, 2019, new=False))
+    assert [issue[1:3] for issue in issues if issue[0] == "error"] == [("unreadable value", "'约十间'")]

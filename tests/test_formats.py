@@ -14,6 +14,7 @@ import nbformat
 import pandas as pd
 import pytest
 from docx import Document
+from docx.enum.text import WD_TAB_LEADER
 from docx.oxml.ns import qn
 from pypdf import PdfReader
 from python_calamine import CalamineWorkbook
@@ -225,6 +226,8 @@ def test_the_contents_of_the_word_document_need_no_update(long_report):
     anchors = [link.get(qn("w:anchor")) for link in place.iter(qn("w:hyperlink"))]
     marks = {mark.get(qn("w:name")) for mark in document.element.body.iter(qn("w:bookmarkStart"))}
     assert set(anchors) <= marks
+    (tab,) = document.styles["TOC 1"].paragraph_format.tab_stops
+    assert (round(tab.position.mm), tab.leader) == (156, WD_TAB_LEADER.DOTS), "page numbers, once it is updated"
     # what would make Word ask before it opens
     assert "updateFields" not in document.settings.element.xml
     assert "w:dirty" not in document.element.xml
@@ -256,8 +259,9 @@ def test_tables_and_figures_of_the_word_document_fit_and_speak(long_report):
 
 def test_words_stay_with_the_table_they_lead_to_and_notes_of_another_do_not(tmp_path):
     rows = '<tr><th scope="col">a</th></tr><tr><td>1</td></tr></table>'
+    long = "长" * 200
     first, second = (f"<table><caption>表{number}</caption>{rows}" for number in (1, 2))
-    text = f'<p>上文。</p><p>下表。</p>{first}<p class="note">注。</p>{second}'
+    text = f'<p>上文。</p><p>下表。</p>{first}<p class="note">注。</p>{second}<p>{long}</p>{first}'
     write_documents(text, tmp_path / "r.docx", None, Facts("zh", "题", "", dt.date(2022, 12, 31)))
     document = Document(tmp_path / "r.docx")
     assert [p.text for p in document.paragraphs if p.paragraph_format.keep_with_next] == ["下表。"]

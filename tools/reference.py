@@ -41,8 +41,9 @@ def reference(layout: dict[str, Any], kind: str) -> bytes:
         if style.name not in KEPT:
             style.delete()
     _defaults(document, layout["fonts"], own["styles"]["Body Text"], language)
+    page = own["page"]
     for name, how in own["styles"].items():
-        _style(document, name, how, layout["fonts"])
+        _style(document, name, how, layout["fonts"], page["width"] - page["left"] - page["right"])
     _hyperlink(document)
     _table_style(document)
     _page(document.sections[0], own)
@@ -86,7 +87,7 @@ def _defaults(document: Any, fonts: dict[str, Any], body: dict[str, Any], langua
     _fonts(document.styles["Normal"].element, east, latin)
 
 
-def _style(document: Any, name: str, how: dict[str, Any], fonts: dict[str, Any]) -> None:
+def _style(document: Any, name: str, how: dict[str, Any], fonts: dict[str, Any], width: float) -> None:
     style = document.styles.add_style(name, WD_STYLE_TYPE.PARAGRAPH, builtin=name not in {"Note", "Small Table"})
     style.base_style = document.styles["Normal"]
     style.hidden, style.quick_style = False, True
@@ -113,6 +114,9 @@ def _style(document: Any, name: str, how: dict[str, Any], fonts: dict[str, Any])
         closer = OxmlElement("w:spacing")
         closer.set(qn("w:val"), str(round(-how["closer"] * 20)))
         style.element.get_or_add_rPr().append(closer)
+    if name in {"TOC 1", "TOC 2"}:  # where the page numbers come when the contents are updated
+        tab = f'<w:tab w:val="right" w:leader="dot" w:pos="{round(width * TWIPS_PER_MM)}"/>'
+        _append(properties, f"<w:tabs {{ns}}>{tab}</w:tabs>")
     if name.startswith("Heading"):
         _append(properties, f'<w:outlineLvl {{ns}} w:val="{int(name[-1]) - 1}"/>')
 
@@ -123,6 +127,7 @@ _ORDER = (
     "keepLines",
     "widowControl",
     "pBdr",
+    "tabs",
     "autoSpaceDE",
     "autoSpaceDN",
     "snapToGrid",

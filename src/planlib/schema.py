@@ -34,6 +34,8 @@ _ARROW_KEY = b"ARROW:schema"
 _FORMULA = re.compile(r"(?![-+]?[\d.,]+%?$)[=+\-@\t\r＝＋－＠]")
 _ISO_DATE = re.compile(r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])")
 _FIELD_KEYS = {"type", "unit", "label", "values", "minimum", "maximum"}
+DISTINCT = ("cell",)
+"""Columns of texts that are nearly all different: looking for equal ones would only cost."""
 _DTYPES = {  # type → (where a value is required, where it may be absent)
     "string": ("str", "str"),
     "date": ("str", "str"),
@@ -254,10 +256,31 @@ def conform(frame: pd.DataFrame, table: str) -> pd.DataFrame:
     for name in declared.columns:
         if name in frame.columns:
             faults += _value_faults(result[name], declared, name, frame)
-    faults += _key_faults(result, declared)
+    order, is_unique = _order(result, declared)
+    faults += [] if is_unique else _key_faults(result, declared)
     if faults:
         raise _refused(table, faults)
-    return _sorted_by_key(_with_dtypes(result, declared), declared)
+    return _taken(_with_dtypes(result, declared), order)
+
+
+def ordered(frame: pd.DataFrame, table: str) -> pd.DataFrame:
+    """Return rows that `conform` gave, in several parts and at other times, in the order of the table's key.
+
+    Examples
+    --------
+    >>> ordered(pd.DataFrame({"area": ["b", "a"], "year": [2020, 2020]}), "births")["area"].tolist()
+    ['a', 'b']
+    """
+    return _taken(frame, _order(frame, _declared(table))[0])
+
+
+def _order(frame: pd.DataFrame, declared: Table) -> tuple[np.ndarray, bool]:
+    """Return the order of the rows by their key, and whether no key stands twice."""
+    if not declared.key:
+        return np.arange(len(frame)), True
+    numbers = row_numbers(frame, declared.key)
+    order = np.argsort(numbers, kind="stable")
+    return order, not (np.diff(numbers[order]) == 0).any()
 
 
 def empty(table: str) -> pd.DataFrame:
@@ -268,8 +291,8 @@ def empty(table: str) -> pd.DataFrame:
     >>> len(empty("births"))
     0
     """
-    declared = _declared(table)
-    return _with_dtypes(pd.DataFrame({name: pd.Series(dtype=object) for name in declared.columns}), declared)
+    kinds = _kinds(_declared(table))
+    return pd.DataFrame({name: pd.array([], dtype=kind) for name, kind in kinds.items()})
 
 
 def write_table(frame: pd.DataFrame, table: str, path: Path, *, conformed: bool = False) -> None:
@@ -287,16 +310,40 @@ def write_table(frame: pd.DataFrame, table: str, path: Path, *, conformed: bool 
         True for a frame that `conform` returned just now: it is not checked twice.
     """
     frame = frame if conformed else conform(frame, table)
-    coded = frame.select_dtypes("category")
-    frame = frame.assign(**{name: coded[name].cat.remove_unused_categories() for name in coded})
-    arrow = pa.Table.from_pandas(frame, preserve_index=False)
+    arrow = pa.Table.from_pandas(frame.assign(**_without_unused(frame)), preserve_index=False)
     # texts are read back as texts, however they came: the schema of the table without rows is kept beside it
     plain = pa.Schema.from_pandas(empty(table), preserve_index=False)
     own = {_VERSION_KEY: str(SCHEMA_VERSION).encode(), _TABLE_KEY: table.encode()}
     plain = plain.with_metadata({**plain.metadata, **own})
-    with pq.ParquetWriter(path, arrow.schema, compression="zstd", store_schema=False) as writer:
+    # addresses are nearly all different, and nobody looks for rows by the least and the greatest text of a part
+    repeated = [name for name in arrow.column_names if name not in DISTINCT]
+    how: dict[str, Any] = {"compression": "zstd", "use_dictionary": repeated, "write_statistics": False}
+    with pq.ParquetWriter(path, arrow.schema, store_schema=False, **how) as writer:
         writer.write_table(arrow)
         writer.add_key_value_metadata({_ARROW_KEY: base64.b64encode(plain.serialize().to_pybytes())})
+
+
+def _without_unused(frame: pd.DataFrame) -> dict[str, pd.Categorical]:
+    """Return the columns of categories some of which no row has, with the others alone."""
+    made = {}
+    for name, column in frame.items():
+        if isinstance(column.dtype, pd.CategoricalDtype):
+            is_used = used(column)
+            if not is_used.all():
+                codes = (np.cumsum(is_used) - 1)[column.cat.codes.to_numpy()]
+                made[str(name)] = pd.Categorical.from_codes(codes, column.cat.categories[is_used])
+    return made
+
+
+def used(column: pd.Series) -> np.ndarray:
+    """Tell which categories of a column any row has.
+
+    Examples
+    --------
+    >>> used(pd.Series(pd.Categorical(["b"], ["a", "b"]))).tolist()
+    [False, True]
+    """
+    return np.bincount(column.cat.codes.to_numpy(), minlength=len(column.cat.categories)) > 0
 
 
 def write_csv(frame: pd.DataFrame, path: Path) -> None:
@@ -518,18 +565,20 @@ def _at(frame: pd.DataFrame, declared: Table, row: int, name: str, what: str) ->
     return f"{place}{name} {what} ({key or f'row {row + 1}'})"
 
 
+def _kinds(declared: Table) -> dict[str, str]:
+    return {n: _DTYPES[fields()[n].type][0 if n in declared.required else 1] for n in declared.columns}
+
+
 def _with_dtypes(frame: pd.DataFrame, declared: Table) -> pd.DataFrame:
-    wanted = {n: _DTYPES[fields()[n].type][0 if n in declared.required else 1] for n in declared.columns}
-    return frame.astype(
-        {n: kind for n, kind in wanted.items() if not isinstance(frame[n].dtype, pd.CategoricalDtype)}
-    )
+    texts = (pd.CategoricalDtype, pd.StringDtype)  # however they are stored
+    wanted = _kinds(declared).items()
+    return frame.astype({n: k for n, k in wanted if k != "str" or not isinstance(frame[n].dtype, texts)})
 
 
-def _sorted_by_key(frame: pd.DataFrame, declared: Table) -> pd.DataFrame:
-    if not declared.key:
-        return frame.reset_index(drop=True)
-    order = np.argsort(row_numbers(frame, declared.key), kind="stable")
-    return frame.take(order).reset_index(drop=True)
+def _taken(frame: pd.DataFrame, order: np.ndarray) -> pd.DataFrame:
+    """Return the rows in an order, numbered anew; rows that stand so already are not copied."""
+    is_so = (np.diff(order) == 1).all()
+    return (frame if is_so else frame.take(order)).reset_index(drop=True)
 
 
 def row_numbers(frame: pd.DataFrame, keys: Sequence[str]) -> np.ndarray:

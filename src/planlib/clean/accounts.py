@@ -14,6 +14,7 @@ from planlib.clean.recognise import KINDS
 _AT = ["file", "sheet", "cell"]
 _ADDEND = re.compile(r"(?:\[(.*?)\](.*?)!)?([A-Z]+\d+)(?:\+|$)")
 _MOVED = ["value", "repeated", "not_applicable", "issue"]
+_LOST = len(_MOVED)
 
 
 def account_frame(sheets: pd.DataFrame) -> pd.DataFrame:
@@ -24,7 +25,7 @@ def account_frame(sheets: pd.DataFrame) -> pd.DataFrame:
 
 
 def account_of_returns(
-    sheets: pd.DataFrame, cells: pd.DataFrame, lineage: pd.DataFrame
+    sheets: pd.DataFrame, cells: pd.DataFrame, every: pd.DataFrame, lineage: pd.DataFrame
 ) -> tuple[pd.DataFrame, list[Issue]]:
     """Return one row per sheet with its cells by kind, and an error for each cell that went nowhere.
 
@@ -33,23 +34,30 @@ def account_of_returns(
     sheets : DataFrame
         Counts of each sheet as recognised: there, every cell of a school's row is a value.
     cells : DataFrame
-        Cells of schools and totals after corrections.
+        Cells of schools and totals after corrections, each with a number as its `place`.
+    every : DataFrame
+        The values that reached the table of schools (`planlib.clean.tables.every_value`), with that place.
     lineage : DataFrame
-        The birthplaces of the values that reached the table of schools.
+        Their birthplaces.
 
     Returns
     -------
     (DataFrame, list of Issue)
         The issues are faults of planlib itself; there is none unless its rules contradict each other.
     """
-    is_seen = frames.taken(cells["raw"], {word: bool(word.strip()) for word in cells["raw"].cat.categories}, False)
-    held = cells[(cells["kind"] == "value") & is_seen].drop_duplicates(_AT)
-    held = held.assign(went=_went(held, lineage))
+    words = cells["raw"].cat.categories.tolist()
+    is_seen = frames.taken(cells["raw"], {word: bool(word.strip()) for word in words}, False)
+    held = cells[(cells["kind"] == "value") & is_seen]
+    # a figure may be of two fields, and a merged cell of many rows: it counts once
+    again = pd.Series(schema.row_numbers(held, ["file", "sheet", "stands", "position"])).duplicated().to_numpy()
+    held = held[~again]
+    held = held.assign(went=_went(held, every, lineage))
     lost = [
         Issue("error", "lost cell", row.file, row.sheet, row.cell, row.school_id, found=repr(row.raw))
         for row in frames.as_texts(held[held["went"] == ""]).itertuples()
     ]
-    counts = frames.as_texts(held[["file", "sheet", "went"]].value_counts().rename("count").reset_index())
+    counts = held.groupby(["file", "sheet", "went"], observed=True).size().rename("count")
+    counts = frames.as_texts(counts.reset_index())
     counts = counts.pivot(index=["file", "sheet"], columns="went", values="count")  # noqa: PD010 - no means
     counts = counts.reindex(columns=_MOVED).fillna(0).astype("int64")
     frame = account_frame(sheets).set_index(["file", "sheet"])
@@ -65,21 +73,29 @@ def account_of_csv(file: str, cells: int, header: int) -> dict[str, object]:
     return {"file": file, "sheet": "", "value": cells - header, "header": header}
 
 
-def _went(held: pd.DataFrame, lineage: pd.DataFrame) -> np.ndarray:
+def _went(held: pd.DataFrame, every: pd.DataFrame, lineage: pd.DataFrame) -> pd.Categorical:
     """Return the kind of each cell of a school, ``""`` for one that went nowhere."""
-    born = lineage.loc[lineage["raw"] != "", _AT]
-    if born["cell"].str.contains("+", regex=False).any():  # a figure added up was born in several cells
-        born = _of_one_cell(born)
-    went = np.where(_in(held, born, _AT), "value", "").astype(object)
-    rest = held[went == ""]  # few, and they take longer to look up
+    last = held["place"].to_numpy().max(initial=-1)
+    is_born = np.bincount(every["place"].to_numpy(), minlength=last + 1) > 0
+    went = np.where(is_born[held["place"]], 0, _LOST).astype("int8")
+    rest = held[went == _LOST]  # few, and they take longer to look up: by what they say
     is_known = _in(rest, lineage, ["school_id", "year", "column"])
     is_idle = (rest["number"] == 0) & ~_in(rest, lineage, ["school_id", "year", "stage"])
-    went[went == ""] = np.select(
-        [rest["is_dropped"], (rest["state"] == "not_applicable") | is_idle, is_known],
-        ["issue", "not_applicable", "repeated"],
-        default="",
+    went[went == _LOST] = np.select(
+        [_is_added(rest, lineage), rest["is_dropped"], (rest["state"] == "not_applicable") | is_idle, is_known],
+        [0, 3, 2, 1],
+        default=_LOST,
     )
-    return went
+    return pd.Categorical.from_codes(went, [*_MOVED, ""])
+
+
+def _is_added(rest: pd.DataFrame, lineage: pd.DataFrame) -> np.ndarray:
+    """Tell which cells stand under their address in the birthplaces, as one of several that were added up too."""
+    born = lineage.loc[lineage["raw"] != "", _AT] if len(rest) else lineage.iloc[:0][_AT]
+    is_sum = born["cell"].str.contains("+", regex=False)
+    if is_sum.any():
+        born = frames.stacked([born[~is_sum], _of_one_cell(born[is_sum])])
+    return _in(rest, born, _AT)
 
 
 def _of_one_cell(lineage: pd.DataFrame) -> pd.DataFrame:

@@ -139,6 +139,6 @@ def together(kept: Pieces, more: Pieces) -> Pieces:
     """Return the pieces of different files as one set, each part in its order."""
     made = {part: frames.stacked([kept[part], more[part]]) if kept else more[part] for part in _PIECES}
     tables = {
-        name: schema.conform(made[name], name) if kept else made[name] for name in (*_BY_SCHOOL, "form_cells")
+        name: schema.ordered(made[name], name) if kept else made[name] for name in (*_BY_SCHOOL, "form_cells")
     }
     return {**{part: _in_order(frame) for part, frame in made.items() if part not in tables}, **tables}

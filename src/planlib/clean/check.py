@@ -101,6 +101,8 @@ def _compare(tables: Tables, rule: Rule) -> pd.DataFrame:
     right, other, _ = _terms(schools, rule["right"])
     is_equal = rule["relation"] == "equal"
     wrong = (left.ne(right) if is_equal else left.gt(right)) & left.notna() & right.notna()
+    if not wrong.any():
+        return _nothing()
     rows = schools.loc[wrong, _KEY].assign(column=column, left=left[wrong], right=right[wrong])
     relation = "equal to" if is_equal else "at most"
     return rows.assign(
@@ -184,8 +186,9 @@ def _grades_of_forms(cells: pd.DataFrame) -> pd.DataFrame:
     cells = cells[cells["form"].isin(known["form"]) & cells["value"].notna()]
     totals = [label for label in cells["row_label"].unique() if key(label) in national.total_rows]
     cells = frames.as_texts(cells[cells["row_label"].isin(totals)])
-    last = cells["column_label"].str.split(SEPARATOR).str[-1].map(key)
-    return cells.assign(text=last, students=cells["value"]).merge(known, on=["form", "text"])
+    last = {label: key(label.split(SEPARATOR)[-1]) for label in cells["column_label"].unique()}
+    cells = cells.assign(text=cells["column_label"].map(last), students=cells["value"])
+    return cells.merge(known, on=["form", "text"])
 
 
 def _jump(tables: Tables, rule: Rule) -> pd.DataFrame:

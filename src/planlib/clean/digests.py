@@ -12,8 +12,6 @@ import pyarrow.compute as pc
 
 from planlib import schema
 
-_DISTINCT = ("cell",)  # addresses are nearly all different: looking for equal ones would only cost
-
 
 def slices(tables: Mapping[str, pd.DataFrame], issues: pd.DataFrame) -> dict[str, dict[str, str]]:
     """Return, by table and date, the SHA-256 of the rows of that date.
@@ -63,19 +61,21 @@ def _of_table(frame: pd.DataFrame, dates: pd.Series) -> dict[str, str]:
 def _digest(frame: pd.DataFrame) -> str:
     """Return the SHA-256 of a frame, column by column, which no library's own format can change.
 
-    A column of texts is its different texts in the order in which they come, and the number of each row's: so it is
-    the same for texts and for categories, and quick for what comes again and again.
+    A column of texts is its different texts in order, and the number of each row's: so it is the same for texts and
+    for categories, and quick for what comes again and again.
     """
     made = hashlib.sha256()
     for name, column in frame.items():
         made.update(f"{name} {len(column)}\n".encode())
-        if name in _DISTINCT:
+        is_coded = isinstance(column.dtype, pd.CategoricalDtype)
+        if name in schema.DISTINCT:
             _add_texts(made, column)
-        elif isinstance(column.dtype, pd.CategoricalDtype):
-            codes, found = pd.factorize(column.cat.codes.to_numpy())
-            _add_words(made, codes, column.cat.categories[found].tolist())
-        elif column.dtype in ("str", "object"):
-            codes, found = pd.factorize(column)
+        elif is_coded and column.cat.categories.is_monotonic_increasing:
+            is_used, codes = schema.used(column), column.cat.codes.to_numpy()
+            codes = codes if is_used.all() else (np.cumsum(is_used) - 1)[codes]
+            _add_words(made, codes, column.cat.categories[is_used].tolist())
+        elif is_coded or column.dtype in ("str", "object"):
+            codes, found = pd.factorize(column.astype("str") if is_coded else column, sort=True)
             _add_words(made, codes, found.tolist())
         else:
             kind = "<f8" if column.dtype.kind == "f" else "<i8"
@@ -85,7 +85,7 @@ def _digest(frame: pd.DataFrame) -> str:
 
 
 def _add_texts(made: Any, column: pd.Series) -> None:
-    texts = pa.array(column.astype("str"), pa.large_string())
+    texts = pa.array(column.array, pa.large_string())
     texts = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
     lengths = pc.binary_length(texts).to_numpy()
     made.update(lengths.astype("<i8").tobytes())
@@ -95,7 +95,7 @@ def _add_texts(made: Any, column: pd.Series) -> None:
 
 def _add_words(made: Any, codes: np.ndarray, words: list[str]) -> None:
     made.update(json.dumps(words).encode())
-    made.update(codes.astype("<i8").tobytes())
+    made.update(codes.astype("<i4").tobytes())
 
 
 def _joined(*digests: str) -> str:

@@ -57,6 +57,7 @@ class Layout:
     titles: list[str] = field(default_factory=list)
     title_cells: list[tuple[int, int]] = field(default_factory=list)
     stated: Unit | None = None
+    taken: dict[str, Any] = field(default_factory=dict)  # what each type of school takes from it (`school.Taken`)
 
     def seal(self) -> None:
         """Prepare the quick comparison with other sheets."""

@@ -205,7 +205,8 @@ def _of_book(path: Path, book: SchoolBook, words: National, language: str) -> It
     yield "  " + _say(
         "title", language, title=tidy(text) or "—", cell=f"{sheet} {cell}".strip() or "—", year=book.year or "—"
     )
-    used = {(row["sheet"], row["cell"]): row for row in book.cells}
+    columns = [book.cells[name] for name in ("sheet", "cell", "column", "stage", "unit")]
+    used = {(own, at): said for own, at, *said in zip(*columns, strict=True)}
     for one in book.sheets:
         if one.layout.figures:
             yield from _of_form(one, used, words.base.stages(book.school_type), words, language)
@@ -216,7 +217,7 @@ def _of_book(path: Path, book: SchoolBook, words: National, language: str) -> It
 
 def _of_form(
     one: FormSheet,
-    used: dict[tuple[str, str], dict[str, Any]],
+    used: dict[tuple[str, str], list[str]],
     stages: Sequence[str],
     words: National,
     language: str,
@@ -236,17 +237,9 @@ def _of_form(
         found = used.get((one.sheet.name, cell))
         if found:
             shown = tidy(raw_text(one.values[at])) or "—"
-            name = schema.label(found["column"], language)
-            rows.append(
-                (
-                    cell,
-                    f"{row.text} × {column.text}".removesuffix(" × "),
-                    shown,
-                    name,
-                    found["stage"],
-                    found["unit"],
-                )
-            )
+            name, stage, unit = found
+            labels = f"{row.text} × {column.text}".removesuffix(" × ")
+            rows.append((cell, labels, shown, schema.label(name, language), stage, unit))
     yield from _table(rows, language) if rows else ()
     kept = one.counts["form_cell"]
     if kept:

@@ -1,6 +1,8 @@
 """From a district's folder to its processed set, in order: files, cells, values, tables, one swap."""
 
+import contextlib
 import functools
+import gc
 import hashlib
 import os
 import sys
@@ -9,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from planlib import freshness, paths, schema, store
@@ -114,7 +117,7 @@ def clean_district(district: str, progress: Progress | None = None) -> CleanResu
     form, target = load_form(), paths.processed(district)
     listed = target.with_name(f"{district}.faults.csv")
     # The whole run stands within: a second one waits, and no one else changes the cache or the set meanwhile.
-    with store.staged_set(target) as staging:
+    with store.staged_set(target) as staging, _few_searches():
         place = _cache_place(district)
         place.mkdir(parents=True, exist_ok=True)  # there the hashes of files are noted
         folder = _Folder(district, paths.raw(district), **freshness.tables_inputs(district))
@@ -131,6 +134,17 @@ def clean_district(district: str, progress: Progress | None = None) -> CleanResu
         _write(staging, folder, every, shown, accounts)
     counts = _counts(folder, every, accounts, read)
     return CleanResult(district, target, counts, shown, accounts, _by_type(every["schools"]))
+
+
+@contextlib.contextmanager
+def _few_searches() -> Iterator[None]:
+    """Let Python look seldom for objects that hold each other: long lists of cells are no such, and each look costs."""
+    before = gc.get_threshold()
+    gc.set_threshold(200_000, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 def _joined(issues: pd.DataFrame, more: list[Issue]) -> pd.DataFrame:
@@ -202,7 +216,9 @@ def _registered(folder: _Folder) -> list[str]:
 
 
 def _bar() -> Progress:
-    """Return a progress bar on a terminal that shows itself past one second."""
+    """Return a progress bar on a terminal that shows itself past one second; elsewhere nothing, nor the library."""
+    if not sys.stderr.isatty():
+        return lambda *_: None
     from tqdm import tqdm
 
     bar = tqdm(delay=1, disable=None, file=sys.stderr, unit="file", leave=False)
@@ -325,7 +341,7 @@ def tables_of_returns(
     told = set(parts["issues"].loc[parts["issues"]["kind"] == "title", "file"])
     issues = [issue for issue in issues if issue.level != "error" or issue.file not in told]
     cells, corrected = correct.correct_cells(cells, corrections, form)
-    cells = cells.drop(columns=_ONLY_READ)
+    cells = cells.drop(columns=_ONLY_READ).assign(place=np.arange(len(cells), dtype="int32"))
     issues += corrected + resolve.unreadable(cells, form) + resolve.totals(cells, form)
     values, silent, met = _values(cells, parts["sheets"], form, corrections)
     issues += resolve.with_strangers(met, parts["issues"])
@@ -336,7 +352,7 @@ def tables_of_returns(
     rows = tables.stage_rows(values, silent)
     every = tables.every_value(values, rows)
     lineage = tables.lineage_table(every, rows, parts["sheets"], form)
-    account, lost = account_of_returns(parts["sheets"], cells, lineage)
+    account, lost = account_of_returns(parts["sheets"], cells, every, lineage)
     made = {"schools": tables.schools_table(every, form), "lineage": lineage}
     others = tables.form_cells_table(parts["extra"], parts["sheets"])
     return {**made, "form_cells": others}, issues + lost, account

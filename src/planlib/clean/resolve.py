@@ -199,7 +199,7 @@ def summed(values: pd.DataFrame, form: Form) -> pd.DataFrame:
     keys = ["file", "sheet", "school_id", "year", "column", "stage"]
     figure = pd.Series(pd.factorize(schema.row_numbers(values[is_part], keys))[0], parts.index)
     grouped = parts.groupby(figure)
-    order = parts["state"].map({"value": 0, "blank": 1, "not_applicable": 2})
+    order = parts["state"].map({"value": 0, "blank": 1, "not_applicable": 2, "unreadable": 3})
     best = parts.assign(order=order).groupby(figure)["order"].idxmin()
     made = parts.drop_duplicates(keys)
     is_true = made["column"].isin([n for n, c in form.columns.items() if c.type == "boolean"]).to_numpy()
@@ -219,7 +219,7 @@ def summed(values: pd.DataFrame, form: Form) -> pd.DataFrame:
 def _joined(texts: pd.Series, figure: pd.Series) -> list[str]:
     """Return the texts of each figure with a plus between them."""
     parts: dict[int, list[str]] = {}
-    for number, text in zip(figure, texts, strict=True):
+    for number, text in zip(figure.to_list(), texts.to_list(), strict=True):
         parts.setdefault(number, []).append(text)
     return ["+".join(own) for own in parts.values()]
 

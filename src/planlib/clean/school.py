@@ -1,9 +1,9 @@
 """A school's workbook of national forms to cells: the figures planlib needs, and all others kept as they stand."""
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 from planlib.clean.convert import Reading, is_blank, raw_text, read_cell
@@ -28,7 +28,6 @@ EXTRA_TYPES = {
     "unit": "str",
 }
 _NAN = float("nan")
-_Readings = list[tuple[Found, list[tuple[int, Reading]]]]
 _FIRST_ROWS = 8  # a form's code stands in its title lines
 _KNOWN_LAYOUTS = 4096
 
@@ -43,7 +42,7 @@ class FormSheet:
     loose: Sequence[Any]
     counts: Counter[str] = field(default_factory=Counter)
 
-    @property
+    @cached_property
     def title_cells(self) -> Iterable[tuple[tuple[int, int], str]]:
         """The title lines and what belongs to nothing, as on a cover: a school year may stand there."""
         rows = self.sheet.rows
@@ -52,16 +51,30 @@ class FormSheet:
 
 @dataclass
 class SchoolBook:
-    """A school's workbook as read: rows of cells and of other figures, one row per sheet, issues."""
+    """A school's workbook as read: columns of cells, rows of other figures, one row per sheet, issues."""
 
     sheets: list[FormSheet]
     school_id: str = ""
     school_type: str = ""
     year: int | None = None
     title: tuple[str, str, str] = ("", "", "")
-    cells: list[dict[str, Any]] = field(default_factory=list)
+    cells: dict[str, list[Any]] = field(default_factory=lambda: defaultdict(list))
     extra: list[tuple[Any, ...]] = field(default_factory=list)
     issues: list[Issue] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What all schools of a type take from a layout, so that it is found out once.
+
+    The figures that planlib needs, with `cells`, the columns that are the same for every school; the other figures
+    with their address, labels and unit; and what is not clear.
+    """
+
+    needed: Sequence[tuple[int, Place, Unit]]
+    cells: Mapping[str, list[Any]]
+    others: Sequence[tuple[int, str, str, str, str]]
+    issues: Sequence[Issue]
 
 
 class Layouts:
@@ -92,9 +105,14 @@ class Layouts:
 
 def form_code(sheet: Sheet, words: National) -> str:
     """Return the code of the form in a sheet, by its name or its title lines, or ``""``."""
-    code = words.code_in(sheet.name)
+    code = _code_in(sheet.name, words)
     texts = (v for row in sheet.rows[:_FIRST_ROWS] for v in row if isinstance(v, str) and v)
-    return code or next((found for text in texts if (found := words.code_in(text))), "")
+    return code or next((found for text in texts if (found := _code_in(text, words))), "")
+
+
+@lru_cache(maxsize=1 << 14)
+def _code_in(text: str, words: National) -> str:
+    return words.code_in(text)
 
 
 def is_school_book(sheets: Sequence[Sheet], words: National) -> bool:
@@ -122,26 +140,25 @@ def read_school_book(sheets: Sequence[Sheet], words: National, layouts: Layouts)
         _lost_and_strays(book, one, words)
         book.issues += _strange_units(one, words)
     _read_year(book, words)
-    readings = [(one, _read_places(one, words)) for one in book.sheets]
-    book.school_id = _first(readings, "school_id")
-    book.school_type = _first(readings, "school_type")
+    book.school_id = _first(book, "school_id", words)
+    book.school_type = _first(book, "school_type", words)
     if not book.school_id:
         book.issues.append(_without_code(book))
-    for one, found in readings:
-        _take_sheet(book, one, found, words)
+    for one in book.sheets:
+        _take_sheet(book, one, words)
     return book
 
 
-def _first(readings: Iterable[tuple[FormSheet, _Readings]], column: str) -> str:
+def _first(book: SchoolBook, column: str, words: National) -> str:
     """Return the first text of a column of the whole school."""
-    cells = (
-        cell
-        for _, read in readings
-        for place, found in read
-        if place.place.column.name == column
-        for cell in found
+    texts = (
+        _read(one.values[at], one.values[at].__class__, found.place, found.place.column.unit, words).text
+        for one in book.sheets
+        for found in one.layout.found
+        if found.place.column.name == column
+        for at in found.at
     )
-    return next((reading.text for _, reading in cells if reading.text), "")
+    return next((text for text in texts if text), "")
 
 
 def _without_code(book: SchoolBook) -> Issue:
@@ -191,8 +208,8 @@ def _strange_units(one: FormSheet, words: National) -> Iterator[Issue]:
     rows = one.sheet.rows
     found = [(cell, text) for cell, text in one.title_cells if _is_strange_line(text, words)]
     found += [(cell, raw_text(rows[cell[0]][cell[1]])) for cell in one.layout.strange]
-    known = ", ".join(unit.text for unit in words.base.units.values())
     for cell, text in found:
+        known = ", ".join(unit.text for unit in words.base.units.values())
         where = {"sheet": one.sheet.name, "cell": address(*cell)}
         yield Issue("error", "unit", **where, found=tidy(text), expected=f"one of {known}")
 
@@ -232,17 +249,6 @@ def _read_year(book: SchoolBook, words: National) -> None:
     book.issues.append(Issue("error", "title", sheet=sheet, cell=at, found=found, expected=expected))
 
 
-def _read_places(one: FormSheet, words: National) -> _Readings:
-    """Return, for each figure of the form that planlib needs, the readings of its cells."""
-    made = []
-    for found in one.layout.found:
-        units = [_unit(one.layout, at, found.place, words) for at in found.at]
-        values = [one.values[at] for at in found.at]
-        readings = [_read(v, v.__class__, found.place, u, words) for v, u in zip(values, units, strict=True)]
-        made.append((found, list(zip(found.at, readings, strict=True))))
-    return made
-
-
 @lru_cache(maxsize=1 << 16)
 def _read(value: Any, _type: type, place: Place, unit: Unit, words: National) -> Reading:
     if not place.is_positive:
@@ -263,29 +269,51 @@ def _unit(layout: Layout, at: int, place: Place, words: National) -> Unit:
     return next((unit for unit in said if unit and unit.measures == own.measures), own)
 
 
-def _take_sheet(book: SchoolBook, one: FormSheet, readings: _Readings, words: National) -> None:
+def _take_sheet(book: SchoolBook, one: FormSheet, words: National) -> None:
     """Put each figure of a sheet among the cells planlib needs or among the others."""
-    stages = words.base.stages(book.school_type)
-    needed: set[int] = set()
+    layout, values = one.layout, one.values
+    taken = layout.taken.get(book.school_type)
+    if taken is None:
+        taken = layout.taken[book.school_type] = _taken(one, book.school_type, words)
+    book.issues += taken.issues
+    readings = [_read(values[at], values[at].__class__, place, unit, words) for at, place, unit in taken.needed]
+    columns = zip(Reading._fields, zip(*readings, strict=True), strict=True) if readings else ()
+    for name, own in (*taken.cells.items(), *columns, ("school_id", [book.school_id] * len(readings))):
+        book.cells[name] += own
+    one.counts["value"] += sum(not is_blank(values[at]) for at in {at for at, _, _ in taken.needed})
+    _take_others(book, one, taken)
+
+
+def _taken(one: FormSheet, school_type: str, words: National) -> Taken:
+    """Find out what schools of a type take from a sheet's layout."""
+    layout, stages = one.layout, words.base.stages(school_type)
     given: set[tuple[str, str]] = set()
-    for found, cells in readings:
-        name, stage = found.place.column.name, _stage(found.place, stages)
+    rows: list[dict[str, Any]] = []
+    needed: list[tuple[int, Place, Unit]] = []
+    issues: list[Issue] = []
+    for found in layout.found:
+        place, stage = found.place, _stage(found.place, stages)
+        name = place.column.name
         # The same figure may be found by its stage's own rows and, where they are absent, by the school's.
         if stage is None or (name, stage) in given:
             continue
         given.add((name, stage))
-        # what nobody must report is kept with the other figures
-        level, done = ("error", "") if found.place.column.school_types else ("warning", "kept")
-        book.issues += [
-            Issue(
-                level, "form", sheet=one.sheet.name, found=f"{name} in {said}", expected=f"one {name}", done=done
-            )
-            for said in found.faults
-        ]
-        needed |= {at for at, _ in cells}
-        book.cells += [_cell_row(book, one, at, found, reading, stage) for at, reading in cells]
-    one.counts["value"] += sum(not is_blank(one.values[at]) for at in needed)
-    _take_others(book, one, needed)
+        issues += _unclear(one, found)
+        needed += [(at, place, _unit(layout, at, place, words)) for at in found.at]
+        rows += [_cell_row(one, at, place, stage) for at in found.at]
+    known = {at for at, _, _ in needed}
+    others = [(at, *_labels(layout, at)) for at in range(len(layout.figures)) if at not in known]
+    return Taken(needed, {name: [row[name] for row in rows] for name in rows[0]} if rows else {}, others, issues)
+
+
+def _unclear(one: FormSheet, found: Found) -> Iterator[Issue]:
+    """Yield an issue for a figure that several rows or columns fit."""
+    name = found.place.column.name
+    # what nobody must report is kept with the other figures
+    level, done = ("error", "") if found.place.column.school_types else ("warning", "kept")
+    for said in found.faults:
+        where = {"sheet": one.sheet.name, "found": f"{name} in {said}"}
+        yield Issue(level, "form", **where, expected=f"one {name}", done=done)
 
 
 def _stage(place: Place, stages: Sequence[str]) -> str | None:
@@ -298,32 +326,34 @@ def _stage(place: Place, stages: Sequence[str]) -> str | None:
     return place.stage if place.stage in stages or not stages else None
 
 
-def _cell_row(
-    book: SchoolBook, one: FormSheet, at: int, found: Found, reading: Reading, stage: str
-) -> dict[str, Any]:
+def _cell_row(one: FormSheet, at: int, place: Place, stage: str) -> dict[str, Any]:
     r, c = one.layout.figures[at]
-    place = found.place
     return {
         "sheet": one.sheet.name,
         "cell": one.layout.addresses[at],
         "row": r + 1,
+        "stands": r + 1,
         "position": c,
-        "school_id": book.school_id,
         "column": place.column.name,
         "stage": stage,
         "kind": "value",
-        **reading._asdict(),
         "unit": place.unit,
         "section": 0,
         "part": int(bool(place.adds)),
     }
 
 
-def _take_others(book: SchoolBook, one: FormSheet, needed: set[int]) -> None:
-    layout = one.layout
-    code = layout.code or one.sheet.name
-    for at, value in enumerate(one.values):
-        if value == "" or at in needed:
+def _labels(layout: Layout, at: int) -> tuple[str, str, str, str]:
+    """Return a figure's address, the labels it stands under, and its unit if any."""
+    unit = layout.rows[at].unit or layout.columns[at].unit or layout.stated
+    return layout.addresses[at], layout.rows[at].text, layout.columns[at].text, unit.text if unit else ""
+
+
+def _take_others(book: SchoolBook, one: FormSheet, taken: Taken) -> None:
+    sheet, code, values = one.sheet.name, one.layout.code or one.sheet.name, one.values
+    for at, cell, row, column, unit in taken.others:
+        value = values[at]
+        if value == "":
             continue
         raw, number, state = _figure(value, value.__class__)
         if state == "blank":
@@ -332,20 +362,7 @@ def _take_others(book: SchoolBook, one: FormSheet, needed: set[int]) -> None:
             one.counts["not_applicable"] += 1
             continue
         one.counts["form_cell"] += 1
-        unit = layout.rows[at].unit or layout.columns[at].unit or layout.stated
-        book.extra.append(
-            (
-                one.sheet.name,
-                layout.addresses[at],
-                book.school_id,
-                code,
-                layout.rows[at].text,
-                layout.columns[at].text,
-                raw,
-                number,
-                unit.text if unit else "",
-            )
-        )
+        book.extra.append((sheet, cell, book.school_id, code, row, column, raw, number, unit))
 
 
 @lru_cache(maxsize=1 << 16)

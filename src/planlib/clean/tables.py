@@ -48,7 +48,7 @@ def stage_rows(values: pd.DataFrame, silent: pd.DataFrame) -> pd.DataFrame:
 
 def every_value(values: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
     """Return one row per value of the table of schools: figures of a whole school once for each of its stages."""
-    values = values[[*_PLACE, *_KEY, "column", "number", "text"]]
+    values = values[["place", *_PLACE, *_KEY, "column", "number", "text"]]
     is_whole = (values["stage"] == "").to_numpy()
     whole, keys = values[is_whole], ["school_id", "year"]
     schools = schema.row_numbers(frames.stacked([whole[keys], rows[keys]]), keys)

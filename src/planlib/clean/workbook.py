@@ -34,8 +34,9 @@ from planlib.errors import DataError
 CELL_TYPES = {
     "sheet": "category",
     "cell": "str",
-    "row": "int64",
-    "position": "int64",
+    "row": "int32",
+    "stands": "int32",  # the row of its own address, which is another one for a cell merged over several schools
+    "position": "int16",
     "school_id": "category",
     "column": "category",
     "stage": "category",
@@ -46,8 +47,8 @@ CELL_TYPES = {
     "step": "category",
     "state": "category",
     "unit": "category",
-    "section": "int64",
-    "part": "int64",
+    "section": "int32",
+    "part": "int8",
 }
 SHEET_TYPES = {
     "sheet": "str",
@@ -115,7 +116,7 @@ def _years_apart(tables: Sequence[Recognised]) -> Iterator[Issue]:
 
 
 def _of_school(book: SchoolBook) -> Parsed:
-    cells: dict[str, list[Piece]] = {name: [[row[name] for row in book.cells]] for name in CELL_TYPES}
+    cells: dict[str, list[Piece]] = {name: [book.cells[name]] for name in CELL_TYPES}
     sheet, cell, text = book.title
     rows = [
         {
@@ -259,8 +260,10 @@ def _cells(one: Recognised, form: Form) -> dict[str, list[Piece]]:
     chunk: dict[str, list[Piece]] = {name: [] for name in CELL_TYPES}
     for place, reading in zip(one.places, said, strict=True):
         is_open = place.column.level == "stage" and not place.stage
+        stands = _stands(one, place.index, rows)
         own = reading | {
-            "cell": _addresses(one, place.index, rows),
+            "stands": stands,
+            "cell": _addresses(place.index, stands),
             "position": np.full(count, place.index),
             "column": _same(place.column.name, count),
             "stage": by_row if is_open else _same(place.stage, count),
@@ -281,9 +284,13 @@ def _same(word: str, count: int) -> Coded:
     return Coded(np.zeros(count, dtype="int64"), [word])
 
 
-def _addresses(one: Recognised, index: int, rows: Sequence[int]) -> pa.Array:
+def _stands(one: Recognised, index: int, rows: Sequence[int]) -> np.ndarray:
     stands = [one.origins.get((r, index), (r, 0))[0] for r in rows] if one.origins else rows
-    numbers = pc.cast(pc.add(pa.array(stands, pa.int64()), 1), pa.large_string())
+    return np.array(stands, dtype="int32") + 1
+
+
+def _addresses(index: int, stands: np.ndarray) -> pa.Array:
+    numbers = pc.cast(pa.array(stands), pa.large_string())
     return pc.binary_join_element_wise(
         pa.scalar(column_letters(index), numbers.type), numbers, pa.scalar("", numbers.type)
     )

@@ -14,6 +14,7 @@ import yaml
 from planlib.errors import RegistryError, listing
 
 _DEEPEST = 50
+_MOST_WORDS = 30  # of those known, in a message
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 Where = tuple[str | int, ...]
@@ -98,7 +99,7 @@ def remembered(function: _Function) -> _Function:
 
 
 def did_you_mean(word: object, known: Iterable[str]) -> str:
-    """Return a hint to the nearest known word, or the known words when none is near.
+    """Return a hint to the nearest known word, or the known words when none is near: of very many the first.
 
     Examples
     --------
@@ -111,7 +112,8 @@ def did_you_mean(word: object, known: Iterable[str]) -> str:
     near = get_close_matches(str(word), words, n=1)
     if near:
         return f"did you mean {near[0]!r}?"
-    return f"use one of {', '.join(words)}" if words else "remove it"
+    more = f", … ({len(words)} in all)" if len(words) > _MOST_WORDS else ""
+    return f"use one of {', '.join(words[:_MOST_WORDS])}{more}" if words else "remove it"
 
 
 def read_document(path: Path, name: str | None = None) -> Document:

@@ -64,6 +64,17 @@ function Table(whole)
   end
 end
 
+-- ... and its notes with it.
+function Blocks(blocks)
+  for at, block in ipairs(blocks) do
+    local after = blocks[at + 3]
+    if block.t == "RawBlock" and block.text == "#together[" and after and after.t == "RawBlock" and after.text == "#note[" then
+      block.text = "#noted["
+    end
+  end
+  return blocks
+end
+
 function Div(div)
   local class = div.classes[1]
   if FORMAT == "docx" then

@@ -47,6 +47,7 @@ _SHORT = 13  # so wide a text is not broken
 _LONGEST, _LONGEST_WORD, _MARGIN = 160, 8, 2.5  # of a column; that a line makes room for; left and right of a cell
 _AFTER_TABLE = 6  # points
 _SHORT_TABLE = 10  # rows, the header among them
+_LEAD = 112  # half-width characters, two lines: what is kept with the next is moved whole
 _WORDS, _LED_TO = {"Body Text", "First Paragraph"}, {"Table Caption", "Captioned Figure"}
 _UNBROKEN = re.compile(r"[^\s\u2e80-\uffff]+|[\u2e80-\uffff]")
 # The time in every zip: its earliest.
@@ -215,7 +216,8 @@ def _column(cells: Sequence[Any]) -> _Column:
     words = [max(map(display_width, _UNBROKEN.findall(text)), default=0) for text in texts]
     head = max(words[0], _half(widths[0]) if words[0] <= 2 else 0)
     longest, word = max(widths[1:], default=0), max(words)
-    is_firm = cells[-1].get("class") in {"nowrap", "number"} or max(longest, head) <= _SHORT
+    kind = cells[-1].get("class")
+    is_firm = kind == "number" or max(longest, head) <= (_MOST_OF_A_COLUMN if kind == "nowrap" else _SHORT)
     most = min(max(widths), _LONGEST)
     least = max(longest, head) if is_firm else max(word, _LEAST_OF_A_COLUMN)
     width = max(longest, head if widths[0] > _LONGEST_HEADER or words[0] > 2 else widths[0])
@@ -436,6 +438,7 @@ def _keep_together(document: Any) -> None:
             row.get_or_add_trPr().append(OxmlElement("w:cantSplit"))
         # a short table stays whole, a long one leaves no single row behind
         kept = rows[:-1] if len(rows) <= _SHORT_TABLE else [*rows[:2], *rows[-3:-1]]
+        kept += rows[-1:] if _is_note(table.getnext(), document) else []
         for paragraph in (Paragraph(p, document) for row in kept for p in row.iter(qn("w:p"))):
             paragraph.paragraph_format.keep_with_next = True
     after_table, above = False, None
@@ -450,8 +453,16 @@ def _keep_together(document: Any) -> None:
             paragraph.paragraph_format.space_before = Pt(_AFTER_TABLE)
         if style in _LED_TO and above is not None:  # the words that lead to a table or a figure stay with it
             above.paragraph_format.keep_with_next = True
-        above = paragraph if style in _WORDS else None
+        above = paragraph if style in _WORDS and display_width(paragraph.text) <= _LEAD else None
         after_table = False
+
+
+def _is_note(element: Any, document: Any) -> bool:
+    from docx.oxml.ns import qn
+    from docx.text.paragraph import Paragraph
+
+    style = Paragraph(element, document).style if element is not None and element.tag == qn("w:p") else None
+    return style is not None and style.name == "Note"
 
 
 def _contents(document: Any, facts: Facts) -> None:
