@@ -581,6 +581,12 @@ def _taken(frame: pd.DataFrame, order: np.ndarray) -> pd.DataFrame:
     return (frame if is_so else frame.take(order)).reset_index(drop=True)
 
 
+def _is_narrow(column: pd.Series) -> bool:
+    """Tell whether whole numbers lie so near to each other that they number the rows themselves, as years do."""
+    is_whole = isinstance(column.dtype, np.dtype) and column.dtype.kind in "iu" and len(column) > 0
+    return is_whole and int(column.max()) - int(column.min()) < 1 << 31
+
+
 def row_numbers(frame: pd.DataFrame, keys: Sequence[str]) -> np.ndarray:
     """Return one whole number for each row, equal where all keys are equal, in the order of the keys.
 
@@ -594,6 +600,9 @@ def row_numbers(frame: pd.DataFrame, keys: Sequence[str]) -> np.ndarray:
         column = frame[key]
         if isinstance(column.dtype, pd.CategoricalDtype) and column.cat.categories.is_monotonic_increasing:
             codes, count = column.cat.codes.to_numpy(), len(column.cat.categories)
+        elif _is_narrow(column):
+            codes = column.to_numpy("int64") - int(column.min())
+            count = int(codes.max()) + 1
         else:
             codes, words = pd.factorize(column, sort=True, use_na_sentinel=False)
             count = len(words)

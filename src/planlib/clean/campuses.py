@@ -1,5 +1,6 @@
 """Campuses that report under one school's code: their figures are added up, or refused where they cannot be."""
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -50,7 +51,10 @@ def with_campuses(values: pd.DataFrame, form: Form) -> pd.DataFrame:
         With ``campus``, only if there are such schools; ``""`` is a row that names none.
     """
     rows = frames.as_texts(values[values["column"].isin(["campuses", "school_name"]) & (values["text"] != "")])
-    of_name = {text: campus_of(text, form)[1] for text in rows["text"].unique()}
+    any_campus = re.compile("|".join(f"(?:{pattern.pattern})" for pattern in form.campus_names))
+    of_name = {
+        text: campus_of(text, form)[1] if any_campus.fullmatch(text) else "" for text in rows["text"].unique()
+    }
     campus = rows["text"].where(rows["column"] == "campuses", rows["text"].map(of_name))
     if not (campus != "").any():
         return values

@@ -194,6 +194,8 @@ def _grades_of_forms(cells: pd.DataFrame) -> pd.DataFrame:
 def _jump(tables: Tables, rule: Rule) -> pd.DataFrame:
     """Compare every school with itself a year before."""
     column, keys = rule["column"], ["school_id"] if rule["per"] == "school" else ["school_id", "stage"]
+    if tables["schools"]["year"].nunique() < 2:
+        return _nothing()
     rows = tables["schools"].drop_duplicates([*keys, "year"])
     opened = _numbers(rows, "opened_year").fillna(-np.inf)
     rows = rows[[*_KEY]].assign(value=_numbers(rows, column), age=rows["year"] - opened)

@@ -147,6 +147,8 @@ def split_header(text: str, prefixes: Iterable[str]) -> tuple[str, str]:
     """
     found = _BRACKET.match(text) if text.endswith(")") else None
     name, bracket = (found[1], found[2]) if found else (text, "")
+    if not name.startswith(tuple(prefixes)):  # as most texts
+        return name, bracket
     for prefix in sorted(prefixes, key=len, reverse=True):
         if name.startswith(prefix) and name != prefix:
             return name[len(prefix) :], bracket

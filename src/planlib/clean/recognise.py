@@ -508,9 +508,9 @@ def _count_figures(result: Recognised, known: set[int], told: set[tuple[int, int
     rows = set(result.rows)
     for index in known if rows else ():
         values = result.columns[index]
-        empty = values.count("")
-        is_number = empty == len(values) or set(map(type, values)) == {float}
-        result.bulk["value"] += len(values) - (empty if is_number else sum(map(is_blank, values)))
+        is_number = set(map(type, values)) == {float}
+        blank = 0 if is_number else sum(n for value, n in Counter(values).items() if is_blank(value))
+        result.bulk["value"] += len(values) - blank
     for r in result.total_rows:
         held = sum(not is_blank(result.sheet.rows[r][c]) for c in known)
         result.bulk.update({"total": held, "value": -held})
