@@ -10,7 +10,7 @@ from planlib.answers.sheet import HIDDEN, SHOWN
 from planlib.clean.read import address, read_workbook
 from planlib.district import Evaluation, open_district
 from planlib.errors import DataError, UsageError
-from planlib.registry import load_definitions
+from planlib.registry import label, load_definitions
 
 FILLS = [key for key in load_definitions("answers")["columns"] if key not in SHOWN]
 TOLD = {
@@ -145,6 +145,29 @@ def test_only_a_date_is_held_against_the_cutoff_and_its_own_cell_is_named(cleane
     assert "is after" not in str(caught.value)
     with pytest.raises(DataError, match=f"{cell}: 2024-01-01 is after 2022-12-31"):
         fill("shangcheng", filled(sent, {"record:law_education": {**RECORD, "date": "2024-01-01"}}))
+
+
+def test_the_form_names_the_words_it_takes_and_they_are_read_in_both_languages(cleaned_project, tmp_path):
+    for language, words in (("zh", "快报 / 审定 / 决算"), ("en", "provisional / approved / final accounts")):
+        sheet = tmp_path / f"owed_{language}.xlsx"
+        write_missing("midterm", params.resolve("midterm", {"language": language}), sheet)
+        heads = read_workbook(sheet.read_bytes())[0].rows[3]
+        assert any(str(head).endswith(f"\n{words}") for head in heads)
+        assert any(str(head).endswith(f"\n{label('主观', language, 'cause_kind')} / {label('客观', language, 'cause_kind')}")
+                   for head in heads)  # fmt: skip
+
+
+def test_a_first_figure_has_a_boundary(cleaned_project, sent):
+    path = folder(cleaned_project) / "observations.csv"
+    path.write_text(path.read_text(encoding="utf-8").splitlines()[0] + "\n", encoding="utf-8")
+    write_missing("midterm", params.resolve("midterm", {}), sent)
+    page = next(sheet for sheet in read_workbook(sent.read_bytes()) if sheet.name != HIDDEN)
+    asked = next(row[0] for row in page.rows if str(row[0]).startswith("value:"))
+    fill(
+        "shangcheng",
+        filled(sent, {asked: {"number": "5", "date": "2022-12-31", "standing": "审定", "evidence": "文件"}}),
+    )
+    assert path.read_text(encoding="utf-8").splitlines()[1].split(",")[6] == "现行区划"
 
 
 def test_a_formula_is_refused_and_never_computed(sent):

@@ -535,8 +535,8 @@ STRANGE = {
     "a negative count": (-5, "a whole number of at least 0"),
     "a negative in brackets": ("(100)", "a whole number"),
     "a sum as text": ("100+20", "a whole number"),
-    "a letter for a zero": ("１０Ｏ", "a whole number in a unit of count"),
-    "another word behind": ("100 （约）", "a whole number in a unit of count"),
+    "a letter for a zero": ("１０Ｏ", "a whole number; O is no unit: write the figure alone"),
+    "another word behind": ("100 （约）", "a whole number; (约) is no unit: write the figure alone"),
     "Chinese numerals": ("百二十", "a whole number"),
     "a fraction": ("100/200", "a whole number"),
 }
@@ -627,6 +627,88 @@ def test_what_stands_below_a_merged_cell_is_told():
         ("merged data", "E6", "西片 below 东片")
     ]
     assert sum(parsed.sheets[0][kind] for kind in KINDS) == filled(made.getvalue())
+
+
+# ---- how people write
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("1200㎡", 1200), ("1200m²", 1200), ("1\u00a0200", 1200), ("２亩", 4000 / 3), ("1，200", 1200)],
+)
+def test_a_number_as_people_write_it(folder, text, value):
+    (folder / BOOK).write_bytes(
+        workbook({"基本情况": grid([school(teaching_area_m2=text)], columns_of("primary"))})
+    )
+    clean_district(NAME)
+    assert table()["teaching_area_m2"].tolist() == [pytest.approx(value)]
+
+
+@pytest.mark.parametrize("text", ["1200①", "1200²", "1200 1300", "1200\n1300", "1 200", "½"])
+def test_what_may_be_two_numbers_is_none(folder, text):
+    (folder / BOOK).write_bytes(
+        workbook({"基本情况": grid([school(teaching_area_m2=text)], columns_of("primary"))})
+    )
+    assert "cells that could not be read (1):" in fault()
+
+
+@pytest.mark.parametrize("text", ["3133000001.0", '="3133000001"', "'3133000001", " 3133000001"])
+def test_a_code_loses_what_programs_put_around_it_in_every_file(folder, text):
+    rows, merged = grid([school(text)], columns_of("primary"))
+    (folder / BOOK).write_bytes(workbook({"基本情况": (rows, merged)}))
+    head = "school_id,school_name,area,stage,grade,year,students\n"
+    quoted = '"' + text.replace('"', '""') + '"'
+    (folder / "enrolment.csv").write_text(f"{head}{quoted},甲,东片,primary,1,2020,300\n", encoding="utf-8")
+    clean_district(NAME)
+    assert table()["school_id"].tolist() == table("enrolment")["school_id"].tolist() == ["3133000001"]
+    assert table("lineage").query("column == 'school_id'")["raw"].tolist() == [text]
+
+
+def test_a_sum_that_a_formula_made_is_whole_but_for_its_last_bits(folder):
+    one = school() | {("primary", "students"): 300.00000000000006, ("primary", "classes"): 10}
+    (folder / BOOK).write_bytes(workbook({"基本情况": grid([one], columns_of("primary"))}))
+    clean_district(NAME)
+    assert table()["students"].tolist() == [300]
+
+
+@pytest.mark.parametrize(
+    "header", ["教学仪器设备资产值(单位：万元)", "教学仪器设备资产值/万元", "教学仪器设备资产值（万元）"]
+)
+def test_a_unit_in_the_header_as_people_write_it(folder, header):
+    more = {"unit_line": "", "headers": {"equipment_value_yuan": header}}
+    sheet = grid([school(equipment_value_yuan=30)], columns_of("primary"), **more)
+    (folder / BOOK).write_bytes(workbook({"基本情况": sheet}))
+    clean_district(NAME)
+    assert table()["equipment_value_yuan"].tolist() == [300_000]
+
+
+@pytest.mark.parametrize(
+    ("row", "is_above"),
+    [
+        (["全区合计", ("students", 300)], True),
+        (["平均", ("students", 300)], False),
+        (["占比", ("students", "100%")], False),
+        (["填报人：张三", ("school_type", "联系电话：12345678")], False),
+    ],
+)
+def test_rows_around_the_schools(folder, row, is_above):
+    columns = columns_of("primary")
+    rows, merged = grid([school()], columns)
+    names = [c[1] if isinstance(c, tuple) else c for c in columns]
+    added = [row[0], *[None] * (len(columns) - 1)]
+    for name, value in row[1:]:
+        added[names.index(name)] = value
+    rows.insert(4 if is_above else len(rows), added)
+    (folder / BOOK).write_bytes(workbook({"基本情况": (rows, merged)}))
+    clean_district(NAME)
+    assert table()["school_id"].tolist() == ["S0001"]
+
+
+def test_files_that_windows_leaves_behind_are_no_returns(folder):
+    (folder / BOOK).write_bytes(workbook({"基本情况": grid([school()], columns_of("primary"))}))
+    for name in ("Thumbs.db", "desktop.ini"):
+        (folder / "returns" / name).write_bytes(b"x")
+    assert clean_district(NAME).issues.empty
 
 
 # ---- what a person at the screen does not see

@@ -73,7 +73,7 @@ def test_a_part_greater_than_its_whole_stops_cleaning_and_says_where(folder):
     text, chinese = str(refused.value), refused.value.in_words("zh")
     assert "cell" in text
     assert "999" in text
-    assert "at most teachers (49)" in text
+    assert "at most full-time teachers (49)" in text
     assert "To do: correct one, or write it down in corrections.yml" in text
     assert "高于规定学历教师应不多于专任教师" in chinese
     said = "{school_id: S0001, year: 2020, column: teachers_above_required_degree}"

@@ -19,6 +19,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from IPython.core.formatters import DisplayFormatter
+from matplotlib import patheffects
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from nbconvert import HTMLExporter
 
@@ -523,3 +525,18 @@ def test_a_year_for_which_a_table_has_nothing_is_named_and_hatched():
     hatched = [patch for axes in picture.figure.axes for patch in axes.patches if patch.get_hatch()]
     assert len(hatched) == 2
     assert picture.title.endswith("2 cells were mended, 1 is to be asked about")
+
+
+def test_fonts_in_memory_draw_what_fonts_in_files_draw():
+    """Matplotlib's canvas asks for its fonts in ways of its own: where ours are passed over, nothing would tell."""
+    with lettering.style():
+        figure = Figure(figsize=(4, 2))
+        axes = figure.add_axes((0.2, 0.2, 0.7, 0.7), title="学位 seats\n≥ 95 %", xlabel="1/3 − ✓")
+        axes.set_title("outlined", loc="right", path_effects=[patheffects.withStroke(linewidth=1)], rotation=30)
+        drawn = []
+        for canvas in (lettering.Canvas(figure), FigureCanvasAgg(figure)):
+            canvas.draw()
+            drawn.append(bytes(canvas.buffer_rgba()))
+        font = lettering.Canvas(figure).get_renderer()._prepare_font(axes.title.get_fontproperties())
+    assert drawn[0] == drawn[1]
+    assert font is lettering._type()

@@ -82,6 +82,14 @@ def examples(path: Path) -> str:
 # --- what is made --------------------------------------------------------------------------------------------
 
 
+def test_the_guide_names_the_words_that_a_column_allows(tmp_path):
+    template.write_skeleton(tmp_path, "demo")
+    text = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert "写快报、审定、决算之一" in text
+    assert "快报 (provisional), 审定 (approved), 决算 (final accounts)" in text
+    assert "{{" not in text
+
+
 def test_a_new_district_has_everything_that_docs_say_it_brings(skeleton):
     made = {path.relative_to(skeleton).as_posix() for path in skeleton.rglob("*") if path.parent == skeleton}
     docs = (Path(__file__).parents[1] / "docs" / "district.md").read_text(encoding="utf-8")

@@ -101,7 +101,7 @@ def header(name: str, language: str) -> str:
     >>> header("classes", "en"), header("bricks", "en")
     ('Classes', 'bricks')
     """
-    bare = "name" if name in ("name_zh", "name_en") else name
+    bare = {"name_zh": "name", "name_en": "name", "area_en": "area"}.get(name, name)
     entry = _headers().get(bare)
     if entry:
         return str(entry[language])

@@ -249,7 +249,8 @@ def is_hidden(relative: Path) -> bool:
     >>> is_hidden(Path("returns/~$2021.xlsx")), is_hidden(Path("returns/2021.xlsx"))
     (True, False)
     """
-    return any(part.startswith((".", "~$")) for part in relative.parts)
+    is_of_windows = relative.name.lower() in ("thumbs.db", "desktop.ini")
+    return is_of_windows or any(part.startswith((".", "~$")) for part in relative.parts)
 
 
 def _code_files(parts: tuple[str, ...]) -> list[Path]:

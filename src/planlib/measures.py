@@ -15,6 +15,7 @@ Pure: frames in, frames out.
 """
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -49,16 +50,26 @@ def select(frame: pd.DataFrame, where: Mapping[str, Any]) -> pd.Series:
     >>> select(schools, {"stage": ["primary", "junior"], "education_group": "any"}).tolist()
     [True, False]
     """
-    return pd.Series(_Rows(frame).meeting(where), index=frame.index)
+    return pd.Series(Rows(frame).meeting(where), index=frame.index)
 
 
-class _Rows:
-    """The rows of a table, with what a measure asks of them: a measure asks the same of one column several times."""
+class Rows:
+    """The rows of a table, with what measures asked of them: they ask the same of one column again and again.
+
+    Attributes
+    ----------
+    frame : DataFrame
+    """
 
     def __init__(self, frame: pd.DataFrame) -> None:
         self.frame = frame
         self._meets: dict[str, np.ndarray] = {}
         self._blank: dict[str, np.ndarray] = {}
+
+    @cached_property
+    def keys(self) -> pd.DataFrame:
+        """``school_id, stage, year`` of every row."""
+        return self.frame[["school_id", "stage", "year"]]
 
     def meeting(self, where: Mapping[str, Any]) -> np.ndarray:
         """Return which rows meet every condition."""
@@ -97,7 +108,7 @@ class _Rows:
         return self._meets[key]
 
 
-def yearly(schools: pd.DataFrame, measure: Measure) -> pd.Series:
+def yearly(schools: pd.DataFrame | Rows, measure: Measure) -> pd.Series:
     """Return one number per year from the table of schools.
 
     ``sum`` adds a column over the rows chosen by ``where``; ``count: schools`` counts distinct schools; with
@@ -107,8 +118,8 @@ def yearly(schools: pd.DataFrame, measure: Measure) -> pd.Series:
 
     Parameters
     ----------
-    schools : DataFrame
-        The processed table ``schools``.
+    schools : DataFrame or Rows
+        The processed table ``schools``; as `Rows` for several measures.
     measure : mapping
 
     Returns
@@ -124,10 +135,10 @@ def yearly(schools: pd.DataFrame, measure: Measure) -> pd.Series:
     >>> yearly(schools, public).to_dict()
     {2020: 75.0}
     """
-    rows = _Rows(schools)
+    rows = schools if isinstance(schools, Rows) else Rows(schools)
     unanswered = _unanswered_years(rows, measure)
     if unanswered:
-        rows = _Rows(schools[~schools["year"].isin(unanswered)])
+        rows = Rows(rows.frame[~rows.frame["year"].isin(unanswered)])
     top = _amounts(rows, measure, "where", measure.get("sum") or measure["count"])
     if "over" not in measure:
         return (top.groupby("year")["amount"].sum(min_count=1) * measure.get("scale", 1)).dropna()
@@ -139,24 +150,19 @@ def yearly(schools: pd.DataFrame, measure: Measure) -> pd.Series:
     return (share * measure.get("scale", 1)).dropna()
 
 
-def _amounts(rows: _Rows, measure: Measure, where: str, what: str) -> pd.DataFrame:
+def _amounts(rows: Rows, measure: Measure, where: str, what: str) -> pd.DataFrame:
     """Return ``school_id, stage, year, amount`` of the rows that count."""
-    # few columns: a copy of all of them for every measure cost more than the sums
-    keys = ["school_id", "stage", "year"]
-    frame = rows.frame
-    chosen = frame[[*keys, what] if what in frame and what not in keys else keys][
-        rows.meeting(measure.get(where, {}))
-    ]
+    is_chosen = rows.meeting(measure.get(where, {}))
+    chosen = rows.keys[is_chosen]
     if what == "schools":
-        return chosen.drop_duplicates(["school_id", "year"])[keys].assign(amount=1.0)
-    if measure.get("per") == "school":
-        chosen = chosen.drop_duplicates(["school_id", "year"])
-    if what not in chosen:
+        return chosen.drop_duplicates(["school_id", "year"]).assign(amount=1.0)
+    if what not in rows.frame:
         raise DataError(f"A measure in plan.yml names {what}, which the table of schools does not have.")
-    return chosen[keys].assign(amount=chosen[what].astype("Float64").astype("float64"))
+    chosen = chosen.assign(amount=rows.frame[what][is_chosen].astype("Float64").astype("float64"))
+    return chosen.drop_duplicates(["school_id", "year"]) if measure.get("per") == "school" else chosen
 
 
-def _without_unanswered(rows: _Rows, measure: Measure, bottom: pd.DataFrame) -> pd.DataFrame:
+def _without_unanswered(rows: Rows, measure: Measure, bottom: pd.DataFrame) -> pd.DataFrame:
     """Drop from the denominator the rows whose numerator, or what it asks for, was not reported."""
     where, numerator = measure.get("where", {}), measure.get("sum", measure["over"])
     is_blank = rows.perhaps_meeting(where) & ~rows.meeting(where)
@@ -169,7 +175,7 @@ def _without_unanswered(rows: _Rows, measure: Measure, bottom: pd.DataFrame) -> 
     return merged[merged["blank"].isna()].drop(columns="blank")
 
 
-def _unanswered_years(rows: _Rows, measure: Measure) -> set[int]:
+def _unanswered_years(rows: Rows, measure: Measure) -> set[int]:
     """Return the years in which no row that counts answered some question of the measure."""
     years: set[int] = set()
     year = rows.frame["year"].to_numpy()
@@ -186,7 +192,7 @@ def _unanswered_years(rows: _Rows, measure: Measure) -> set[int]:
 
 
 def series_values(
-    series: pd.DataFrame, schools: pd.DataFrame, composites: pd.DataFrame, status: str = ""
+    series: pd.DataFrame, schools: pd.DataFrame | Rows, composites: pd.DataFrame, status: str = ""
 ) -> pd.DataFrame:
     """Compute every series of a plan that the school returns give.
 
@@ -221,7 +227,7 @@ def series_values(
 
 def commitment_values(
     commitments: pd.DataFrame,
-    schools: pd.DataFrame,
+    schools: pd.DataFrame | Rows,
     observations: pd.DataFrame,
     projects: pd.DataFrame,
     finance: pd.DataFrame,
@@ -257,7 +263,7 @@ def commitment_values(
 
 def _records(
     measure: Measure,
-    schools: pd.DataFrame,
+    schools: pd.DataFrame | Rows,
     observations: pd.DataFrame,
     projects: pd.DataFrame,
     finance: pd.DataFrame,

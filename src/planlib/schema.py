@@ -513,7 +513,8 @@ def _value_faults(column: pd.Series, declared: Table, name: str, frame: pd.DataF
     if name in declared.required and is_empty.any():
         # a value that could not be read was said already
         absent = is_empty & (frame[name].isna() | (frame[name].astype("str") == ""))
-        faults += [_at(frame, declared, i, name, "is empty, expected a value") for i in _rows(absent)]
+        wanted = f"one of {', '.join(field.values)}" if field.values else "a value"
+        faults += [_at(frame, declared, i, name, f"is empty, expected {wanted}") for i in _rows(absent)]
     wrong, expected = _range_faults(column, field)
     if not wrong.any():
         return faults
@@ -562,7 +563,7 @@ def _at(frame: pd.DataFrame, declared: Table, row: int, name: str, what: str) ->
     """Say where a fault stands: file and line if the row knows them, and its key."""
     record = frame.iloc[row]
     place = f"{record['file']} line {record['line']}: " if {"file", "line"} <= set(frame.columns) else ""
-    key = ", ".join(f"{k} {_plain(record[k])}" for k in declared.key if k in frame.columns)
+    key = ", ".join(f"{k} {_plain(record[k])}" for k in declared.key if k in frame.columns and record[k] != "")
     return f"{place}{name} {what} ({key or f'row {row + 1}'})"
 
 

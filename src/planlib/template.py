@@ -4,6 +4,7 @@ Columns come from :mod:`planlib.schema`, headers from ``definitions/forms/collec
 ``definitions/templates``; nothing of them is repeated here.
 """
 
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from typing import Any
 
 from planlib import freshness, paths, schema
 from planlib.errors import DataError, UsageError
-from planlib.registry import load_definitions
+from planlib.registry import label, load_definitions
 from planlib.sample.layout import Book, write_book
 
 SKELETONS = paths.DEFINITIONS / "templates"
@@ -21,6 +22,8 @@ RETURNS = "returns"
 # the skeletons end in .txt: as .yml they would be read as definitions
 _ENDING = ".txt"
 _DISTRICT = "{{district}}"
+_WORDS = re.compile(r"\{\{(\w+):(\w+)\}\}")  # the words that a column allows, in a language
+_GROUPS = {"status": "observation_status", "boundary": "boundary"}
 
 
 def new_district(district: str) -> Path:
@@ -74,6 +77,7 @@ def write_skeleton(folder: Path, district: str) -> None:
     """
     for source in sorted(SKELETONS.glob(f"*{_ENDING}")):
         text = source.read_text(encoding="utf-8").replace(_DISTRICT, district)
+        text = _WORDS.sub(lambda found: _allowed(found[1], found[2]), text)
         (folder / source.name.removesuffix(_ENDING)).write_text(text, encoding="utf-8", newline="\n")
     for table in schema.TABLES.values():
         if table.is_collected:
@@ -82,6 +86,13 @@ def write_skeleton(folder: Path, district: str) -> None:
     (folder / freshness.TEMPLATES).mkdir()
     for name, book in template_books():
         write_book(folder / freshness.TEMPLATES / name, book)
+
+
+def _allowed(column: str, language: str) -> str:
+    """Return the words that a column of a CSV file allows, with their meaning in another language than their own."""
+    said = {code: label(code, language, _GROUPS[column]) for code in schema.fields()[column].values}
+    words = [code if meaning == code else f"{code} ({meaning})" for code, meaning in said.items()]
+    return ("、" if language == "zh" else ", ").join(words)
 
 
 def csv_header(table: schema.Table) -> str:

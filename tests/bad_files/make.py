@@ -106,6 +106,11 @@ def formula(text, result):
     return buffer.getvalue()
 
 
+def on_its_side():
+    rows, _ = grid([school(), school("S0002")], PRIMARY)
+    return workbook({"基本情况": ([rows[0], *map(list, zip(rows[2], *rows[4:], strict=True))], [])})
+
+
 def two_sheets(change):
     rows, merged = grid([school()], PRIMARY)
     other, _ = grid([school(**change)], PRIMARY)
@@ -212,6 +217,16 @@ WORKBOOKS = {
     "a_share.xlsx": cell("students", "92%"),
     "wrong_thousands.xlsx": cell("students", "1,23"),
     "letter_for_zero.xlsx": cell("students", "3O0"),
+    "two_lines.xlsx": cell("students", "300\n310"),
+    "two_numbers_apart.xlsx": cell("students", "300 310"),
+    "sign_of_a_note.xlsx": cell("students", "300①"),
+    "a_word_behind.xlsx": cell("students", "300左右"),
+    "no_unit_behind.xlsx": cell("classes", "10个班"),
+    "a_range.xlsx": cell("students", "300-310"),
+    "with_a_remark.xlsx": cell("students", "300（含借读5）"),
+    "closed_school.xlsx": cell("students", "已撤并"),
+    "on_its_side.xlsx": on_its_side(),
+    "part_above_whole.xlsx": returns(schools=[school() | {("primary", "entrants"): 3000}, school("S0002")]),
     "two_numbers.xlsx": cell("students", "300/310"),
     "truth_for_a_number.xlsx": cell("students", True),
     "error_cell.xlsx": formula("=1/0", "#DIV/0!"),
@@ -255,6 +270,10 @@ TABLES = {
     "births/nothing.csv": f"{BIRTHS}东片,2020,\n",
     "births/year_of_two_digits.csv": f"{BIRTHS}东片,20,5\n",
     "births/line_twice.csv": f"{BIRTHS}东片,2020,5\n东片,2020,6\n",
+    "births/total.csv": f"{BIRTHS}东片,2020,5\n合计,2020,5\n",
+    "births/two_numbers.csv": f"{BIRTHS}东片,2020,5 6\n",
+    "births/unit_behind.csv": f"{BIRTHS}东片,2020,5人\n",
+    "births/chinese_header.csv": "片区,年份,出生人数\n东片,2020,5\n",
     "births/cells_missing.csv": f"{BIRTHS}东片,2020\n",
     "births/thousands.csv": f"{BIRTHS}东片,2020,1,805\n",
     "births/quote.csv": f'{BIRTHS}"东片,2020,5\n',
@@ -262,6 +281,8 @@ TABLES = {
     "births/not_text.csv": b"\x80\x81\xff\xfe\x00\x01",
     "milestones/no_such_day.csv": "2021-13-31",
     "finance/unknown_status.csv": "估算",
+    "enrolment/total.csv": f"{ENROLMENT}S0001,甲,东片,primary,1,2020,3\n全区合计,全区合计,东片,primary,1,2020,3\n",
+    "enrolment/no_such_grade.csv": f"{ENROLMENT}S0001,甲,东片,primary,学前班,2020,3\n",
     "enrolment/pupils_in_words.csv": f"{ENROLMENT}S0001,甲,东片,primary,1,2020,三\n",
 }
 YAML = {
@@ -298,6 +319,10 @@ YAML = {
     ),
     "explanations/no_date.yml": (
         "- {report: midterm, year: 2023, subject: balance_primary, cause: a, measure: b, deadline: soon}\n"
+    ),
+    "explanations/unknown_cause_kind.yml": (
+        "- {report: midterm, year: 2023, subject: balance_primary, cause: a, cause_kind: 都有, measure: b, "
+        "deadline: '2024-01-01'}\n"
     ),
     "responsibility/unknown_series.yml": "series: {balance: 计财科}\n",
     "responsibility/a_word.yml": "计财科\n",

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from planlib import paths
-from planlib.answers.sheet import FACTS, FIRST_ROW, HIDDEN, SCHEMA_VERSION, SHOWN
+from planlib.answers.sheet import CHOICES, FACTS, FIRST_ROW, HIDDEN, SCHEMA_VERSION, SHOWN
 from planlib.answers.write import Files
 from planlib.clean.confined import read_workbook
 from planlib.clean.read import Sheet, address
@@ -20,7 +20,7 @@ from planlib.registry.shape import is_date
 
 _FORMULA = re.compile(rb'<c r="([A-Z]+\d+)"[^>]*>\s*<f[\s/>]')
 _DAY = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})")
-_DATES, _CHOICES = ("deadline", "date"), {"cause_kind": "cause_kind", "standing": "observation_status"}
+_DATES = ("deadline", "date")
 
 
 @dataclass(frozen=True)
@@ -182,8 +182,8 @@ def _value(key: str, cell: Any, place: str, faults: list[str]) -> Any:
         except ValueError:
             pass
         faults.append(f"{place}: found {text!r:.40}; expected a number in digits, without a unit")
-    elif key in _CHOICES:
-        group = _CHOICES[key]
+    elif key in CHOICES:
+        group = CHOICES[key]
         said = {label(code, language, group): code for code in codes(group) for language in LANGUAGES}
         if text not in said:
             pairs = [" / ".join(label(code, language, group) for language in LANGUAGES) for code in codes(group)]

@@ -20,6 +20,7 @@ HIDDEN = "planlib"
 FIRST_ROW = 3
 """The row of the headers, from 0: title, instructions and notice stand above."""
 
+CHOICES = {"cause_kind": "cause_kind", "standing": "observation_status"}
 SHOWN = ("office", "kind", "item", "status", "need")
 
 
@@ -109,6 +110,9 @@ class _Sheet:
         self.book, self.evaluation, self.language = book, evaluation, language
         self.words = load_definitions("answers")
         self.fills = [key for key in self.words["columns"] if key not in SHOWN]
+        self.choices = {
+            key: [label(code, language, group) for code in codes(group)] for key, group in CHOICES.items()
+        }
         self.page = book.add_worksheet(self.words["sheet"][language])
         self.plain = book.add_format({"text_wrap": True, "valign": "top", "bg_color": "#F0F0F0", "border": 1})
         self.white = book.add_format(
@@ -119,14 +123,15 @@ class _Sheet:
     def write(self) -> None:
         self._top()
         for column, key in enumerate((*SHOWN, *self.fills), 1):
-            self.page.write_string(FIRST_ROW, column, self.words["columns"][key][self.language], self.head)
+            words = f"\n{' / '.join(self.choices[key])}" if key in self.choices else ""
+            self.page.write_string(FIRST_ROW, column, self.words["columns"][key][self.language] + words, self.head)
         rows = self.evaluation.owed.to_dict("records")
         for number, row in enumerate(rows, FIRST_ROW + 1):
             self._row(number, row)
         self._choices(FIRST_ROW + 1, FIRST_ROW + max(len(rows), 1))
-        self.page.set_row(FIRST_ROW, 32)
+        self.page.set_row(FIRST_ROW, 64)
         self.page.set_column(0, 0, None, None, {"hidden": True})
-        for column, width in enumerate((16, 9, 30, 12, 7, 34, 9, 34, 12, 10, 12, 9, 26, 16, 10, 10), 1):
+        for column, width in enumerate((16, 9, 30, 12, 7, 34, 19, 34, 12, 10, 12, 15, 26, 16, 10, 10), 1):
             self.page.set_column(column, column, width)
         self.page.freeze_panes(FIRST_ROW + 1, 4)
         self.page.autofilter(FIRST_ROW, 1, FIRST_ROW + max(len(rows), 1), len(SHOWN) + len(self.fills))
@@ -175,8 +180,7 @@ class _Sheet:
     def _choices(self, first: int, last: int) -> None:
         """Offer the words there are to choose from."""
         offices = [o for o in dict.fromkeys(self.evaluation.responsibility["lead"]) if o]
-        choices = {"cause_kind": list(codes("cause_kind")), "standing": list(codes("observation_status"))}
-        for key, words in {**choices, "lead": offices}.items():
+        for key, words in {**self.choices, "lead": offices}.items():
             # Excel takes lists of at most 255 characters
             if words and len(",".join(words)) <= 255:
                 column = len(SHOWN) + 1 + self.fills.index(key)

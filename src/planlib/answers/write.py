@@ -14,7 +14,7 @@ import yaml
 from planlib import store
 from planlib.clean.read import read_csv
 from planlib.errors import DataError, PlanlibError
-from planlib.registry import Plan, load_explanations, load_responsibility
+from planlib.registry import Plan, codes, load_explanations, load_responsibility
 from planlib.registry.documents import as_mapping, did_you_mean, read_document
 from planlib.registry.shape import is_date
 
@@ -88,7 +88,9 @@ class Files:
         office = self.responsible["lead"].get(subject, "")
         row: dict[str, Any] = {"series_id": subject, "value": _digits(values.get("number")), "relation": "="}
         row |= {"as_of": values.get("date"), "status": values.get("standing"), "source_office": office}
-        row |= {"boundary": table.last("boundary"), "note": values.get("evidence", "")}
+        # the first word there is says the boundary of today, on which a figure is reported now
+        boundary = table.last("boundary") or next(iter(codes("boundary")))
+        row |= {"boundary": boundary, "note": values.get("evidence", "")}
         return table.add(row, ("series_id", "as_of", "status"))
 
     def _evidence(self, subject: str, values: Mapping[str, Any]) -> list[str]:

@@ -15,10 +15,11 @@ import numpy as np
 import pandas as pd
 
 from planlib.clean.forms import Column, Form, Unit
-from planlib.clean.writing import Written, compact, era_year, key, load_writing, tidy, written
+from planlib.clean.writing import Written, code, compact, era_year, key, load_writing, may_be_two, tidy, written
 
 # Above this a float no longer holds every whole number: a code of 16 digits stored as a number has lost digits.
 _EXACT = 2.0**53
+_LAST_BITS = 1e-12
 _YEAR = re.compile(r"(\d{4})(?:\D.*)?")
 _SCIENTIFIC = re.compile(r"\d(?:\.\d+)?[eE]\+?\d+")
 
@@ -138,7 +139,9 @@ def _read_text(value: Any, raw: str, plain: str, column: Column) -> Reading:
     if (isinstance(value, float) and abs(value) >= _EXACT) or (is_code and _SCIENTIFIC.fullmatch(plain)):
         return _unreadable(raw, "a code stored as text (as a number it has lost its last digits)")
     # Codes are compared, so they lose every space; names keep what a person reads.
-    text = plain if is_code else tidy(raw)
+    text = code(raw) if is_code else tidy(raw)
+    if is_code and text != plain:
+        return Reading(raw, _NAN, text, "text, signs around the code removed", "value")
     return Reading(raw, _NAN, text, "text" if text == raw else "text, spaces removed", "value")
 
 
@@ -181,7 +184,13 @@ def era_advice(found: str, year: int) -> str:
 def _read_number(value: Any, raw: str, plain: str, column: Column, unit: Unit, form: Form) -> Reading:
     kind = "a whole number" if column.type == "count" else "a number"
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        digits, step, factor = repr(value), "number", unit
+        whole = round(value) if column.type == "count" and abs(value) < _EXACT else value
+        # a sum of shares that a formula made is whole but for the last bits of a float
+        is_whole = whole != value and math.isclose(whole, value, rel_tol=_LAST_BITS)
+        digits, factor = repr(whole if is_whole else value), unit
+        step = "number, rounded" if is_whole else "number"
+    elif isinstance(value, str) and may_be_two(value):
+        return _unreadable(raw, f"{kind}; a space or a sign between the digits may make two of it: write one")
     elif isinstance(value, str) and (found := written(plain)):
         refused = _refused(found, column, unit, form)
         if refused:
@@ -204,7 +213,12 @@ def _refused(found: Written, column: Column, unit: Unit, form: Form) -> str:
     if found.word in load_writing().shares:
         return f"; {found.word} makes it a share: write the figure it is a share of"
     if found.word and _unit_of(found.word, unit, form) is None:
-        return f" in a unit of {column.unit.measures}"
+        is_unit = key(found.word) in form.units
+        return (
+            f" in a unit of {column.unit.measures}"
+            if is_unit
+            else f"; {found.word} is no unit: write the figure alone"
+        )
     return ""
 
 

@@ -16,7 +16,7 @@ from planlib import schema
 from planlib.clean.convert import Reading, raw_text, read_cell
 from planlib.clean.forms import Form, Unit
 from planlib.clean.issues import Issue
-from planlib.clean.writing import compact
+from planlib.clean.writing import code, compact
 from planlib.registry.documents import Document, read_document
 
 FILE = "corrections.yml"
@@ -27,6 +27,7 @@ _NEEDED = ("what", "where", "action", "reason", "who")
 _MENDED = ("school_id", "text", "step", "state")
 _PLACES = ({"file", "sheet", "cell"}, {"school_id", "year"}, {"school_id", "year", "column"})
 _PLACES_OF_CELLS = (*_PLACES, {"school_id", "year", "column", "stage"})
+_WAYS: Mapping[str, Callable[[Any], Any]] = {"cell": compact, "school_id": code}
 _TABLE_OF_FILE = {f"{name}.csv": table for name, table in schema.TABLES.items() if table.is_collected}
 
 
@@ -72,8 +73,8 @@ class Corrections:
         """
         entries = [entry for entry in self.entries if not entry.is_of_line]
         named = {entry.where["file"] for entry in entries if "file" in entry.where}
-        schools = {compact(entry.where["school_id"]) for entry in entries if "school_id" in entry.where}
-        schools |= {compact(raw_text(entry.value)) for entry in entries if entry.action == "override"}
+        schools = {code(entry.where["school_id"]) for entry in entries if "school_id" in entry.where}
+        schools |= {code(raw_text(entry.value)) for entry in entries if entry.action == "override"}
         return {*named, *claims.loc[claims["school_id"].isin(schools), "file"]}
 
 
@@ -209,7 +210,7 @@ def correct_cells(cells: pd.DataFrame, corrections: Corrections, form: Form) -> 
 
 def _apply_to_cells(cells: pd.DataFrame, entry: Correction, form: Form) -> list[Issue]:
     """Apply one correction in place."""
-    where = {key: compact(value) if key in ("cell", "school_id") else value for key, value in entry.where.items()}
+    where = {key: _WAYS.get(key, lambda same: same)(value) for key, value in entry.where.items()}
     match = (cells["kind"] == "value") | ("cell" in where)
     for key, value in where.items():
         match &= cells[key] == value

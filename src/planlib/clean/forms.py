@@ -81,7 +81,12 @@ class Form:
 
     def split(self, header: Any) -> tuple[str, str]:
         """Return a header's comparable text and the remark in its trailing bracket (``""`` if none)."""
-        return split_header(key(str(header)), self.prefixes)
+        name, bracket = split_header(key(str(header)), self.prefixes)
+        before, _, unit = name.rpartition("/")
+        if not bracket and before and unit in self.units:  # as people write too
+            return before, unit
+        line = self.unit_line.fullmatch(bracket) if bracket else None
+        return name, line[1] if line else bracket
 
     def column_of(self, header: Any) -> str:
         """Return the column that a header text names, or ``""``."""

@@ -30,6 +30,7 @@ KINDS = (
     "issue",
 )
 _SHOWN = 8  # cells named in one message
+_HEADS, _MANY = 40, 3  # rows below a header that are looked at, other headers among them that are too many
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,13 @@ def recognise(sheet: Sheet, form: Form) -> Recognised:
         result.note("note", "hidden sheet", None, "a hidden sheet", done="read like the others")
     if anchor is None:
         return _unread(result)
+    if _is_on_its_side(sheet, anchor, form):
+        result.kinds = {(r, c): "issue" for r, c, _ in filled(sheet)}
+        expected = "one row for each school: copy the table and paste it transposed"
+        result.note(
+            "error", "no table", anchor, "headers below each other, schools side by side", expected=expected
+        )
+        return result
     top, bottom = header_rows(sheet, form, anchor)
     _read_titles(result, form, top)
     _read_header(result, form, top, bottom)
@@ -118,6 +126,13 @@ def recognise(sheet: Sheet, form: Form) -> Recognised:
     if hidden:
         result.note("note", "hidden cells", None, hidden, done="read like the others")
     return result
+
+
+def _is_on_its_side(sheet: Sheet, anchor: tuple[int, int], form: Form) -> bool:
+    """Tell whether several other headers stand below the school's code, where codes of schools belong."""
+    below = [row[anchor[1]] for row in sheet.rows[anchor[0] + 1 : anchor[0] + _HEADS]]
+    names = {form.column_of(text) for text in below if isinstance(text, str)}
+    return len(names - {"", "school_id"}) >= _MANY
 
 
 def stored_zeros(sheet: Sheet) -> list[Issue]:
@@ -415,7 +430,7 @@ def _row_kind(row: list[Any], begins: int, id_column: int, form: Form, in_notes:
     code = key(raw_text(row[id_column])) if is_coded else ""
     first = code if begins == id_column else key(raw_text(row[begins]))
     # The word stands in the first filled cell or in the place of the code; no school is called a total.
-    if first.startswith(form.total_rows) or code.startswith(form.total_rows):
+    if first.startswith(form.total_rows) or code.startswith(form.total_rows) or code.endswith(form.total_rows):
         return "total"
     if not is_coded and _says_total(row, form):
         return "total"

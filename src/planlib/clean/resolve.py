@@ -83,7 +83,7 @@ def _is_numeric(columns: pd.Series, form: Form) -> pd.Series:
 def _at(cells: pd.DataFrame, kind: str, expected: str = "") -> Iterator[Issue]:
     """Yield an error for each cell, `expected` naming the column that says what was expected."""
     for row in cells.to_dict("records"):
-        wanted = row[expected] if expected else f"a {row['column']}"
+        wanted = row[expected] if expected else f"the {row['column']}"
         yield _issue("error", kind, row, found=repr(row["raw"]) if row["raw"] else "", expected=wanted)
 
 

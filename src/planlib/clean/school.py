@@ -13,7 +13,7 @@ from planlib.clean.issues import Issue
 from planlib.clean.national import National, Place
 from planlib.clean.read import Sheet, address
 from planlib.clean.recognise import stored_zeros, year_in
-from planlib.clean.writing import compact, era_year, key, tidy, written
+from planlib.clean.writing import compact, era_year, figure, key, tidy
 
 # One row per figure of a form that no field of planlib names.
 EXTRA_TYPES = {
@@ -376,5 +376,5 @@ def _figure(value: Any, _type: type) -> tuple[str, float, str]:
         return raw, _NAN, "not_applicable"
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return raw, float(value), "value"
-    found = written(plain) if isinstance(value, str) else None
+    found = figure(value) if isinstance(value, str) else None
     return raw, float(found.digits) if found and not found.relation and not found.word else _NAN, "value"

@@ -15,7 +15,7 @@ from planlib.clean.correct import Corrections, correct_lines
 from planlib.clean.forms import Form, load_form
 from planlib.clean.issues import Issue, foreign_encoding
 from planlib.clean.read import read_csv
-from planlib.clean.writing import codes, compact, era_year, key, load_writing, tidy, written
+from planlib.clean.writing import code, codes, compact, era_year, figure, key, load_writing, may_be_two, tidy
 from planlib.errors import DataError
 
 _KEY = ["school_id", "stage", "year"]
@@ -168,8 +168,8 @@ def collected_table(
     frame = _frame(rows, lines, file)
     frame, corrected = correct_lines(frame, file, corrections)
     issues += corrected
-    issues += (eras := list(_eras(frame, file)))
-    if any(issue.level == "error" for issue in corrected + eras):
+    issues += (wrong := [*_eras(frame, file), *_totals(frame, file)])
+    if any(issue.level == "error" for issue in corrected + wrong):
         return None, issues, cells
     try:
         return schema.conform(_typed(frame), name), issues, cells
@@ -233,6 +233,22 @@ def _eras(frame: pd.DataFrame, file: str) -> Iterator[Issue]:
                 yield Issue("error", "table", file, cell=f"line {line}", found=text, expected=era_advice(*era))
 
 
+def _totals(frame: pd.DataFrame, file: str) -> Iterator[Issue]:
+    """Yield an error for each line of a total: among the others it would count everything twice."""
+    words, told = load_form().total_rows, set[int]()
+    for name in [name for name in ("area", "school_id", "school_name") if name in frame.columns]:
+        totals = {
+            text for text in frame[name].unique() if key(text).startswith(words) or key(text).endswith(words)
+        }
+        for text, line in zip(frame[name], frame["line"], strict=True) if totals else ():
+            if text in totals and line not in told:
+                told.add(line)
+                expected = "no line of a total: drop it in corrections.yml"
+                yield Issue(
+                    "error", "table", file, cell=f"line {line}", found=f"{text}: a total", expected=expected
+                )
+
+
 def _typed(frame: pd.DataFrame) -> pd.DataFrame:
     """Return texts tidied by the type of their column: plain digits, ISO dates, names without noise."""
     known = schema.fields()
@@ -251,7 +267,7 @@ def _with_relations(frame: pd.DataFrame) -> pd.DataFrame:
     relations = [words.relations.get(compact(text), compact(text)) for text in frame["relation"]]
     values = []
     for place, text in enumerate(frame["value"]):
-        found = written(compact(text))
+        found = figure(text)
         if (
             not found
             or found.word not in ("", *words.shares)
@@ -273,7 +289,7 @@ def _tidied(texts: pd.Series, field: schema.Field) -> pd.Series:
         known = codes(field.name)
         if known:
             return _by_text(texts, lambda text: known.get(key(text), compact(text)))
-        return _by_text(texts, compact if field.values or field.name.endswith("_id") else tidy)
+        return _by_text(texts, code if field.name.endswith("_id") else compact if field.values else tidy)
     return _by_text(texts, _number)
 
 
@@ -288,10 +304,10 @@ def _number(text: str) -> float | str | None:
     plain = compact(text)
     if not plain or plain in load_form().not_applicable:
         return None
-    found = written(plain)
+    found = figure(text)
     scales = {"": 1.0, **load_writing().scales}
     if not found or found.relation not in ("", "=") or found.word not in scales:
-        return plain
+        return text.strip() if may_be_two(text) else plain
     return _scaled(found.digits, scales[found.word])
 
 

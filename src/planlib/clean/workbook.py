@@ -26,7 +26,7 @@ from planlib.clean.read import Sheet, address, column_letters
 from planlib.clean.recognise import KINDS, Place, Recognised
 from planlib.clean.school import EXTRA_TYPES, Layouts, SchoolBook, is_school_book, read_school_book
 from planlib.clean.sheet_tables import recognise_tables
-from planlib.clean.writing import compact, key, tidy
+from planlib.clean.writing import code, compact, key, tidy
 from planlib.errors import DataError
 
 # One row per cell of a school or a total: where, whose, which column, the text, the value, how it went.
@@ -156,15 +156,15 @@ def _kept_cells(one: Recognised) -> Iterator[tuple[Any, ...]]:
     key_place = next(place for place in one.places if place.column.name == "school_id")
     names = [place.index for place in one.places if place.column.name == "school_name"]
     for r in one.data_rows:
-        code = compact(raw_text(_value(one.sheet, r, key_place.index)))
-        name = tidy(raw_text(_value(one.sheet, r, names[0]))) if names else code
+        school_id = code(raw_text(_value(one.sheet, r, key_place.index)))
+        name = tidy(raw_text(_value(one.sheet, r, names[0]))) if names else school_id
         for index, path in one.kept:
             raw = raw_text(_value(one.sheet, r, index))
             if compact(raw):
                 yield (
                     one.sheet.name,
                     f"{column_letters(index)}{r + 1}",
-                    code,
+                    school_id,
                     "collection",
                     name,
                     path,

@@ -8,6 +8,7 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +21,11 @@ SEPARATOR = " › "
 # Characters that are no text: Excel's escaped carriage return, zero-width and byte-order marks, any white space.
 _NOISE = re.compile("_x000[Dd]_|[\u200b\u200c\u200d\u2060\ufeff]")
 _SPACE = re.compile(r"\s+")
+_APART = re.compile(r"[\d.,]\s+[\d.,]")
+# the spaces that programs write between thousands
+_GROUPING = re.compile("(?<=\\d)[\u00a0\u2009\u202f](?=\\d{3}(?!\\d))")
+# ="0123" keeps Excel from reading a code as a number, '0123 too; 123.0 is what is left of one that was read so
+_WRAPPED = re.compile(r"""="([^"]+)"|'([^']+)|(\d+)\.0+""")
 _DIGITS = r"(?:\d{1,3}(?:,\d{3})+(?:\.\d*)?|\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?"
 
 
@@ -125,6 +131,55 @@ def written(plain: str) -> Written | None:
     return Written(words.relations.get(found[1], ""), found[2].replace(",", ""), found[3])
 
 
+def figure(text: Any) -> Written | None:
+    """Take a cell's text apart as one number, or return None if it is none or may be two.
+
+    Examples
+    --------
+    >>> figure(" １，234 "), figure("300 310"), figure("300①")
+    (Written(relation='', digits='1234', word=''), None, None)
+    """
+    text = str(text)
+    return None if may_be_two(text) else written(compact(text))
+
+
+def may_be_two(text: str) -> bool:
+    r"""Tell whether digits stand apart, or a note's sign stands beside them.
+
+    Without its white space and in NFKC such a text would be another number.
+
+    Examples
+    --------
+    >>> may_be_two("1\u00a0234"), may_be_two("300\n310"), may_be_two("300②"), may_be_two("1200㎡")
+    (False, True, True, False)
+    """
+    # the sign of a unit stands behind a letter: m²
+    if not text.isascii() and any(_is_sign(c) and not before.isalpha() for before, c in pairwise(f" {text}")):
+        return True
+    return bool(_APART.search(_GROUPING.sub("", _NOISE.sub("", text))))
+
+
+@functools.lru_cache(maxsize=1 << 10)
+def _is_sign(character: str) -> bool:
+    """Tell whether a character is no digit, and yet NFKC makes digits of it alone: ① and ², but not ㎡."""
+    plain = unicodedata.normalize("NFKC", character)
+    is_made = plain != character and not character.isdecimal()
+    return is_made and any(c.isdecimal() for c in plain) and not any(c.isalpha() for c in plain)
+
+
+def code(text: Any) -> str:
+    """Return a code as it is compared: without white space and without what programs write around or behind it.
+
+    Examples
+    --------
+    >>> code("3133000001.0"), code('="0133000001"'), code("'3133000001"), code(" S 01")
+    ('3133000001', '0133000001', '3133000001', 'S01')
+    """
+    plain = compact(text)
+    found = _WRAPPED.fullmatch(plain)
+    return next(part for part in found.groups() if part is not None) if found else plain
+
+
 def era_year(text: str) -> tuple[str, int] | None:
     """Return a year of an era as found and the year it would be, or None.
 
@@ -161,7 +216,7 @@ def load_writing(path: Path = DEFINITIONS / "forms" / "values.yml") -> Writing:
         scales={compact(word): float(factor) for word, factor in data["scales"].items()},
         shares={compact(word): float(factor) for word, factor in data["shares"].items()},
         relations=relations,
-        number=re.compile(rf"({known})?([+-]?{_DIGITS})(\D*)"),
+        number=re.compile(rf"({known})?([+-]?{_DIGITS})(\D*(?:m2)?)"),
         era=re.compile(f"({'|'.join(eras)})(\\d{{1,3}})"),
         eras=eras,
         characters=str.maketrans(traditional, simplified),

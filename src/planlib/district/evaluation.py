@@ -138,7 +138,7 @@ class Evaluation:
     @cached_property
     def finance(self) -> pd.DataFrame:
         """The rules about money, year by year."""
-        pupils = measures.yearly(self.district.schools, {"sum": "students"}).rename("students")
+        pupils = measures.yearly(self.district.rows, {"sum": "students"}).rename("students")
         return evaluate.finance_checks(
             self.district.tables["finance"],
             self.cutoff.isoformat(),

@@ -143,6 +143,11 @@ class District:
         """One row per school, stage and year, raw measures."""
         return self.tables["schools"]
 
+    @cached_property
+    def rows(self) -> measures.Rows:
+        """The same as measures ask it: each question about a column once."""
+        return measures.Rows(self.schools)
+
     @property
     def last_year(self) -> int:
         """The last year of school returns known."""
@@ -232,7 +237,7 @@ class District:
         """
         composites = self.balance[self.balance["resource"] == "composite"]
         status = self.rules["observation_status"]["returns"]
-        computed = measures.series_values(self.plan.series, self.schools, composites, status)
+        computed = measures.series_values(self.plan.series, self.rows, composites, status)
         computed["origin"] = "returns"
         reported = self.tables["observations"]
         reported = reported[~reported["series_id"].isin(computed["series_id"])]
@@ -358,7 +363,7 @@ class District:
     def commitment_records(self) -> pd.DataFrame:
         """What is recorded of every commitment: milestones, and what the data themselves give."""
         computed = measures.commitment_values(
-            self.plan.commitments, self.schools, self.observations, self.tables["projects"], self.tables["finance"]
+            self.plan.commitments, self.rows, self.observations, self.tables["projects"], self.tables["finance"]
         )
         written = self.tables["milestones"][["commitment_id", "date", "achieved", "evidence"]]
         written = written[~written["commitment_id"].isin(computed["commitment_id"])]

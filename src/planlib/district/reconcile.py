@@ -45,13 +45,13 @@ def reconciliation(place: District) -> pd.DataFrame:
     for row in rows:
         key = repr(row["measure"])
         if key not in values:
-            values[key] = _recomputed(place, row["measure"], place.schools)
+            values[key] = _recomputed(place, row["measure"], place.rows)
     told = [row | _explained(place, row, values[repr(row["measure"])]) for row in rows]
     found = pd.DataFrame(told, columns=COLUMNS)
     return found.astype({"agrees": bool}) if len(found) else found
 
 
-def _recomputed(place: District, measure: Mapping[str, Any], schools: pd.DataFrame) -> pd.Series:
+def _recomputed(place: District, measure: Mapping[str, Any], schools: pd.DataFrame | measures.Rows) -> pd.Series:
     """Return a measure by year; a composite as the standard counts it."""
     if "composite" in measure:
         rows = place.balance[

@@ -6,9 +6,10 @@ Without this room a machine without Chinese fonts draws empty boxes, and every o
 import logging
 import threading
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache, lru_cache
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,12 @@ import matplotlib as mpl  # noqa: E402
 import numpy as np  # noqa: E402
 from matplotlib import font_manager  # noqa: E402
 from matplotlib.axis import Axis  # noqa: E402
+from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
+from matplotlib.font_manager import FontProperties  # noqa: E402
 from matplotlib.ft2font import FT2Font  # noqa: E402
 from matplotlib.text import Text  # noqa: E402
+from matplotlib.textpath import TextToPath  # noqa: E402
 from matplotlib.ticker import Formatter  # noqa: E402
 
 _LOGGER.setLevel(_LEVEL)
@@ -117,6 +121,74 @@ def style() -> Iterator[None]:
                 raise DataError(f"{warning}\nTo do: mend the text; boxes are not printed.") from warning
 
 
+@cache
+def _in_memory(path: Path) -> bytes:
+    return path.read_bytes()
+
+
+def _face(path: str, fallback: Sequence[FT2Font] = ()) -> FT2Font:
+    """Return a font that is read from memory: from its file each glyph takes three times as long."""
+    return FT2Font(BytesIO(_in_memory(Path(path))), _fallback_list=list(fallback))
+
+
+@cache
+def _type() -> FT2Font:
+    """Return the first font, with the second for what it lacks."""
+    first, second = _font_paths()
+    return _face(first, [_face(second)])
+
+
+@cache
+def _heights() -> tuple[int, int, int]:
+    """Return how far the first font reaches above and below the line, and the gap between two of its lines."""
+    table = _type().get_sfnt_table("OS/2")
+    assert table is not None
+    return table["sTypoAscender"], -table["sTypoDescender"], table["sTypoLineGap"]
+
+
+def _set(font_of: Callable[[Any], FT2Font], prop: FontProperties, size: float, dpi: float) -> FT2Font:
+    """Return the font for a text in a size; another font than ours comes from Matplotlib."""
+    if prop.get_family() != FAMILIES:
+        return font_of(prop)
+    font = _type()
+    font._set_transform([[0x10000, 0], [0, 0x10000]], [0, 0])  # type: ignore[attr-defined]
+    font.clear()
+    font.set_size(size, dpi)
+    return font
+
+
+class _Outlines(TextToPath):
+    def _get_font(self, prop: FontProperties) -> FT2Font:
+        return _set(super()._get_font, prop, self.FONT_SCALE, self.DPI)  # type: ignore[misc]
+
+
+class _Renderer(RendererAgg):
+    def __init__(self, width: float, height: float, dpi: float) -> None:
+        super().__init__(width, height, dpi)
+        self._text2path = _Outlines()
+
+    def _prepare_font(self, font_prop: FontProperties) -> FT2Font:
+        return _set(super()._prepare_font, font_prop, font_prop.get_size_in_points(), self.dpi)
+
+    def _get_font_height_metrics(self, prop: FontProperties) -> tuple[float | None, ...]:
+        # Matplotlib asks the font's tables again for each text
+        if prop.get_family() != FAMILIES:
+            return None, None, None
+        scale = 1 / _type().units_per_EM * prop.get_size_in_points() * self.dpi / 72
+        return tuple(height * scale for height in _heights())
+
+
+class Canvas(FigureCanvasAgg):
+    """Matplotlib's canvas, with our fonts in memory."""
+
+    def get_renderer(self) -> RendererAgg:
+        """Return what draws on it; the same one for the same size, for it remembers the widths of texts."""
+        key = *self.get_width_height(physical=True), self.figure.dpi
+        if self._lastKey != key:
+            self.renderer, self._lastKey = _Renderer(*key), key  # type: ignore[assignment]
+        return self.renderer
+
+
 def _font_paths() -> list[str]:
     _register(font_file())
     return [str(font_manager.findfont(font_manager.FontProperties(family=family))) for family in FAMILIES]
@@ -180,7 +252,7 @@ _MEASURE = 100  # pixels to the em at which advances are read
 @cache
 def _rulers() -> list[FT2Font]:
     """Fonts of our own to measure with: those of the renderer keep the size it has set."""
-    rulers = [FT2Font(str(path)) for path in _font_paths()]
+    rulers = [_face(path) for path in _font_paths()]
     for ruler in rulers:
         ruler.set_size(_MEASURE, 72)
     return rulers

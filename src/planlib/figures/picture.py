@@ -11,13 +11,12 @@ import pandas as pd
 from matplotlib import patheffects
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
 
 from planlib.columns import FIGURE_MIME, SCHEMA_VERSION, guess, typed
-from planlib.figures.lettering import INK, QUIET, check_glyphs, style, wrap
+from planlib.figures.lettering import INK, QUIET, Canvas, check_glyphs, style, wrap
 from planlib.words import say, visible
 
 CSS_PIXELS_PER_INCH = 96
@@ -159,7 +158,7 @@ class Sheet:
 
 def render(figure: Figure) -> bytes:
     """Return the PNG of a figure: Agg, no clock and no version in the file, so equal data give equal bytes."""
-    canvas = FigureCanvasAgg(figure)
+    canvas = Canvas(figure)
     for text in figure.findobj(Text):
         text.set_text(visible(text.get_text()))
     _relieve(figure)

@@ -222,7 +222,9 @@ def seats_by_area(
     )
     if rows.empty:
         return no_data("seats_by_area", language, simulated, seats)
-    rows = rows.drop(columns="area_en") if language == "zh" and "area_en" in rows else rows
+    if "area_en" in rows:  # whoever looks for a value calls the area as the figure does
+        english = rows.pop("area_en")
+        rows = rows if language == "zh" else pd.concat([english, rows], axis=1)
     rows["gap"] = rows["seats"] - rows["students"]
     title = _area_title(rows, year, language)
     stages = marks.known(rows["stage"], STAGE, "stages")

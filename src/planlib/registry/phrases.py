@@ -10,8 +10,11 @@ _PLACE = re.compile(r"\{(\w+)(\*?)\}")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 # What may stand in a place of these names; anything may in the others.
 _NUMBERS = {"number", "count", "year", "factor", "low", "high", "before", "share"}
-_NAMES = {"column", "of", "stage", "type"}
+_NAMES = {"column", "figure", "of", "stage", "type"}
 _LISTS = {"terms", "others"}
+_LISTED = {"key", "texts"}
+# Said by their labels in English too; elsewhere people need the name of a column.
+_FIGURES = {"figure", "of", "terms"}
 _KEYS = {"key", "place"}  # names with their values
 
 
@@ -33,10 +36,10 @@ def phrase(text: str, language: str) -> str:
     --------
     >>> phrase("text → number, × 10000 (万元 → yuan); dropped 5 cells", "zh")
     '文本转为数，× 10000（万元换算为元）；删去 5 格'
-    >>> phrase("at most teachers (10)", "zh")
-    '不多于专任教师数（10）'
+    >>> phrase("at most teachers (10)", "zh"), phrase("at most teachers (10)", "en")
+    ('不多于专任教师数（10）', 'at most full-time teachers (10)')
     """
-    return text if language == "en" or not text else _translated(text)
+    return _translated(text, language) if text else text
 
 
 def heading(kind: str, language: str, part: str = "title") -> str:
@@ -65,32 +68,47 @@ def heading(kind: str, language: str, part: str = "title") -> str:
 
 
 @lru_cache(maxsize=4096)
-def _translated(text: str) -> str:
+def _translated(text: str, language: str) -> str:
     for pattern, words in _patterns():
         found = pattern.fullmatch(text)
+        if found and language == "en":
+            return _in_english(text, found)
         if found:
             return _PLACE.sub(lambda place: _filled(place[1], found[place[1]], bool(place[2])), words)  # noqa: B023
+    return text
+
+
+def _in_english(text: str, found: re.Match[str]) -> str:
+    """Return a phrase with the labels of the figures it names."""
+    spans = sorted(found.span(place) for place in _FIGURES & found.groupdict().keys())
+    for begins, ends in reversed(spans):
+        named = _NAME.sub(lambda name: _column(name[0], "en"), text[begins:ends])
+        text = text[:begins] + named + text[ends:]
     return text
 
 
 def _filled(place: str, text: str, is_phrase: bool) -> str:
     """Return what stands in a place: names with their labels, a part that is itself a phrase translated."""
     if is_phrase:
-        return _translated(text)
+        return _translated(text, "zh")
     if place in ("stage", "type"):
         return _named(text, "stage" if place == "stage" else "school_type")
     if place == "unit":
         return str(load_definitions("fields")["units"].get(text, {"zh": text})["zh"])
-    return _NAME.sub(lambda name: _column(name[0]), text) if place in _NAMES | _LISTS | _KEYS else text
+    if place in _NAMES | _LISTS | _KEYS:
+        text = _NAME.sub(lambda name: _column(name[0]), text)
+    return text.replace(", ", "、") if place in _LISTED else text
 
 
 def _named(code: str, group: str) -> str:
     return label(code, "zh", group) if code in load_definitions("labels")[group] else code
 
 
-def _column(name: str) -> str:
+def _column(name: str, language: str = "zh") -> str:
+    """Return a column's label; within an English sentence it begins small."""
     entry = load_definitions("fields")["fields"].get(name)
-    return str(entry["label"]["zh"]) if entry else name
+    said = str(entry["label"][language]) if entry else name
+    return said[:1].lower() + said[1:] if language == "en" and said[1:2].islower() else said
 
 
 @lru_cache(maxsize=1)

@@ -123,7 +123,7 @@ def _engine(progress: Progress, limits: Limits, home: Path) -> Any:
 
     class Client(PapermillNotebookClient):
         def start_new_kernel(self, **options: Any) -> None:
-            # its connection file and IPython's history stay in the staging folder, not in anybody's home
+            # its connection file stays in the staging folder, not in anybody's home
             self.km.connection_file = str(home / "connection.json")
             self.km.client_factory = _client_class()
             super().start_new_kernel(**options)
@@ -154,6 +154,7 @@ def _engine(progress: Progress, limits: Limits, home: Path) -> Any:
                 shutdown_kernel="immediate",  # nothing in it is worth the wait
                 extra_arguments=[
                     "--IPKernelApp.log_level=50",  # it warns about plain TCP at every start
+                    "--HistoryManager.enabled=False",  # nobody scrolls back, and its database waits for the disk
                     f"--IPKernelApp.exec_lines=__import__('gc').set_threshold{COLLECT};",
                 ],
             )

@@ -30,8 +30,8 @@ from planlib.run.forked import CHANGED, Forked
 PRELOAD = (
     "planlib.district", "planlib.figures", "planlib.narrative", "planlib.clean", "planlib.run.report",
     "planlib.run.document", "planlib.run.annex", "planlib.run.work", "papermill", "nbconvert", "ipykernel.kernelapp",
-    "ipykernel.ipkernel", "matplotlib_inline.backend_inline", "matplotlib.pyplot", "IPython.core.completer",
-    "pyarrow.dataset", "sqlite3", "psutil",
+    "ipykernel.ipkernel", "ipykernel.debugger", "tornado.platform.asyncio", "matplotlib_inline.backend_inline",
+    "matplotlib.pyplot", "IPython.core.completer", "pyarrow.dataset", "psutil",
 )  # fmt: skip
 START_SECONDS = 120
 
@@ -86,16 +86,19 @@ def threads() -> int:
 def serve(path: str) -> None:
     """Import everything, then fork on request until standard input closes."""
     digest = freshness.code_digest()
+    gc.disable()
+    sys.modules["debugpy"] = None  # type: ignore[assignment]  # half of a kernel's start, and nobody debugs these
     for module in PRELOAD:
         importlib.import_module(module)
     _rehearse()
-    gc.collect()
+    gc.enable()
     gc.freeze()  # the children's collections do not touch, and so not copy, what is shared
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(f"{path}.new")
     listener.listen(64)
     Path(f"{path}.new").rename(path)  # whoever sees the name may connect
     _Loop(listener, digest).run()
+    os._exit(0)  # to take down what was imported would keep whoever waits for the end
 
 
 def _rehearse() -> None:

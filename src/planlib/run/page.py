@@ -234,6 +234,7 @@ def _exporter() -> Any:
         exclude_output_prompt=True,
         exclude_anchor_links=True,
         embed_images=True,
+        optimistic_validation=True,  # once, not after each step
     )
 
 
