@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
+from unicodedata import is_normalized
 
 import numpy as np
 import pandas as pd
@@ -108,6 +109,8 @@ def numbered(values: Sequence[Any]) -> tuple[np.ndarray, list[Any]]:
 
 def read_cell(value: Any, column: Column, unit: Unit, form: Form) -> Reading:
     """Read one cell by the rule of its column's type."""
+    if column.type == "text" and _is_plain(value, column, form):
+        return Reading(value, _NAN, value, "text", "value")
     raw = raw_text(value)
     plain = compact(raw)
     if not plain:
@@ -121,6 +124,14 @@ def read_cell(value: Any, column: Column, unit: Unit, form: Form) -> Reading:
     if column.type == "year":
         return _read_year(value, raw, plain, column)
     return _read_number(value, raw, plain, column, unit, form)
+
+
+def _is_plain(value: Any, column: Column, form: Form) -> bool:
+    """Tell whether nothing is to be taken off a text, as off most codes and names, and it says what it says."""
+    if value.__class__ is not str or not value.isalnum() or value in form.not_applicable:
+        return False
+    is_code = column.name.endswith("_id")
+    return is_normalized("NFKC", value) and not (is_code and _SCIENTIFIC.fullmatch(value))
 
 
 def _read_text(value: Any, raw: str, plain: str, column: Column) -> Reading:

@@ -89,7 +89,7 @@ def _later_anchors(sheet: Sheet, form: Form, anchor: tuple[int, int]) -> Iterato
     for r in range(anchor[0] + 1, len(sheet.rows)):
         row = sheet.rows[r]
         # A header holds texts only: most rows of schools need no second look.
-        if any(value.__class__ is float for value in row):
+        if float in map(type, row):
             continue
         at = next(
             (c for c, v in enumerate(row) if isinstance(v, str) and v and form.column_of(v) == "school_id"), None

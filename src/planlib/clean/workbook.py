@@ -36,7 +36,7 @@ CELL_TYPES = {
     "cell": "str",
     "row": "int32",
     "stands": "int32",  # the row of its own address, which is another one for a cell merged over several schools
-    "position": "int16",
+    "position": "int32",
     "school_id": "category",
     "column": "category",
     "stage": "category",
@@ -304,7 +304,7 @@ def _row_stages(one: Recognised, rows: Sequence[int], form: Form) -> list[str]:
     names = [place.index for place in one.places if place.column.name == "school_name"]
     if not names:
         return [""] * len(rows)
-    return [_stage_of_name(raw_text(_value(one.sheet, r, names[0])), form) for r in rows]
+    return [_stage_of_name(raw_text(value), form) for value in one.columns[names[0]]]
 
 
 def _stage_of_name(name: str, form: Form) -> str:
