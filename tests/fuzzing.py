@@ -18,6 +18,7 @@ import tempfile
 import time
 import traceback
 import zipfile
+import zlib
 from pathlib import Path
 
 from old_writer import as_old
@@ -250,7 +251,7 @@ def damaged(name, content, rng):
         ways = [damage_bytes, damage_text, damage_text]
     try:
         return rng.choice(ways)(content, rng)
-    except (zipfile.BadZipFile, KeyError, IndexError, NotImplementedError, OSError, EOFError):
+    except (zipfile.BadZipFile, zlib.error, KeyError, IndexError, NotImplementedError, OSError, EOFError):
         return damage_bytes(content, rng)
 
 

@@ -65,7 +65,7 @@ def test_one_row_for_each_school_stage_and_year_with_school_wide_figures_on_each
 
 
 def test_every_value_has_a_birthplace_that_holds_its_raw_text(folder):
-    put(folder, [school("S0001", equipment_value_yuan=12.34, gym_area_m2=" 1 234.5 "), school("S0002")])
+    put(folder, [school("S0001", equipment_value_yuan=12.34, gym_area_m2=" 1\u00a0234.5 "), school("S0002")])
     clean_district(NAME)
     made, born = table("schools"), table("lineage")
     held = sum(int((made[c].notna() & (made[c].astype("str") != "")).sum()) for c in made.columns)
@@ -91,7 +91,8 @@ def test_every_value_has_a_birthplace_that_holds_its_raw_text(folder):
     [
         ("books", "1,234", 1234),
         ("books", "１２３４", 1234),
-        ("books", " 12 34　", 1234),
+        ("books", " 1234　", 1234),
+        ("books", "1\u00a0234", 1234),
         ("books", "12_x000D_\n", 12),
         ("books", 12.0, 12),
         ("books", "12.0", 12),
