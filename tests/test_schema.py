@@ -90,6 +90,14 @@ def test_each_fault_is_named_with_its_line_and_what_was_expected(columns, said):
     assert str(refused.value).startswith("the table births does not fit its schema (1):")
 
 
+def test_two_keys_that_cannot_be_read_are_said_each():
+    # found by fuzzing: naming the key that stands twice ended in a traceback
+    with pytest.raises(DataError) as refused:
+        schema.conform(births(year=["2th020", "2th020"], area=["东片", "东片"]), "births")
+    assert "(2):" in str(refused.value)
+    assert "births.csv line 3: year is '2th020', expected a whole number (area 东片, year 2th020)" in str(refused.value)
+
+
 def test_all_faults_are_said_at_once():
     with pytest.raises(DataError) as refused:
         schema.conform(births(births=[-1, 2.5], area=["", "西片"]), "births")

@@ -555,7 +555,9 @@ def _key_faults(frame: pd.DataFrame, declared: Table) -> list[str]:
     """Return the rows whose key stands in an earlier row too."""
     if not declared.key or frame.empty:
         return []
-    repeated = pd.Series(row_numbers(frame, declared.key)).duplicated()
+    # two keys that could not be read are not the same
+    is_known = frame[list(declared.key)].notna().all(axis=1).to_numpy()
+    repeated = pd.Series(row_numbers(frame, declared.key)).duplicated() & is_known
     return [_at(frame, declared, i, "the key", "stands twice, expected once") for i in _rows(repeated)]
 
 
@@ -563,7 +565,8 @@ def _at(frame: pd.DataFrame, declared: Table, row: int, name: str, what: str) ->
     """Say where a fault stands: file and line if the row knows them, and its key."""
     record = frame.iloc[row]
     place = f"{record['file']} line {record['line']}: " if {"file", "line"} <= set(frame.columns) else ""
-    key = ", ".join(f"{k} {_plain(record[k])}" for k in declared.key if k in frame.columns and record[k] != "")
+    known = [k for k in declared.key if k in frame.columns and pd.notna(record[k]) and record[k] != ""]
+    key = ", ".join(f"{k} {_plain(record[k])}" for k in known)
     return f"{place}{name} {what} ({key or f'row {row + 1}'})"
 
 
