@@ -95,7 +95,9 @@ def test_two_keys_that_cannot_be_read_are_said_each():
     with pytest.raises(DataError) as refused:
         schema.conform(births(year=["2th020", "2th020"], area=["东片", "东片"]), "births")
     assert "(2):" in str(refused.value)
-    assert "births.csv line 3: year is '2th020', expected a whole number (area 东片, year 2th020)" in str(refused.value)
+    assert "births.csv line 3: year is '2th020', expected a whole number (area 东片, year 2th020)" in str(
+        refused.value
+    )
 
 
 def test_all_faults_are_said_at_once():
