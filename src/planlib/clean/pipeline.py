@@ -266,7 +266,10 @@ def _of_returns(parts: Mapping[str, pd.DataFrame], form: Form, corrections: Corr
     made, met, account = tables_of_returns(parts, form, corrections)
     issues = _joined(_of_files(parts["issues"], corrections), met)
     files = parts["sheets"][["file", "sha256"]].drop_duplicates(ignore_index=True)
-    return {**made, "accounts": account, "issues": issues, "claims": cache.claims(parts), "files": files}
+    claims = cache.claims(parts)
+    if corrections.entries:
+        claims = cache.with_mended(claims, made["lineage"])
+    return {**made, "accounts": account, "issues": issues, "claims": claims, "files": files}
 
 
 def _sure(
