@@ -91,7 +91,7 @@ def test_an_expectation_of_nothing_is_one(folder):
 def test_a_value_is_a_text_or_a_number(folder, action, value, said):
     put(folder, school(books=77))
     correct(folder, {**BOOKS, "column": "school_name"}, action, value=value, expect="测试学校S0001")
-    with pytest.raises(RegistryError, match="corrections.yml, line 1") as caught:
+    with pytest.raises(RegistryError, match=r"corrections\.yml, line 1") as caught:
         clean_district(NAME)
     assert said in str(caught.value)
 

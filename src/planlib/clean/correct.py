@@ -234,7 +234,7 @@ def _apply_to_cells(cells: pd.DataFrame, entry: Correction, form: Form) -> list[
     holds = "raw" if {"column", "cell"} & set(where) else "school_id"
     found = frames.as_texts(cells.loc[rows, ["stage", holds]].drop_duplicates())
     first = found[holds].iloc[0]
-    is_one = found["stage"].nunique() == 1 and all(_same(text, first) for text in found[holds])
+    is_one = len(set(found["stage"])) == 1 and all(_same(text, first) for text in found[holds])
     if "column" in where and entry.action != "flag" and not is_one:
         said = "、".join(f"{stage} {text}".strip() for stage, text in found.itertuples(index=False))
         return [
