@@ -155,7 +155,7 @@ def _lines(tables: Tables, rule: Rule) -> pd.DataFrame:
             f"{n:{_PLAIN}} in {stage} by grade" for n, stage in zip(both["by_grade"], both["stage"], strict=True)
         ],
         expected=[
-            f"{column} {value} in the returns" if at == "both" else "no such school and stage"
+            f"{column} {value:{_PLAIN}} in the returns" if at == "both" else "no such school and stage"
             for value, at in zip(both[column], both["at"], strict=True)
         ],
     )

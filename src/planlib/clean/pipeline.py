@@ -123,10 +123,13 @@ def clean_district(district: str, progress: Progress | None = None) -> CleanResu
         corrections = correct.load_corrections(folder.path / correct.FILE, form)
         pieces, read = _pieces(folder, form, corrections, progress or _bar())
         collected, of_lines, lines_account = _collected(folder, corrections)
-        issues = _joined(pieces["issues"], [*_folder_issues(folder, corrections), *of_lines])
-        issue_list.refuse_faults(issues, district, listed)
         every = {**{name: pieces[name] for name in OF_RETURNS}, **collected}
-        issues = _joined(issues, [*resolve.names_twice(every), *correct.confirmed(check_tables(every), issues)])
+        issues = _joined(pieces["issues"], [*_folder_issues(folder, corrections), *of_lines])
+        found = [*resolve.names_twice(every), *correct.confirmed(check_tables(every), issues)]
+        if (issues["level"] == "error").any():
+            # what could not be read would look as if it were absent: only what is wrong for certain is told beside it
+            found = [issue for issue in found if issue.level == "error"]
+        issues = _joined(issues, found)
         issue_list.refuse_faults(issues, district, listed)
         accounts = pd.concat([pieces["accounts"], lines_account], ignore_index=True)
         shown = _in_order(issues)
@@ -235,7 +238,8 @@ def _bar() -> Progress:
 def _pieces(folder: _Folder, form: Form, corrections: Corrections, progress: Progress) -> tuple[cache.Pieces, int]:
     """Return what came of all workbooks, and how many were read: those whose content is known are not read again.
 
-    What a correction speaks of, and what is faulty, is never kept.
+    What a correction speaks of, and what is faulty, is never kept. Where there are faults, the tables are of the files
+    without any.
     """
     place = _cache_place(folder.district)
     key = cache.key(folder.code, sorted(corrections.not_collected, key=str))
@@ -255,7 +259,14 @@ def _pieces(folder: _Folder, form: Form, corrections: Corrections, progress: Pro
     sure, every = _sure(made, parts, form, corrections), cache.together(kept, made)
     if fresh or len(wanted) != len(digests):
         cache.save(place, key, every if sure is made else cache.together(kept, sure))
+    if _are_spoilt(made["issues"]):
+        every = {**cache.together(kept, sure), "issues": every["issues"]}
     return every, len(fresh)
+
+
+def _are_spoilt(issues: pd.DataFrame) -> bool:
+    """Tell whether errors may have changed or left out a value; a wrong total stands beside the values."""
+    return bool(((issues["level"] == "error") & (issues["kind"] != resolve.TOTAL)).any())
 
 
 def _cache_place(district: str) -> Path:
@@ -278,7 +289,7 @@ def _sure(
     """Return the pieces that may be kept: of files that no fault and no correction touches."""
     faults = made["issues"].loc[made["issues"]["level"] == "error", "file"]
     unsure = cache.reached(made["claims"], {*faults, *corrections.files(made["claims"])})
-    if len(faults):  # then there are no tables: those of the other files are made for themselves
+    if _are_spoilt(made["issues"]):  # the tables of the other files are made for themselves
         others = {name: frame[~frame["file"].isin(unsure)] for name, frame in parts.items()}
         return _of_returns(others, form, Corrections(not_collected=corrections.not_collected))
     return cache.without(made, unsure)
@@ -340,7 +351,7 @@ def tables_of_returns(
     Returns
     -------
     (dict of DataFrame, list of Issue, DataFrame)
-        If an issue is an error, the tables are empty.
+        If an issue is an error, the tables are empty; but for a wrong total, which changes no value.
     """
     cells, issues = resolve.with_years(parts["cells"], parts["sheets"])
     # a title that cannot be read was told when it was read
@@ -352,7 +363,7 @@ def tables_of_returns(
     values, silent, met = _values(cells, parts["sheets"], form, corrections)
     issues += resolve.with_strangers(met, parts["issues"])
     # a file without a year was refused when it was read; its values can stand in no table
-    if any(issue.level == "error" for issue in issues) or (values["year"] == 0).any():
+    if _are_spoilt(issue_list.frame(issues)) or (values["year"] == 0).any():
         nothing = {name: schema.empty(name) for name in OF_RETURNS}
         return nothing, issues, account_frame(parts["sheets"])
     rows = tables.stage_rows(values, silent)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from planlib.clean.convert import is_blank, raw_text
-from planlib.clean.forms import Column, Form, Unit, is_remark, strange_units, words_of
+from planlib.clean.forms import Column, Form, Unit, is_another, is_remark, says_other, strange_units, words_of
 from planlib.clean.issues import Issue
 from planlib.clean.read import Sheet, address
 from planlib.clean.writing import SEPARATOR, compact, era_year, key, tidy, written
@@ -205,14 +205,17 @@ def _names_column(value: Any, form: Form) -> bool:
     return isinstance(value, str) and bool(value) and bool(form.column_of(value))
 
 
+def years_in(text: str, form: Form) -> list[int]:
+    """Return the first years of the school years written in a text, of those whose two years follow each other."""
+    found = (hit for pattern in form.titles for hit in pattern.finditer(key(text)))
+    # The second year may be short: 2020-21.
+    clear = [int(hit[1]) for hit in found if not hit[2] or int(hit[2][-2:]) == (int(hit[1]) + 1) % 100]
+    return list(dict.fromkeys(clear))
+
+
 def year_in(text: str, form: Form) -> int | None:
-    """Return the first year of a school year written in a text, if there is one and its two years follow."""
-    for pattern in form.titles:
-        found = pattern.search(key(text))
-        # The second year may be short: 2020-21.
-        if found and (not found[2] or int(found[2][-2:]) == (int(found[1]) + 1) % 100):
-            return int(found[1])
-    return None
+    """Return the first of them, if there is one."""
+    return next(iter(years_in(text, form)), None)
 
 
 def says_year(row: list[Any], form: Form) -> bool:
@@ -228,8 +231,7 @@ def _read_titles(result: Recognised, form: Form, top: int) -> None:
         if strange_units(raw_text(value), form):
             known = ", ".join(unit.text for unit in form.units.values())
             result.note("error", "unit", (r, c), tidy(raw_text(value)), expected=f"one of {known}")
-        year = year_in(raw_text(value), form)
-        if year is not None:
+        for year in years_in(raw_text(value), form):
             years.setdefault(year, (r, c))
     if len(years) > 1:
         said = " and ".join(map(str, years))
@@ -326,7 +328,7 @@ def _place(
     is_sum = len(texts) > 1 and key(str(texts[-1])) in form.total_rows and not form.column_of(texts[-1])
     named, cell = (texts[-2], cells[-2]) if is_sum else (texts[-1], cells[-1])
     name = form.column_of(named)
-    if not name:
+    if not name or _is_another(result, form, name, texts):
         _unknown_column(result, form, index, cells[-1], path)
         return None
     column = form.columns[name]
@@ -335,10 +337,22 @@ def _place(
     return Place(index, path, column, stages[-1] if stages else "", unit, cell)
 
 
+def _is_another(result: Recognised, form: Form, name: str, texts: list[Any]) -> bool:
+    """Tell whether a bracket or a heading says that a column is a part of the figure it names, or of another year."""
+    said = [raw_text(text) for text in texts]
+    headings = [text for text in said if not form.column_of(text)]
+    years = {year_in(text, form) for text in said} - {None, result.year}
+    return (
+        any(is_another(text, form.columns[name], form) for text in said if form.column_of(text) == name)
+        or any(says_other(key(text), form) for text in headings)
+        or bool(years and result.year)
+    )
+
+
 def _unknown_column(result: Recognised, form: Form, index: int, cell: tuple[int, int], path: str) -> None:
     """Say that a header is unknown: an error if cells stand under it; an ignored one needs no word."""
-    header = form.split(result.sheet.rows[cell[0]][cell[1]])[0]
-    rows = result.sheet.rows
+    rows, text = result.sheet.rows, raw_text(result.sheet.rows[cell[0]][cell[1]])
+    header = form.split(text)[0]
     below = [r for r in range(cell[0] + 1, len(rows)) if rows[r][index] != "" and not is_blank(rows[r][index])]
     if header in form.row_stages and result.stage_column is None:
         result.stage_column = index
@@ -347,7 +361,7 @@ def _unknown_column(result: Recognised, form: Form, index: int, cell: tuple[int,
     if header in form.kept:
         result.kept.append((index, path))
         return
-    if header in form.ignored or (header in form.stage_headers and not below):
+    if {header, key(text)} & form.ignored or (header in form.stage_headers and not below):
         for r in below:
             result.kinds.setdefault((r, index), "ignored")
         return
@@ -474,7 +488,7 @@ def _fill_merged(result: Recognised, first: int) -> None:
                     rows[r][c0] = rows[r0][c0]
                     result.origins[r, c0] = (r0, c0)
                 elif rows[r][c0] != rows[r0][c0]:  # nobody sees it on the screen
-                    said = f"{tidy(raw_text(rows[r][c0]))} below {tidy(raw_text(rows[r0][c0]))}"
+                    said = f"{tidy(raw_text(rows[r][c0]))} under the merged cell {tidy(raw_text(rows[r0][c0]))}"
                     result.note("error", "merged data", (r, c0), said, expected="one cell for each school")
         else:
             said = f"{tidy(raw_text(rows[r0][c0]))} over {address(r0, c0)}:{address(r1, c1)}"

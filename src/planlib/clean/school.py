@@ -12,7 +12,7 @@ from planlib.clean.grid import Found, Layout, Reader
 from planlib.clean.issues import Issue
 from planlib.clean.national import National, Place
 from planlib.clean.read import Sheet, address
-from planlib.clean.recognise import stored_zeros, year_in
+from planlib.clean.recognise import stored_zeros, years_in
 from planlib.clean.writing import compact, era_year, figure, key, tidy
 
 # One row per figure of a form that no field of planlib names.
@@ -220,8 +220,8 @@ def _is_strange_line(text: str, words: National) -> bool:
 
 
 @lru_cache(maxsize=1 << 14)
-def _year_of(text: str, words: National) -> int | None:
-    return year_in(text, words.base)
+def _years_of(text: str, words: National) -> tuple[int, ...]:
+    return tuple(years_in(text, words.base))
 
 
 def _read_year(book: SchoolBook, words: National) -> None:
@@ -230,10 +230,10 @@ def _read_year(book: SchoolBook, words: National) -> None:
     eras: list[tuple[str, str, str]] = []
     for one in book.sheets:
         for cell, text in one.title_cells:
-            year = _year_of(text, words)
-            if year is not None:
+            said = _years_of(text, words)
+            for year in said:
                 years.setdefault(year, (one.sheet.name, address(*cell), text))
-            elif not years and era_year(text):
+            if not said and not years and era_year(text):
                 eras.append((one.sheet.name, address(*cell), text))
     if len(years) == 1:
         book.year, book.title = next(iter(years.items()))
