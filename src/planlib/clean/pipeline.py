@@ -83,11 +83,26 @@ class _Folder:
     def workbooks(self) -> dict[str, str]:
         return {f: digest for f, digest in self.inputs.items() if _is_return(f) and f not in self.huge}
 
+    def content(self, file: str) -> bytes | None:
+        """Return a file's content, or None if it is gone or no longer what it was when the run began."""
+        try:
+            content = (self.path / file).read_bytes()
+        except OSError:
+            return None
+        return content if hashlib.sha256(content).hexdigest() == self.inputs[file] else None
+
     @functools.cached_property
     def huge(self) -> set[str]:
         """The files larger than any return; they are refused without being read."""
-        home = str(self.path)
-        return {file for file in self.inputs if os.stat(f"{home}/{file}").st_size > MAX_FILE_BYTES}  # noqa: PTH116
+        return {file for file in self.inputs if _size(f"{self.path}/{file}") > MAX_FILE_BYTES}
+
+
+def _size(file: str) -> int:
+    """Return the size of a file, 0 of one that is gone; of thousands, so without an object for each path."""
+    try:
+        return os.stat(file).st_size  # noqa: PTH116
+    except OSError:
+        return 0
 
 
 def clean_district(district: str, progress: Progress | None = None) -> CleanResult:
@@ -303,8 +318,8 @@ def _read_workbooks(
     chunks, batch, held = [framed([])], [], 0
     parsed = parse_workbooks(_contents(folder, files, changed), form)
     for done, (file, one) in enumerate(zip(files, parsed, strict=True), 1):
-        if file in changed:
-            one.issues.append(Issue("error", "changed"))
+        if file in changed:  # whatever else is wrong with it may be so no longer
+            one.issues[:] = [Issue("error", "changed")]
         batch.append((one, file, folder.inputs[file]))
         held += sum(map(len, one.cells["row"])) + len(one.extra)
         # Frames are made for many files at once; lists of too many cells would fill the memory.
@@ -316,12 +331,12 @@ def _read_workbooks(
 
 
 def _contents(folder: _Folder, files: Sequence[str], changed: set[str]) -> Iterator[bytes]:
-    """Yield the content of each file, and note those that are no longer what they were when the run began."""
+    """Yield the content of each file; those that are no longer what they were are noted, and empty."""
     for file in files:
-        content = (folder.path / file).read_bytes()
-        if hashlib.sha256(content).hexdigest() != folder.inputs[file]:
+        content = folder.content(file)
+        if content is None:
             changed.add(file)
-        yield content
+        yield content or b""
 
 
 def _of_files(found: pd.DataFrame, corrections: Corrections) -> pd.DataFrame:
@@ -401,7 +416,10 @@ def _collected(
         made[name] = schema.empty(name)
         if file not in folder.inputs or file in folder.huge:
             continue
-        content = (folder.path / file).read_bytes()
+        content = folder.content(file)
+        if content is None:
+            issues.append(Issue("error", "changed", file))
+            continue
         frame, found, cells = tables.collected_table(name, content, corrections)
         issues += found
         made[name] = made[name] if frame is None else frame
