@@ -40,3 +40,32 @@ def test_a_row_of_one_stage_needs_no_other(folder):
     rows[2].append("学段")
     rows[4].append("小学部")
     assert made(folder, 情况=(rows, merged))["stage"].tolist() == ["primary"]
+
+
+OF_STAGE = ["school_id", *(c for c in columns_of("primary") if isinstance(c, tuple))]
+OF_SCHOOL = [c for c in columns_of("primary") if not isinstance(c, tuple) and c != "books"]
+SCHOOLS = [school(f"S000{n}", books=7) for n in (1, 2, 3)]
+
+
+def test_a_school_without_a_row_in_a_sheet_is_named_with_what_it_lacks(folder):
+    sheets = {"情况": grid(SCHOOLS, OF_SCHOOL), "学生": grid(SCHOOLS, OF_STAGE)}
+    books = grid(SCHOOLS[:2], ["school_id", "books"])
+    rows = faults(folder, **sheets, 图书=books)
+    assert rows == [["missing row", "S0003", "", "its row there, with 图书册数"]]
+    rows = faults(
+        folder, **sheets | {"学生": grid(SCHOOLS[1:], OF_STAGE)}, 图书=grid(SCHOOLS, ["school_id", "books"])
+    )
+    assert [row[:2] for row in rows] == [["missing row", "S0001"]]
+    assert "班数、在校生数" in rows[0][3]
+
+
+def test_a_row_in_another_file_or_none_that_is_needed_is_not_missed(folder):
+    sheets = {"情况": grid(SCHOOLS, OF_SCHOOL), "学生": grid(SCHOOLS, OF_STAGE)}
+    books = grid(SCHOOLS[:2], ["school_id", "books"])
+    other = workbook({"图书": grid(SCHOOLS[2:], ["school_id", "books"])})
+    (folder / "returns" / "books.xlsx").write_bytes(other)
+    assert made(folder, **sheets, 图书=books)["books"].tolist() == [7, 7, 7]
+    (folder / "returns" / "books.xlsx").unlink()
+    kept = grid(SCHOOLS[:1], ["school_id", "graduates_expected"])  # asked for from nobody
+    whole = grid(SCHOOLS, ["school_id", "books"])
+    assert len(made(folder, **sheets, 图书=whole, 毕业=kept)) == 3
