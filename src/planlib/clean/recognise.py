@@ -504,7 +504,7 @@ def _fill_merged(result: Recognised, first: int) -> None:
                     rows[r][c0] = rows[r0][c0]
                     result.origins[r, c0] = (r0, c0)
                 elif rows[r][c0] != rows[r0][c0]:  # nobody sees it on the screen
-                    said = f"{tidy(raw_text(rows[r][c0]))} below {tidy(raw_text(rows[r0][c0]))}"
+                    said = f"{tidy(raw_text(rows[r][c0]))} under the merged cell {tidy(raw_text(rows[r0][c0]))}"
                     result.note("error", "merged data", (r, c0), said, expected="one cell for each school")
         else:
             said = f"{tidy(raw_text(rows[r0][c0]))} over {address(r0, c0)}:{address(r1, c1)}"
