@@ -24,6 +24,7 @@ import python_calamine as calamine
 
 from planlib.clean.biff import Marks, marks
 from planlib.clean.kinds import AS_XLSX, ENCODING_NAMES, decoded, kind_of, refuse_packed
+from planlib.clean.struck import struck_cells, struck_texts
 from planlib.errors import DataError
 
 MAX_UNPACKED_BYTES = 512 << 20
@@ -71,7 +72,7 @@ _RELATION = re.compile(
     _tag(b"Relationship", *(_ATTRIBUTE % (name, rb"([^<>\"']*)") for name in (b"Id", b"Target")))
 )
 _ENCODING = re.compile(rb"""\s*<\?xml[^<>]*\bencoding\s*=\s*["']([^"']*)["']""")
-_BOOK, _RELATIONS = "xl/workbook.xml", "xl/_rels/workbook.xml.rels"
+_BOOK, _RELATIONS, _STRINGS = "xl/workbook.xml", "xl/_rels/workbook.xml.rels", "xl/sharedstrings.xml"
 # Without any of these a sheet has nothing of the kind; most programs write no prefix and one kind of quote.
 _PLAIN = re.compile(rb"""(?:\s*<\?xml[^<>']*>)?\s*<worksheet\b[^<>']*>""")
 _SIGNS, _OTHER_SIGNS = (b'"e"', b"<f", b"hidden"), (b"'e'", b":f")
@@ -83,8 +84,9 @@ class Sheet:
     """A sheet as stored: `rows` from row 1 and column A on, `merged` ranges as (row, column, row, column) from 0.
 
     `lost` are cells the file holds without a usable value: an error (``#DIV/0!``) or a formula never computed;
-    `zeros` are formulas with a stored 0 in a workbook that asks to be computed. Hidden rows and columns count from 0.
-    `encoding` is that of a CSV file, which has no name, no merged cells and rows as its lines.
+    `zeros` are formulas with a stored 0 in a workbook that asks to be computed; `mixed` are texts partly struck out or
+    raised. Hidden rows and columns count from 0. `encoding` is that of a CSV file, which has no name, no merged cells
+    and rows as its lines.
     """
 
     name: str
@@ -93,6 +95,7 @@ class Sheet:
     is_hidden: bool = False
     lost: tuple[tuple[str, str], ...] = ()
     zeros: tuple[str, ...] = ()
+    mixed: tuple[tuple[str, str], ...] = ()
     hidden_rows: tuple[int, ...] = ()
     hidden_columns: tuple[int, ...] = ()
     encoding: str = ""
@@ -209,8 +212,8 @@ def read_csv(content: bytes) -> tuple[list[list[str]], list[int], str]:
     return rows, lines, ENCODING_NAMES[encoding]
 
 
-def _packed_sheets(content: bytes) -> tuple[dict[str, bytes], bool]:
-    """Return the sheets of an .xlsx as stored, by their names, and whether their formulas are still to be computed.
+def _packed_sheets(content: bytes) -> tuple[dict[str, bytes], bytes, bool]:
+    """Return the sheets of an .xlsx as stored, by their names, its texts, and whether its formulas are still to be computed.
 
     Nothing is unpacked of a file that unpacks to too much.
     """
@@ -223,9 +226,9 @@ def _packed_sheets(content: bytes) -> tuple[dict[str, bytes], bool]:
                     "copy the tables alone into a new workbook"
                 )
             stored = {_plain(one.filename): one for one in archive.infolist()}
-            book, relations = (
+            book, relations, strings = (
                 _unpacked(archive, stored[name], content) if name in stored else b""
-                for name in (_BOOK, _RELATIONS)
+                for name in (_BOOK, _RELATIONS, _STRINGS)
             )
             sheets = {
                 name: _unpacked(archive, stored[target], content)
@@ -236,7 +239,7 @@ def _packed_sheets(content: bytes) -> tuple[dict[str, bytes], bool]:
         raise
     except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
         raise DataError(f"not a readable .xlsx file, perhaps only a part of one ({error}); {AS_XLSX}") from error
-    return sheets, bool(_NEVER_COMPUTED.search(book))
+    return sheets, strings, bool(_NEVER_COMPUTED.search(book))
 
 
 @functools.lru_cache(maxsize=256)
@@ -290,6 +293,7 @@ def _sheet(book: Any, meta: Any, found: Marks) -> Sheet:
         is_hidden=not str(meta.visible).endswith(".Visible"),
         lost=tuple(found.lost),
         zeros=tuple(found.zeros),
+        mixed=tuple(found.mixed),
         hidden_rows=tuple(sorted(found.rows)),
         hidden_columns=tuple(sorted(found.columns)),
     )
@@ -309,11 +313,16 @@ def _merged(name: str, source: Any) -> tuple[tuple[int, int, int, int], ...]:
     return tuple(found)
 
 
-def _marks(sheets: Mapping[str, bytes], is_to_compute: bool) -> dict[str, Marks]:
+def _marks(sheets: Mapping[str, bytes], strings: bytes, is_to_compute: bool) -> dict[str, Marks]:
     """Return, by sheet name, what the reader says nothing of; most sheets have nothing of the kind."""
     for name, part in sheets.items():
         _refuse_encoding(name, part)
-    return {name: _marks_of(part, is_to_compute) for name, part in sheets.items() if _is_suspect(part)}
+    found = {name: _marks_of(part, is_to_compute) for name, part in sheets.items() if _is_suspect(part)}
+    texts = struck_texts(strings)
+    for name, part in sheets.items() if texts else ():
+        mixed = [(_reference(part, cell), text) for cell, text in struck_cells(part, texts)]
+        found.setdefault(name, Marks()).mixed.extend(mixed)
+    return found
 
 
 def _refuse_encoding(name: str, part: bytes) -> None:
