@@ -17,6 +17,7 @@ import zlib
 from planlib.clean.biff import Marks
 from planlib.clean.kinds import AS_XLSX, refuse_packed
 from planlib.clean.sheet import address
+from planlib.clean.struck import struck_cells, struck_texts
 from planlib.errors import DataError
 
 MAX_UNPACKED_BYTES = 512 << 20
@@ -60,7 +61,7 @@ _RELATION = re.compile(
     _tag(b"Relationship", *(_ATTRIBUTE % (name, rb"([^<>\"']*)") for name in (b"Id", b"Target")))
 )
 _ENCODING = re.compile(rb"""\s*<\?xml[^<>]*\bencoding\s*=\s*["']([^"']*)["']""")
-_BOOK, _RELATIONS = "xl/workbook.xml", "xl/_rels/workbook.xml.rels"
+_BOOK, _RELATIONS, _STRINGS = "xl/workbook.xml", "xl/_rels/workbook.xml.rels", "xl/sharedstrings.xml"
 # Without any of these a sheet has nothing of the kind; most programs write no prefix and one kind of quote.
 _PLAIN = re.compile(rb"""(?:\s*<\?xml[^<>']*>)?\s*<worksheet\b[^<>']*>""")
 _SIGNS, _OTHER_SIGNS = (b'"e"', b"<f", b"hidden"), (b"'e'", b":f")
@@ -80,14 +81,19 @@ def marks(content: bytes) -> dict[str, Marks]:
         If it is none, would unpack to more than `MAX_UNPACKED_BYTES`, or holds a sheet that the reader would take
         for an empty one.
     """
-    sheets, is_to_compute = _packed_sheets(content)
+    sheets, strings, is_to_compute = _packed_sheets(content)
     for name, part in sheets.items():
         _refuse_encoding(name, part)
-    return {name: _marks_of(part, is_to_compute) for name, part in sheets.items() if _is_suspect(part)}
+    found = {name: _marks_of(part, is_to_compute) for name, part in sheets.items() if _is_suspect(part)}
+    texts = struck_texts(strings)
+    for name, part in sheets.items() if texts else ():
+        mixed = [(_reference(part, cell), text) for cell, text in struck_cells(part, texts)]
+        found.setdefault(name, Marks()).mixed.extend(mixed)
+    return found
 
 
-def _packed_sheets(content: bytes) -> tuple[dict[str, bytes], bool]:
-    """Return the sheets of an .xlsx as stored, by their names, and whether their formulas are still to be computed.
+def _packed_sheets(content: bytes) -> tuple[dict[str, bytes], bytes, bool]:
+    """Return the sheets of an .xlsx as stored, by their names, its texts, and whether its formulas are still to be computed.
 
     Nothing is unpacked of a file that unpacks to too much.
     """
@@ -100,9 +106,9 @@ def _packed_sheets(content: bytes) -> tuple[dict[str, bytes], bool]:
                     "copy the tables alone into a new workbook"
                 )
             stored = {_plain(one.filename): one for one in archive.infolist()}
-            book, relations = (
+            book, relations, strings = (
                 _unpacked(archive, stored[name], content) if name in stored else b""
-                for name in (_BOOK, _RELATIONS)
+                for name in (_BOOK, _RELATIONS, _STRINGS)
             )
             sheets = {
                 name: _unpacked(archive, stored[target], content)
@@ -113,7 +119,7 @@ def _packed_sheets(content: bytes) -> tuple[dict[str, bytes], bool]:
         raise
     except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
         raise DataError(f"not a readable .xlsx file, perhaps only a part of one ({error}); {AS_XLSX}") from error
-    return sheets, bool(_NEVER_COMPUTED.search(book))
+    return sheets, strings, bool(_NEVER_COMPUTED.search(book))
 
 
 @functools.lru_cache(maxsize=256)

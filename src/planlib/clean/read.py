@@ -115,6 +115,7 @@ def _sheet(book: Any, meta: Any, found: Marks) -> Sheet:
         is_hidden=not str(meta.visible).endswith(".Visible"),
         lost=tuple(found.lost),
         zeros=tuple(found.zeros),
+        mixed=tuple(found.mixed),
         hidden_rows=tuple(sorted(found.rows)),
         hidden_columns=tuple(sorted(found.columns)),
     )

@@ -11,7 +11,7 @@ from planlib.clean.forms import Unit, load_form, strange_units
 from planlib.clean.grid import Found, Layout, Reader
 from planlib.clean.issues import Issue
 from planlib.clean.national import National, Place
-from planlib.clean.recognise import stored_zeros, years_in
+from planlib.clean.recognise import mixed_texts, stored_zeros, years_in
 from planlib.clean.sheet import Sheet, address
 from planlib.clean.writing import compact, era_year, figure, key, tidy
 
@@ -175,6 +175,7 @@ def _lost_and_strays(book: SchoolBook, one: FormSheet, words: National) -> None:
     for cell, what in sheet.lost:
         book.issues.append(Issue("error", "lost cell", sheet=sheet.name, cell=cell, found=what))
     book.issues += stored_zeros(sheet)
+    book.issues += mixed_texts(sheet, {address(*at) for at, kind in layout.loose.items() if kind == "note_row"})
     book.issues += _hidden(one)
     is_plain = key(sheet.name) in words.plain_sheets
     one.counts["title" if is_plain else "issue"] += len(layout.strays)

@@ -13,8 +13,9 @@ class Sheet:
     """A sheet as stored: `rows` from row 1 and column A on, `merged` ranges as (row, column, row, column) from 0.
 
     `lost` are cells the file holds without a usable value: an error (``#DIV/0!``) or a formula never computed;
-    `zeros` are formulas with a stored 0 in a workbook that asks to be computed. Hidden rows and columns count from 0.
-    `encoding` is that of a CSV file, which has no name, no merged cells and rows as its lines.
+    `zeros` are formulas with a stored 0 in a workbook that asks to be computed; `mixed` are texts partly struck out or
+    raised. Hidden rows and columns count from 0. `encoding` is that of a CSV file, which has no name, no merged cells
+    and rows as its lines.
     """
 
     name: str
@@ -23,6 +24,7 @@ class Sheet:
     is_hidden: bool = False
     lost: tuple[tuple[str, str], ...] = ()
     zeros: tuple[str, ...] = ()
+    mixed: tuple[tuple[str, str], ...] = ()
     hidden_rows: tuple[int, ...] = ()
     hidden_columns: tuple[int, ...] = ()
     encoding: str = ""
