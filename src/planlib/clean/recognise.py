@@ -13,7 +13,7 @@ from typing import Any
 from planlib.clean.convert import is_blank, raw_text
 from planlib.clean.forms import Column, Form, Unit, is_another, is_remark, says_other, strange_units, words_of
 from planlib.clean.issues import Issue
-from planlib.clean.read import Sheet, address
+from planlib.clean.sheet import Sheet, address
 from planlib.clean.writing import SEPARATOR, compact, era_year, key, tidy, written
 
 # What a cell that holds something can be.

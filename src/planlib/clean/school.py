@@ -11,8 +11,8 @@ from planlib.clean.forms import Unit, load_form, strange_units
 from planlib.clean.grid import Found, Layout, Reader
 from planlib.clean.issues import Issue
 from planlib.clean.national import National, Place
-from planlib.clean.read import Sheet, address
 from planlib.clean.recognise import mixed_texts, stored_zeros, years_in
+from planlib.clean.sheet import Sheet, address
 from planlib.clean.writing import compact, era_year, figure, key, tidy
 
 # One row per figure of a form that no field of planlib names.
