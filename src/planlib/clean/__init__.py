@@ -6,10 +6,11 @@ What a *standard* does with raw measures (splitting shared plant, leaving out gy
 
 The way of a cell, and the modules on it:
 
-1. a file: ``kinds`` (what it is), ``confined`` (a process of its own), ``read``, ``workbook``, ``biff``
+1. a file: ``kinds`` (what it is), ``confined`` (a process of its own), ``read``, ``sheet``, ``workbook``; what readers
+   say nothing of: ``ooxml`` and ``struck`` (.xlsx), ``biff`` (.xls)
 2. what its texts mean: ``writing`` (how people write), ``forms`` (collection sheets), ``national`` (school workbooks)
 3. which cell is what: ``sheet_tables``, ``recognise`` (collection sheets); ``grid``, ``school`` (school workbooks)
-4. its value: ``convert``, ``correct``, ``resolve``, ``campuses``
+4. its value: ``convert``, ``correct``, ``resolve``, ``absent``, ``campuses``
 5. the tables: ``tables``, ``frames``; ``roster`` and ``check`` (the rules), ``accounts`` (no cell is lost), ``digests``
 6. what is said: ``issues``, ``summary``, ``inspect``
 
