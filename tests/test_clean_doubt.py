@@ -4,6 +4,8 @@ import dataclasses
 import datetime as dt
 import io
 import json
+import re
+import zipfile
 
 import pytest
 import xlsxwriter
@@ -143,6 +145,29 @@ def test_a_number_with_a_part_struck_out_or_raised_is_refused(folder, parts, joi
     entry |= {"reason": "seen", "who": "A"}
     (folder / "corrections.yml").write_text(json.dumps({"schema_version": 1, "corrections": [entry]}))
     assert made("books") == [305]
+
+
+def in_its_cell(content):
+    """Return a workbook whose texts stand in their own cells, as some programs store them."""
+    made = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(made, "w") as new:
+        texts = re.findall(r"<si>(.*?)</si>", old.read("xl/sharedStrings.xml").decode(), re.S)
+        for name in old.namelist():
+            part = old.read(name).decode()
+            if name.startswith("xl/worksheets/"):
+                part = re.sub(
+                    r'<c ([^>]*)t="s"><v>(\d+)</v></c>',
+                    lambda m: m.expand(r"<c \1") + f't="inlineStr"><is>{texts[int(m[2])]}</is></c>',
+                    part,
+                )
+            new.writestr(name, part)
+    return made.getvalue()
+
+
+def test_a_text_that_stands_in_its_own_cell_is_held_to_it_too():
+    (sheet,) = read_workbook(in_its_cell(rich("305", "!raised", "1")))
+    assert sheet.mixed == (("AC5", "3051"),)
+    assert read_workbook(in_its_cell(rich("305", "!bold", "1")))[0].mixed == ()
 
 
 @pytest.mark.parametrize("parts", [("!bold", "3", "05"), ("305m", "!raised", "2")])

@@ -86,9 +86,10 @@ def marks(content: bytes) -> dict[str, Marks]:
         _refuse_encoding(name, part)
     found = {name: _marks_of(part, is_to_compute) for name, part in sheets.items() if _is_suspect(part)}
     texts = struck_texts(strings)
-    for name, part in sheets.items() if texts else ():
+    for name, part in sheets.items():
         mixed = [(_reference(part, cell), text) for cell, text in struck_cells(part, texts)]
-        found.setdefault(name, Marks()).mixed.extend(mixed)
+        if mixed:
+            found.setdefault(name, Marks()).mixed.extend(mixed)
     return found
 
 

@@ -15,6 +15,7 @@ _SIGNS = (b"strike", b"vertAlign")
 _CELL = re.compile(
     rb"<" + _P + rb"c\b(?=[^<>]*\bt\s*=\s*[\"']s[\"'])[^<>]*>\s*<" + _P + rb"v\b[^<>]*>\s*(\d+)\s*<"
 )
+_OWN_TEXT = re.compile(rb"<" + _P + rb"c\b[^<>]*>\s*<" + _P + rb"is\b[^<>]*>(.*?)</" + _P + rb"is\s*>", re.S)
 
 
 class _Run(NamedTuple):
@@ -61,7 +62,11 @@ def _is_doubtful(runs: list[_Run]) -> bool:
 
 
 def struck_cells(sheet: bytes, texts: Mapping[int, str]) -> Iterator[tuple["re.Match[bytes]", str]]:
-    """Yield the cells of a sheet that hold one of these texts, where they stand in it, with the text."""
+    """Yield the cells of a sheet that hold such a text, one of these or their own, where they stand, with the text."""
     for cell in _CELL.finditer(sheet) if texts else ():
         if int(cell[1]) in texts:
             yield cell, texts[int(cell[1])]
+    for cell in _OWN_TEXT.finditer(sheet) if any(sign in sheet for sign in _SIGNS) else ():
+        runs = list(_runs(cell[1]))
+        if _is_doubtful(runs):
+            yield cell, "".join(run.text for run in runs)
