@@ -184,3 +184,10 @@ def test_a_school_workbook_is_held_to_it_too():
     first = dataclasses.replace(first, mixed=(("D6", "305310"),))
     book = read_school_book([first, *sheets], load_national(), Layouts())
     assert [(i.cell, i.found) for i in book.issues] == [("D6", "'305310', partly struck out or raised")]
+
+
+@pytest.mark.parametrize("sheet", ["基本情况", "教基3112汇总"])
+def test_a_list_of_schools_that_names_a_form_is_no_school_workbook(folder, sheet):
+    title = "测试区2020/2021学年初小学情况一览表（摘自教基3112）"
+    (folder / BOOK).write_bytes(workbook({sheet: grid([school(), school("S0002")], PRIMARY, title=title)}))
+    assert made("students") == [300, 300]

@@ -11,7 +11,7 @@ from planlib.clean.forms import Unit, load_form, strange_units
 from planlib.clean.grid import Found, Layout, Reader
 from planlib.clean.issues import Issue
 from planlib.clean.national import National, Place
-from planlib.clean.recognise import mixed_texts, stored_zeros, years_in
+from planlib.clean.recognise import anchor_of, mixed_texts, stored_zeros, years_in
 from planlib.clean.sheet import Sheet, address
 from planlib.clean.writing import compact, era_year, figure, key, tidy
 
@@ -30,6 +30,7 @@ EXTRA_TYPES = {
 _NAN = float("nan")
 _FIRST_ROWS = 8  # a form's code stands in its title lines
 _KNOWN_LAYOUTS = 4096
+_HEADERS = 4  # a form on labels with their values beside them has two or three of them in a row
 
 
 @dataclass
@@ -117,8 +118,17 @@ def _code_in(text: str, words: National) -> str:
 
 
 def is_school_book(sheets: Sequence[Sheet], words: National) -> bool:
-    """Tell whether a workbook holds national forms."""
-    return any(form_code(sheet, words) for sheet in sheets)
+    """Tell whether a workbook holds national forms; a list of schools may name the form it was taken from."""
+    return any(form_code(sheet, words) and not _is_list(sheet, words) for sheet in sheets)
+
+
+def _is_list(sheet: Sheet, words: National) -> bool:
+    """Tell whether the header of the school's code stands in a row of headers, as in no form."""
+    anchor = anchor_of(sheet, words.base)
+    named = (
+        {words.base.column_of(v) for v in sheet.rows[anchor[0]] if isinstance(v, str) and v} if anchor else set()
+    )
+    return len(named - {""}) >= _HEADERS
 
 
 def read_school_book(sheets: Sequence[Sheet], words: National, layouts: Layouts) -> SchoolBook:
