@@ -15,6 +15,7 @@ import pandas as pd
 from planlib import schema
 from planlib.clean.convert import Reading, raw_text, read_cell
 from planlib.clean.forms import Form, Unit
+from planlib.clean.headers import column_of
 from planlib.clean.issues import Issue
 from planlib.clean.writing import code, compact
 from planlib.registry.documents import Document, read_document
@@ -106,7 +107,20 @@ def _entry(number: int, line: int, entry: Mapping[str, Any]) -> Correction:
     known: dict[str, Any] = {
         key: entry.get(key) for key in ("what", "where", "action", "reason", "who", "value", "expect")
     }
-    return Correction(number, line, **known)
+    return Correction(number, line, **known | {"where": _by_columns(known["where"])})
+
+
+def _by_columns(where: Any) -> Any:
+    """Return a place in a CSV file by the names of columns, however its headers call them: 年份 is year."""
+    table = _TABLE_OF_FILE.get(str(where.get("file"))) if isinstance(where, dict) else None
+    if table is None:
+        return where
+    named = {column_of(table.name, text) or text: value for text, value in where.items()}
+    if len(named) < len(where):  # 年份 and year: kept, and refused
+        return where
+    return named | (
+        {"column": column_of(table.name, where["column"]) or where["column"]} if "column" in where else {}
+    )
 
 
 def _check_file(document: Document, form: Form) -> None:
@@ -138,7 +152,7 @@ def _entry_faults(entry: Any) -> Iterator[tuple[str, str]]:
     action, where = entry.get("action"), entry.get("where")
     if action and action not in ACTIONS:
         yield f"action {action}", f"one of {', '.join(ACTIONS)}"
-    if where and not _is_place(where):
+    if where and not _is_place(_by_columns(where)):
         expected = "file, sheet, cell; or school_id, year, column, stage; or file with line or key, and column"
         yield f"where: {where}", expected
     yield from _value_faults(entry)

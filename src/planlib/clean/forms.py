@@ -119,11 +119,21 @@ def is_remark(bracket: str, header: str, column: Column, form: Form) -> bool:
 
     Of a quantity it must have a word of a remark: a unit that nobody knows is refused.
     """
-    if header in {key(text) for text in column.headers}:
-        return True
+    known = {key(text) for text in column.headers}
+    return header in known or is_no_unit(bracket, column.type == "quantity", form)
+
+
+def is_no_unit(bracket: str, is_quantity: bool, form: Form) -> bool:
+    """Tell whether a bracket is nothing like a unit; that of a quantity must have a word of a remark.
+
+    Examples
+    --------
+    >>> is_no_unit("户籍", False, load_form()), is_no_unit("万人", False, load_form())
+    (True, False)
+    """
     if form.unit_like.search(bracket) or any(text in bracket for text in form.units):
         return False
-    return column.type != "quantity" or any(word in bracket for word in form.unit_remarks)
+    return not is_quantity or any(word in bracket for word in form.unit_remarks)
 
 
 def words_of(text: str) -> list[str]:

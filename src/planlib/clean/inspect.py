@@ -11,6 +11,7 @@ from planlib.clean.convert import is_blank, raw_text
 from planlib.clean.correct import Corrections
 from planlib.clean.forms import Form, load_form
 from planlib.clean.grid import Layout
+from planlib.clean.headers import read_header
 from planlib.clean.issues import Issue, sentence
 from planlib.clean.national import National, Place, load_national
 from planlib.clean.read import Sheet, address, read_csv
@@ -71,10 +72,10 @@ def _of_collected(path: Path, name: str, language: str) -> Iterator[str]:
     """Yield what a CSV file that a district brings is: its columns, its lines, what speaks against it."""
     content = path.read_bytes()
     frame, issues, _ = collected_table(name, content, Corrections())
-    header = [tidy(text) for text in read_csv(content)[0][0]]
-    known = [column for column in header if column in schema.TABLES[name].columns]
+    header = next(iter(read_csv(content)[0]), [])
     yield _say("collected", language, file=path.name, table=name)
-    yield from _table([(column, schema.label(column, language)) for column in known], language)
+    known = [(tidy(head.text), head.column, head.unit.text) for head in read_header(name, header) if head.column]
+    yield from _table([(text, schema.label(column, language), unit) for text, column, unit in known], language)
     if frame is not None:
         yield "  " + _say("lines", language, count=len(frame))
     yield from _told(issues, language)

@@ -388,8 +388,8 @@ def _collected(
         frame, found, cells = tables.collected_table(name, content, corrections)
         issues += found
         made[name] = made[name] if frame is None else frame
-        accounts.append(account_of_csv(file, cells, len(schema.TABLES[name].columns) - 2))
-    return made, issues, account_frame(pd.DataFrame(accounts, columns=["file", "sheet", "value", "header"]))
+        accounts.append(account_of_csv(file, cells))
+    return made, issues, account_frame(pd.DataFrame(accounts, columns=["file", "sheet", *KINDS]))
 
 
 def _in_order(issues: pd.DataFrame) -> pd.DataFrame:
