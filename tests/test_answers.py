@@ -311,8 +311,6 @@ def test_files_with_chinese_headers_in_the_encoding_of_older_programs_are_extend
     before = f"序号,{','.join(schema.label(name, 'zh') for name in header.split(','))}\n"
     before += "".join(f"{n},{line}\n" for n, line in enumerate(rest.splitlines(), 1))
     file.write_bytes(before.encode("gb18030"))
-    assert fill("shangcheng", filled(sent, {"milestone:one_school_one_psychologist": RECORD})) == [
-        "milestones.csv: 1 added"
-    ]
+    assert fill("shangcheng", filled(sent, {"record:law_education": RECORD})) == ["milestones.csv: 1 added"]
     after = file.read_bytes().decode("gb18030")
-    assert after == f"{before},one_school_one_psychologist,2022-12-20,1,-文件〔2022〕1号,\n"
+    assert after == f"{before},law_education,2022-12-20,1,-文件〔2022〕1号,\n"

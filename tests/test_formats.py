@@ -279,7 +279,7 @@ def test_the_shipped_references_are_what_their_script_makes():
     script = runpy.run_path(str(ROOT / "tools" / "reference.py"))
     layout = load_definitions("document")
     for kind in ("zh", "en", "zh_brief", "en_brief"):
-        shipped = (paths.PACKAGE / "run" / f"reference-{kind.replace('_', '-')}.docx").read_bytes()
+        shipped = (paths.PACKAGE / "run" / "document" / f"reference-{kind.replace('_', '-')}.docx").read_bytes()
         assert script["reference"](layout, kind) == shipped
 
 

@@ -56,9 +56,9 @@ def test_the_wheel_has_definitions_notebooks_pages_and_types(installed):
         "definitions/templates/README.md.txt",
         "run/page.html",
         "run/page.css",
-        "run/report.typ",
-        "run/document.lua",
-        "run/reference-zh.docx",
+        "run/document/report.typ",
+        "run/document/pandoc.lua",
+        "run/document/reference-zh.docx",
         "definitions/document.yml",
         "py.typed",
     ):

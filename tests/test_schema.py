@@ -168,7 +168,7 @@ def test_same_rows_give_the_same_bytes_in_any_order(tmp_path):
 
 def test_a_table_of_another_version_is_refused_with_what_to_do(tmp_path, monkeypatch):
     path = tmp_path / "births.parquet"
-    monkeypatch.setattr(schema, "SCHEMA_VERSION", 99)
+    monkeypatch.setattr(schema.files, "SCHEMA_VERSION", 99)
     schema.write_table(births(), "births", path)
     monkeypatch.undo()
     with pytest.raises(DataError) as refused:

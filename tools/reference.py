@@ -28,7 +28,7 @@ def main() -> int:
     """Write the documents into the package: for each language of full length and brief."""
     layout = load_definitions("document")
     for kind in ("zh", "en", "zh_brief", "en_brief"):
-        target = paths.PACKAGE / "run" / f"reference-{kind.replace('_', '-')}.docx"
+        target = paths.PACKAGE / "run" / "document" / f"reference-{kind.replace('_', '-')}.docx"
         target.write_bytes(reference(layout, kind))
         print(target.name)
     return 0

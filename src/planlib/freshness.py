@@ -28,7 +28,7 @@ TEMPLATES = "templates"
 TEMPLATE_NAME = "YYYY"
 SEEN = "seen.json"
 _TICK = 3_000_000_000  # nanoseconds; the coarsest disks know two seconds
-CLEAN_CODE = ("clean", "schema.py", "definitions/fields.yml", "definitions/forms")
+CLEAN_CODE = ("clean", "schema", "definitions/fields.yml", "definitions/forms")
 
 
 def tables_inputs(district: str) -> dict[str, Any]:
