@@ -75,6 +75,8 @@ class Form:
     notes_rows: tuple[str, ...]
     not_applicable: frozenset[str]
     titles: tuple[re.Pattern[str], ...]
+    bare_years: tuple[re.Pattern[str], ...]
+    name_years: tuple[re.Pattern[str], ...]
     prefixes: tuple[str, ...]
     campus_names: tuple[re.Pattern[str], ...]
     as_of: str
@@ -242,6 +244,8 @@ def _built(entries: Mapping[str, Any]) -> Form:
         notes_rows=tuple(key(t) for t in entries["notes_rows"]),
         not_applicable=frozenset(compact(t) for t in entries["not_applicable"]),
         titles=tuple(re.compile(p) for p in entries["year"]["title_patterns"]),
+        bare_years=tuple(re.compile(p) for p in entries["year"]["bare_patterns"]),
+        name_years=tuple(re.compile(p) for p in entries["year"]["name_patterns"]),
         prefixes=prefixes,
         campus_names=tuple(re.compile(p) for p in entries["campus_patterns"]),
         as_of=f"{entries['as_of']['month']:02d}-{entries['as_of']['day']:02d}",

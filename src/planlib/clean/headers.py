@@ -76,7 +76,7 @@ def read_header(table: str, texts: Sequence[str]) -> list[Head]:
     Examples
     --------
     >>> read_header("projects", ["总投资（万元）"])[0].unit.factor
-    10000.0
+    10000
     """
     return [_head(table, text) for text in texts]
 

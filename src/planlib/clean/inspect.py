@@ -22,6 +22,7 @@ from planlib.clean.summary import aligned
 from planlib.clean.tables import collected_table
 from planlib.clean.writing import SEPARATOR, key, tidy
 from planlib.errors import DataError, UsageError
+from planlib.registry.phrases import phrase
 from planlib.registry.words import label, load_definitions
 
 _NEAR = 0.5  # texts that share half of their characters are perhaps meant
@@ -103,9 +104,9 @@ def _of_table(one: Recognised, form: Form, language: str, asked: list[tuple[str,
     if not one.places:
         yield "  " + _say("no_header", language, header=form.columns["school_id"].headers[0])
         return
-    title = tidy(raw_text(one.sheet.rows[one.title[0]][one.title[1]])) if one.title else ""
-    cell = address(*one.title) if one.title else ""
-    yield "  " + _say("title", language, title=title or "—", cell=cell or "—", year=one.year or "—")
+    cell, title = one.titled
+    told = {"title": tidy(title) or "—", "cell": phrase(cell, language) or "—", "year": one.year or "—"}
+    yield "  " + _say("title", language, **told)
     yield "  " + _say("rows", language, schools=len(one.data_rows), totals=len(one.total_rows))
     rows = [
         (
@@ -203,9 +204,8 @@ def _of_book(path: Path, book: SchoolBook, words: National, language: str) -> It
     school_type = label(book.school_type, language, "school_type") if book.school_type else "—"
     yield "  " + _say("school", language, code=book.school_id or "—", type=school_type, year=book.year or "—")
     sheet, cell, text = book.title
-    yield "  " + _say(
-        "title", language, title=tidy(text) or "—", cell=f"{sheet} {cell}".strip() or "—", year=book.year or "—"
-    )
+    place = f"{sheet} {phrase(cell, language)}".strip()
+    yield "  " + _say("title", language, title=tidy(text) or "—", cell=place or "—", year=book.year or "—")
     columns = [book.cells[name] for name in ("sheet", "cell", "column", "stage", "unit")]
     used = {(own, at): said for own, at, *said in zip(*columns, strict=True)}
     for one in book.sheets:

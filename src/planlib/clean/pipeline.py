@@ -338,7 +338,8 @@ def tables_of_returns(
     """
     cells, issues = resolve.with_years(parts["cells"], parts["sheets"])
     # a title that cannot be read was told when it was read
-    told = set(parts["issues"].loc[parts["issues"]["kind"] == "title", "file"])
+    met = parts["issues"]
+    told = set(met.loc[(met["kind"] == "title") & (met["level"] == "error"), "file"])
     issues = [issue for issue in issues if issue.level != "error" or issue.file not in told]
     cells, corrected = correct.correct_cells(cells, corrections, form)
     cells = cells.drop(columns=_ONLY_READ).assign(place=np.arange(len(cells), dtype="int32"))

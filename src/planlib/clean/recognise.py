@@ -15,6 +15,7 @@ from planlib.clean.forms import Column, Form, Unit, is_remark, strange_units, wo
 from planlib.clean.issues import Issue
 from planlib.clean.read import Sheet, address
 from planlib.clean.writing import SEPARATOR, compact, era_year, key, tidy, written
+from planlib.clean.years import SHEET_NAME, both_said, says_year, taken, years_said
 
 # What a cell that holds something can be.
 KINDS = (
@@ -49,6 +50,7 @@ class Place:
 class Recognised:
     """A sheet understood: columns, the rows of schools and of totals, and the kind of every cell.
 
+    `title` is the cell that says the year; without it the name of the sheet does.
     Figures of schools and totals are only counted (`bulk`), every other cell has its kind.
     `origins` tells for a cell inside a merged range where its text really stands; `stage_column` is one that names the
     stage of each row; `kept` are columns (number, header) that are kept as they stand.
@@ -76,6 +78,13 @@ class Recognised:
     def counts(self) -> Counter[str]:
         """Return how many cells there are of each kind."""
         return Counter(self.kinds.values()) + self.bulk
+
+    @property
+    def titled(self) -> tuple[str, str]:
+        """The address and the text of what says the year, both empty where nothing does."""
+        if self.title:
+            return address(*self.title), raw_text(self.sheet.rows[self.title[0]][self.title[1]])
+        return (SHEET_NAME, self.sheet.name) if self.year is not None else ("", "")
 
     @functools.cached_property
     def rows(self) -> list[int]:
@@ -205,37 +214,22 @@ def _names_column(value: Any, form: Form) -> bool:
     return isinstance(value, str) and bool(value) and bool(form.column_of(value))
 
 
-def year_in(text: str, form: Form) -> int | None:
-    """Return the first year of a school year written in a text, if there is one and its two years follow."""
-    for pattern in form.titles:
-        found = pattern.search(key(text))
-        # The second year may be short: 2020-21.
-        if found and (not found[2] or int(found[2][-2:]) == (int(found[1]) + 1) % 100):
-            return int(found[1])
-    return None
-
-
-def says_year(row: list[Any], form: Form) -> bool:
-    """Tell whether a row names a school year."""
-    return any(year_in(value, form) for value in row if isinstance(value, str))
-
-
 def _read_titles(result: Recognised, form: Form, top: int) -> None:
-    """Read the lines above the header: the year stands there."""
-    years: dict[int, tuple[int, int]] = {}
-    for r, c, value in filled(result.sheet, 0, top):
-        result.kinds[r, c] = "title"
-        if strange_units(raw_text(value), form):
+    """Read the lines above the header: the year stands there, or in the name of the sheet."""
+    lines = [((r, c), raw_text(value)) for r, c, value in filled(result.sheet, 0, top)]
+    for at, text in lines:
+        result.kinds[at] = "title"
+        if strange_units(text, form):
             known = ", ".join(unit.text for unit in form.units.values())
-            result.note("error", "unit", (r, c), tidy(raw_text(value)), expected=f"one of {known}")
-        year = year_in(raw_text(value), form)
-        if year is not None:
-            years.setdefault(year, (r, c))
-    if len(years) > 1:
-        said = " and ".join(map(str, years))
-        result.note("error", "title", next(iter(years.values())), said, expected="one school year")
-    elif years:
-        result.year, result.title = next(iter(years.items()))
+            result.note("error", "unit", at, tidy(text), expected=f"one of {known}")
+    told = years_said(lines, result.sheet.name, form)
+    if len(told) > 1:
+        cells = [said.place for said in told if said.place is not None]
+        result.note("error", "title", cells[0] if cells else None, both_said(told), expected="one school year")
+    elif told:
+        result.year, result.title = told[0].year, told[0].place
+        if told[0].is_bare:
+            result.note("note", "title", told[0].place, tidy(told[0].text), done=taken(told[0]))
     else:
         _read_eras(result, top)
 

@@ -17,6 +17,7 @@ from planlib.clean.headers import Head, header_faults, read_header
 from planlib.clean.issues import Issue, foreign_encoding
 from planlib.clean.read import read_csv
 from planlib.clean.writing import code, codes, compact, era_year, figure, key, load_writing, may_be_two, tidy
+from planlib.clean.years import SHEET_NAME
 from planlib.errors import DataError
 
 _KEY = ["school_id", "stage", "year"]
@@ -106,10 +107,11 @@ def lineage_table(every: pd.DataFrame, rows: pd.DataFrame, sheets: pd.DataFrame,
         titles[["sheet", "title_cell", "title_text"]].rename(columns={"title_cell": "cell", "title_text": "raw"}),
         on="file",
     )
+    says = np.where(titled["cell"] == SHEET_NAME, "year of the sheet's name", "year of the title")
     parts = [
         every,
-        titled.assign(column="year", step="year of the title"),
-        titled.assign(column="as_of", step=f"year of the title, {form.as_of}"),
+        titled.assign(column="year", step=says),
+        titled.assign(column="as_of", step=[f"{said}, {form.as_of}" for said in says]),
         rows.assign(column="stage", step="stage of the header or of the type"),
     ]
     names = [name for name in schema.TABLES["lineage"].columns if name != "table"]
