@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import io
+import re
 import zipfile
 
 import pandas as pd
@@ -381,7 +382,13 @@ def test_tables_that_touch_are_refused_and_their_years_must_agree(folder):
     columns = columns_of("primary")
     one, two = grid([school()], columns), grid([school("S0002")], columns)
     (folder / BOOK).write_bytes(workbook({"基本情况": beside(one, two, 0)}))
-    assert "columns that stand twice in a sheet" in fault()
+    said = fault()
+    assert "columns that stand twice in a sheet (1):" in said
+    assert "cell AL3: found 学校标识码, as in A3; expected an empty column between two tables" in said
+    rows, merged = beside(one, two)
+    rows[5 - 1][len(columns)] = "旁注"  # in the column that parts them
+    (folder / BOOK).write_bytes(workbook({"基本情况": (rows, merged)}))
+    assert "cell AM3: found 学校标识码, as in A3; AL5 stands between them; expected an empty column" in fault()
     later = grid([school("S0002")], columns, title=TITLE.replace("2020/2021", "2021/2022"))
     (folder / BOOK).write_bytes(workbook({"基本情况": beside(one, later)}))
     assert "sheet 基本情况, cell A1: found 2020 and 2021; expected one school year" in fault()
@@ -761,6 +768,59 @@ def test_hidden_rows_of_a_national_form_are_told_where_figures_stand_in_them(fol
         changes = [(f'<row r="{r}"'.encode(), f'<row r="{r}" hidden="1"'.encode()) for r in rows]
         (folder / BOOK).write_bytes(changed(book, *changes, part=part))
         assert [row[3] for row in told("hidden cells")] == said
+
+
+def prefixed(xml):
+    return re.sub(rb"<(/?)(?=[A-Za-z])", rb"<\1x:", xml).replace(b"xmlns=", b"xmlns:x=")
+
+
+DIALECTS = {
+    "as Excel": lambda xml: xml,
+    "prefixed, as the Open XML SDK": prefixed,
+    "single quotes": lambda xml: xml.replace(b'"', b"'"),
+    "type before address": lambda xml: re.sub(rb'<c (r="\w+") (t="\w+")', rb"<c \2 \1", xml),
+    "spaces": lambda xml: xml.replace(b'="', b' = "').replace(b"<f>", b"\n <f>").replace(b"</f>", b"</f>\n"),
+    "no addresses": lambda xml: re.sub(rb'<c r="\w+"', b"<c", xml),
+    "a formula shared": lambda xml: xml.replace(b"<f>1+1</f>", b'<f t="shared" si="0"/>'),
+}
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_cells_that_the_reader_loses_are_told_in_whatever_xml_they_are_written(folder, dialect):
+    """Found by hand: only the XML that Excel writes was looked through, others lost their errors without a word."""
+    xml = """<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><cols>
+        <col min="2" max="2" hidden="1"/></cols><sheetData><row r="1"><c r="A1" t="s"><v>0</v></c></row>
+        <row r="4" hidden="1"><c r="A4"><v>1</v></c><c r="B4" t="e"><v>#DIV/0!</v></c><c r="C4"/>
+        <c r="D4"><f>1+1</f></c><c r="E4" t="str"><f>A1</f><v></v></c><c r="F4"><f>A1</f><v>0</v></c>
+        </row></sheetData></worksheet>"""
+    base = workbook({"基本情况": grid([school()], columns_of("primary"))})
+    made, sheet = io.BytesIO(), "xl/worksheets/sheet1.xml"
+    with zipfile.ZipFile(io.BytesIO(base)) as old, zipfile.ZipFile(made, "w") as new:
+        for name in old.namelist():
+            new.writestr(name, DIALECTS[dialect](xml.encode()) if name == sheet else old.read(name))
+    (found,) = read_workbook(made.getvalue())
+    assert found.lost == (("B4", "#DIV/0!"), ("D4", "formula without a stored result"))
+    assert (found.zeros, found.hidden_rows, found.hidden_columns) == (("F4",), (3,), (1,))
+
+
+@pytest.mark.parametrize("path", ["xl/sheets/one.xml", "xl/worksheets/sub/one.xml", "xl/worksheets/Sheet1.xml"])
+def test_a_sheet_is_looked_through_wherever_it_is_stored(path):
+    xml = b'<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData><row r="1">'
+    xml += b'<c r="A1" t="e"><v>#REF!</v></c></row></sheetData></worksheet>'
+    base, made = workbook({"a & b": grid([school()], columns_of("primary"))}), io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(base)) as old, zipfile.ZipFile(made, "w") as new:
+        for name in old.namelist():
+            target = f"/{path}" if "sub" in path else path.removeprefix("xl/")
+            part = old.read(name).replace(b"worksheets/sheet1.xml", target.encode())
+            new.writestr(*((path, xml) if name == "xl/worksheets/sheet1.xml" else (name, part)))
+    assert [(one.name, one.lost) for one in read_workbook(made.getvalue())] == [("a & b", (("A1", "#REF!"),))]
+
+
+def test_a_sheet_in_an_encoding_that_reads_as_empty_is_refused(folder):
+    (folder / BOOK).write_bytes(
+        changed(workbook({"基本情况": grid([school()], columns_of("primary"))}), (b"UTF-8", b"GBK"))
+    )
+    assert "sheet 基本情况 is stored in another encoding than UTF-8; open it in Excel or WPS" in fault()
 
 
 def test_a_zero_of_a_formula_is_told_where_the_workbook_asks_to_be_computed(folder):

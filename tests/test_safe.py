@@ -168,15 +168,13 @@ def test_links_to_other_workbooks_are_not_followed(folder, tmp_path):
 
 
 PEAK = """
-import os, re, sys
+import os, resource, sys
 from pathlib import Path
 from planlib import cli
 from planlib.clean import confined
 cli.main(["clean", sys.argv[1]])
-reader = confined._reader(os.getpid()).pid
-for process in ("self", reader):
-    print(re.search(r"VmHWM:\\s+(\\d+)", Path(f"/proc/{process}/status").read_text())[1])
-print("numpy" in Path(f"/proc/{reader}/maps").read_text())
+print(*(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)))
+print("numpy" in Path(f"/proc/{confined._reader(os.getpid()).pid}/maps").read_text())
 """
 
 
@@ -203,6 +201,23 @@ def test_the_reader_starts_again_after_each_end():
         with pytest.raises(DataError, match="Ctrl"):
             confined.read_workbook(bad)
         assert [sheet.name for sheet in confined.read_workbook(good)] == ["基本情况"]
+
+
+def test_many_files_are_read_one_ahead_and_a_file_that_ends_the_reader_ends_no_other():
+    good, bad = simple_workbook([school()]), with_parts(**far("ZZ900000"))
+    asked = []
+
+    def contents():
+        for number, content in enumerate([good, bad, bad, good, b"", good]):
+            asked.append(number)
+            yield content
+
+    found = []
+    for answer in confined.read_ahead(contents()):
+        found.append("refused" if isinstance(answer, DataError) else answer[0].name)
+        assert asked[-1] == min(len(found), 5)
+    assert found == ["基本情况", "refused", "refused", "基本情况", "refused", "基本情况"]
+    assert list(confined.read_ahead([])) == []
 
 
 # ---- formulas: none evaluated, none handed on

@@ -103,6 +103,13 @@ def claims(parts: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     return frames.as_texts(cells[~pd.Series(at).duplicated().to_numpy()])
 
 
+def with_mended(claimed: pd.DataFrame, lineage: pd.DataFrame) -> pd.DataFrame:
+    """Return claims with the codes that corrections gave: under those a file's schools stand in the tables."""
+    born = lineage[["file", *_SCHOOL]]
+    born = frames.as_texts(born[~pd.Series(schema.row_numbers(born, ["file", *_SCHOOL])).duplicated().to_numpy()])
+    return pd.concat([claimed, born.astype(claimed.dtypes.to_dict())]).drop_duplicates(ignore_index=True)
+
+
 def reached(claimed: pd.DataFrame, files: Collection[str]) -> set[str]:
     """Return files and all others that speak of one of their schools in the same year, and so on.
 

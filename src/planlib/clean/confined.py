@@ -16,6 +16,7 @@ import struct
 import subprocess
 import sys
 import threading
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -56,16 +57,52 @@ def read_workbook(content: bytes) -> list[read.Sheet]:
         10 seconds and 3 for each megabyte.
     """
     with _one_at_a_time:
-        process = _reader(os.getpid())
-        try:
-            _send(process.stdin, content)
-            found = _receive(process.stdout)
-        except (OSError, EOFError):
+        process = _asked(_reader(os.getpid()), content)
+        found = _answered(process)
+        if process.returncode is not None:
             _reader.cache_clear()
-            raise DataError(_end_of(process)) from None
-    if isinstance(found, str):
-        raise DataError(found)
-    return list(found)
+    if isinstance(found, DataError):
+        raise found
+    return found
+
+
+def read_ahead(contents: Iterable[bytes]) -> Iterator[list[read.Sheet] | DataError]:
+    """Yield the sheets of each file, or why it has none; the next one is read while the caller works on this one.
+
+    Parameters
+    ----------
+    contents : iterable of bytes
+        The files as stored, each asked for as late as that allows.
+    """
+    process: subprocess.Popen[bytes] | None = None
+    try:
+        for content in contents:
+            # the reader listens only between two files, so what it has found is taken before it is asked again
+            found = _answered(process) if process else None
+            process = _asked(_started() if process is None or process.returncode is not None else process, content)
+            if found is not None:
+                yield found
+        if process:
+            yield _answered(process)
+    finally:
+        if process:
+            process.kill()
+            _stop(process)
+
+
+def _asked(process: "subprocess.Popen[bytes]", content: bytes) -> "subprocess.Popen[bytes]":
+    with contextlib.suppress(OSError):  # one that has ended says so when its answer is taken
+        _send(process.stdin, content)
+    return process
+
+
+def _answered(process: "subprocess.Popen[bytes]") -> list[read.Sheet] | DataError:
+    """Return what the reader answers to the last file; if it has ended, `returncode` is set."""
+    try:
+        found = _receive(process.stdout)
+    except (OSError, EOFError):
+        return DataError(_end_of(process))
+    return DataError(found) if isinstance(found, str) else list(found)
 
 
 def _end_of(process: "subprocess.Popen[bytes]") -> str:
@@ -79,11 +116,15 @@ def _end_of(process: "subprocess.Popen[bytes]") -> str:
 @functools.lru_cache(maxsize=1)
 def _reader(_parent: int) -> "subprocess.Popen[bytes]":
     """Start the process that reads; it ends with the one that asks, by the end of its input."""
-    words = [sys.executable, "-P", "-c", _START, str(Path(__file__).parent)]
-    pipe, nowhere = subprocess.PIPE, subprocess.DEVNULL
-    process = subprocess.Popen(words, stdin=pipe, stdout=pipe, stderr=nowhere)
+    process = _started()
     atexit.register(_stop, process)
     return process
+
+
+def _started() -> "subprocess.Popen[bytes]":
+    words = [sys.executable, "-P", "-c", _START, str(Path(__file__).parent)]
+    pipe, nowhere = subprocess.PIPE, subprocess.DEVNULL
+    return subprocess.Popen(words, stdin=pipe, stdout=pipe, stderr=nowhere)
 
 
 def _stop(process: "subprocess.Popen[bytes]") -> None:

@@ -24,8 +24,7 @@ from planlib.clean.digests import slices
 from planlib.clean.forms import Form, load_form
 from planlib.clean.issues import Issue
 from planlib.clean.recognise import KINDS
-from planlib.clean.school import Layouts
-from planlib.clean.workbook import Parsed, framed, parse_workbook
+from planlib.clean.workbook import framed, parse_workbooks
 from planlib.registry.documents import read_document
 
 Progress = Callable[[int, int, str], None]
@@ -267,7 +266,10 @@ def _of_returns(parts: Mapping[str, pd.DataFrame], form: Form, corrections: Corr
     made, met, account = tables_of_returns(parts, form, corrections)
     issues = _joined(_of_files(parts["issues"], corrections), met)
     files = parts["sheets"][["file", "sha256"]].drop_duplicates(ignore_index=True)
-    return {**made, "accounts": account, "issues": issues, "claims": cache.claims(parts), "files": files}
+    claims = cache.claims(parts)
+    if corrections.entries:
+        claims = cache.with_mended(claims, made["lineage"])
+    return {**made, "accounts": account, "issues": issues, "claims": claims, "files": files}
 
 
 def _sure(
@@ -286,11 +288,14 @@ def _read_workbooks(
     folder: _Folder, files: Sequence[str], form: Form, progress: Progress
 ) -> dict[str, pd.DataFrame]:
     """Return cells, other figures, sheets and issues of some workbooks."""
-    wanted, chunks = folder.inputs, [framed([])]
-    layouts, batch, held = Layouts(), [], 0
-    for done, file in enumerate(files, 1):
-        batch.append((_read_one(folder, file, wanted[file], form, layouts), file, wanted[file]))
-        held += sum(map(len, batch[-1][0].cells["row"])) + len(batch[-1][0].extra)
+    changed: set[str] = set()
+    chunks, batch, held = [framed([])], [], 0
+    parsed = parse_workbooks(_contents(folder, files, changed), form)
+    for done, (file, one) in enumerate(zip(files, parsed, strict=True), 1):
+        if file in changed:
+            one.issues.append(Issue("error", "changed"))
+        batch.append((one, file, folder.inputs[file]))
+        held += sum(map(len, one.cells["row"])) + len(one.extra)
         # Frames are made for many files at once; lists of too many cells would fill the memory.
         if done == len(files) or held > _BATCH:
             chunks.append(framed(batch))
@@ -299,12 +304,13 @@ def _read_workbooks(
     return cache.joined(chunks)
 
 
-def _read_one(folder: _Folder, file: str, digest: str, form: Form, layouts: Layouts) -> Parsed:
-    content = (folder.path / file).read_bytes()
-    parsed = parse_workbook(content, form, layouts)
-    if hashlib.sha256(content).hexdigest() != digest:
-        parsed.issues.append(Issue("error", "changed"))
-    return parsed
+def _contents(folder: _Folder, files: Sequence[str], changed: set[str]) -> Iterator[bytes]:
+    """Yield the content of each file, and note those that are no longer what they were when the run began."""
+    for file in files:
+        content = (folder.path / file).read_bytes()
+        if hashlib.sha256(content).hexdigest() != folder.inputs[file]:
+            changed.add(file)
+        yield content
 
 
 def _of_files(found: pd.DataFrame, corrections: Corrections) -> pd.DataFrame:

@@ -4,9 +4,13 @@ Formulas are never evaluated: a cell is the value its file stores. Files come fr
 at before anything is unpacked.
 """
 
+import codecs
 import contextlib
 import csv
+import functools
+import html
 import io
+import posixpath
 import re
 import struct
 import zipfile
@@ -29,19 +33,49 @@ _FIRST = 10_000  # characters of a text that show what separates its cells
 
 # Before a part in a zip archive: 30 bytes, the last four of them the lengths of its name and of more about it.
 _HEADER, _LENGTHS_AT, _LENGTHS = 30, 26, struct.Struct("<HH")
-_SHEET_FILE = re.compile(r"xl/worksheets/[^/]+\.xml")
-_ERROR_CELL = re.compile(rb'<c r="([A-Z]+\d+)"[^>]*\bt="e"[^>]*>.*?<v>([^<]*)</v>', re.S)
-_NO_RESULT = re.compile(
-    rb'<c r="([A-Z]+\d+)"(?![^>]*\bt="str"[^>]*><f[^>]*>[^<]*</f><v)[^>]*><f[^>]*>[^<]*</f>(?:<v></v>|<v ?/>)?</c>'
+# XML as any program writes it: names with or without a prefix, either quote, attributes in any order.
+_P = rb"(?:[\w.-]+:)?"
+_ATTRIBUTE = rb"""\b%s\s*=\s*["']%s["']"""
+_IS_TRUE = rb"(?:1|true)"
+
+
+def _tag(name: bytes, *wanted: bytes) -> bytes:
+    """Return the pattern of a tag that has some attributes; each may hold a group."""
+    return rb"<" + _P + name + b"".join(rb"(?=[^<>]*" + one + rb")" for one in (rb"[\s/>]", *wanted))
+
+
+_REFERENCE = re.compile(_ATTRIBUTE % (b"r", rb"([A-Z]+\d+)"))
+_TYPE = re.compile(_ATTRIBUTE % (b"t", rb"(\w+)"))
+_VALUE = re.compile(rb"<" + _P + rb"(?:v|t)\b[^<>]*>\s*([^<\s][^<]*)<")
+_FORMULA = re.compile(rb"<" + _P + rb"f\b(?:[^<>]*/>|.*?</" + _P + rb"f\s*>)", re.S)
+_HAS_VALUE = re.compile(rb"<" + _P + rb"v\b")
+_ENDS = rb"</" + _P + rb"c\s*>"
+# A cell with a formula, or with an error.
+_TOLD_CELL = re.compile(
+    rb"<" + _P + rb"c\b([^<>]*)>(\s*<" + _P + rb"f\b.*?)" + _ENDS
+    + rb"|" + _tag(b"c", _ATTRIBUTE % (b"t", b"e")) + rb"([^<>]*)(?<!/)>(.*?)" + _ENDS,
+    re.S,
+)  # fmt: skip
+_CELL = re.compile(rb"<" + _P + rb"c\b")
+_ROW = re.compile(rb"<" + _P + rb"row\b(?:[^<>]*?" + _ATTRIBUTE % (b"r", rb"(\d{1,7})") + rb")?")
+_NEVER_COMPUTED = re.compile(_tag(b"calcPr", _ATTRIBUTE % (b"fullCalcOnLoad", _IS_TRUE)))
+_HIDDEN = _ATTRIBUTE % (b"hidden", _IS_TRUE)
+_HIDDEN_ROW = re.compile(_tag(b"row", _HIDDEN, _ATTRIBUTE % (b"r", rb"(\d{1,7})")))
+_HIDDEN_COLUMNS = re.compile(
+    _tag(b"col", _HIDDEN, *(_ATTRIBUTE % (name, rb"(\d{1,5})") for name in (b"min", b"max")))
 )
-_NEVER_COMPUTED = re.compile(rb'<calcPr\b[^<>]*\bfullCalcOnLoad="(?:1|true)"')
-_STORED_ZERO = re.compile(rb'<c r="([A-Z]+\d+)"[^<>]*><f[^<>]*(?:/>|>[^<]*</f>)<v>0</v></c>')
-_HIDDEN = rb'(?=[^<>]*\bhidden="(?:1|true)")'
-_HIDDEN_ROW = re.compile(rb"<row\b" + _HIDDEN + rb'[^<>]*\br="(\d{1,7})"')
-_HIDDEN_COLUMNS = re.compile(rb"<col\b" + _HIDDEN + rb'(?=[^<>]*\bmin="(\d{1,5})")[^<>]*\bmax="(\d{1,5})"')
+_SHEET_ENTRY = re.compile(
+    _tag(b"sheet", rb"""\bname\s*=\s*(?:"([^"]*)"|'([^']*)')""", _ATTRIBUTE % (rb"\w+:id", rb"([^<>\"']*)"))
+)
+_RELATION = re.compile(
+    _tag(b"Relationship", *(_ATTRIBUTE % (name, rb"([^<>\"']*)") for name in (b"Id", b"Target")))
+)
+_ENCODING = re.compile(rb"""\s*<\?xml[^<>]*\bencoding\s*=\s*["']([^"']*)["']""")
+_BOOK, _RELATIONS = "xl/workbook.xml", "xl/_rels/workbook.xml.rels"
+# Without any of these a sheet has nothing of the kind; most programs write no prefix and one kind of quote.
+_PLAIN = re.compile(rb"""(?:\s*<\?xml[^<>']*>)?\s*<worksheet\b[^<>']*>""")
+_SIGNS, _OTHER_SIGNS = (b'"e"', b"<f", b"hidden"), (b"'e'", b":f")
 _SHOWN = 8
-_SHEET_ENTRY = re.compile(rb'<sheet\b[^>]*?\bname="([^"]*)"[^>]*?\br:id="([^"]*)"')
-_RELATION = re.compile(rb'<Relationship\b(?=[^>]*\bId="([^"]*)")(?=[^>]*\bTarget="([^"]*)")')
 
 
 @dataclass(frozen=True)
@@ -121,10 +155,11 @@ def read_workbook(content: bytes) -> list[Sheet]:
     kind = kind_of(content)
     if kind == "text":
         return [_text_sheet(content)]
-    parts = _packed_parts(content) if kind == "xlsx" else {}
+    found = _marks(*_packed_sheets(content)) if kind == "xlsx" else {}
     try:
         book = calamine.CalamineWorkbook.from_filelike(io.BytesIO(content))
-        found = _marks(parts) if parts else _old_marks(content, [meta.name for meta in book.sheets_metadata])
+        if kind == "xls":
+            found = _old_marks(content, [meta.name for meta in book.sheets_metadata])
         return [
             _sheet(book, meta, found.get(meta.name, Marks())) for meta in book.sheets_metadata if _is_grid(meta)
         ]
@@ -174,8 +209,11 @@ def read_csv(content: bytes) -> tuple[list[list[str]], list[int], str]:
     return rows, lines, ENCODING_NAMES[encoding]
 
 
-def _packed_parts(content: bytes) -> dict[str, bytes]:
-    """Return the sheet files of an .xlsx and what names them, if it does not unpack to too much."""
+def _packed_sheets(content: bytes) -> tuple[dict[str, bytes], bool]:
+    """Return the sheets of an .xlsx as stored, by their names, and whether their formulas are still to be computed.
+
+    Nothing is unpacked of a file that unpacks to too much.
+    """
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             refuse_packed(archive.namelist())
@@ -184,16 +222,35 @@ def _packed_parts(content: bytes) -> dict[str, bytes]:
                     "a file that unpacks to more than 512 MiB; whole sheets of it are formatted, or it is damaged: "
                     "copy the tables alone into a new workbook"
                 )
-            named = ("xl/workbook.xml", "xl/_rels/workbook.xml.rels")
-            wanted = [
-                one for one in archive.infolist() if one.filename in named or _SHEET_FILE.fullmatch(one.filename)
-            ]
-            parts = {one.filename: _unpacked(archive, one, content) for one in wanted}
+            stored = {_plain(one.filename): one for one in archive.infolist()}
+            book, relations = (
+                _unpacked(archive, stored[name], content) if name in stored else b""
+                for name in (_BOOK, _RELATIONS)
+            )
+            sheets = {
+                name: _unpacked(archive, stored[target], content)
+                for name, target in _sheet_targets(book, relations)
+                if target in stored
+            }
     except DataError:  # a ValueError too, and already said
         raise
     except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
         raise DataError(f"not a readable .xlsx file, perhaps only a part of one ({error}); {AS_XLSX}") from error
-    return parts
+    return sheets, bool(_NEVER_COMPUTED.search(book))
+
+
+@functools.lru_cache(maxsize=256)
+def _sheet_targets(book: bytes, relations: bytes) -> list[tuple[str, str]]:
+    """Return the name of each sheet and the part it is stored in; many workbooks of one program are alike in it."""
+    targets = {m[1]: _plain(posixpath.join("/xl", m[2].decode())) for m in _RELATION.finditer(relations)}
+    entries = [(html.unescape((m[1] or m[2] or b"").decode()), m[3]) for m in _SHEET_ENTRY.finditer(book)]
+    return [(name, targets[number]) for name, number in entries if number in targets]
+
+
+@functools.lru_cache(maxsize=4096)
+def _plain(path: str) -> str:
+    """Return the path of a part as its readers compare it: some programs write other cases and backslashes."""
+    return posixpath.normpath(path.replace("\\", "/")).lstrip("/").lower()
 
 
 def _unpacked(archive: zipfile.ZipFile, part: zipfile.ZipInfo, content: bytes) -> bytes:
@@ -252,13 +309,22 @@ def _merged(name: str, source: Any) -> tuple[tuple[int, int, int, int], ...]:
     return tuple(found)
 
 
-def _marks(parts: dict[str, bytes]) -> Mapping[str, Marks]:
-    """Return, by sheet name, what the reader says nothing of."""
-    is_to_compute = bool(_NEVER_COMPUTED.search(parts.get("xl/workbook.xml", b"")))
-    sheets = {name: part for name, part in parts.items() if _SHEET_FILE.fullmatch(name)}
-    found = {name: _marks_of(part, is_to_compute) for name, part in sheets.items()}
-    # most sheets have nothing of the kind, and the name of a sheet takes long to find
-    return {_sheet_name(parts, name): one for name, one in found.items() if one != Marks()}
+def _marks(sheets: Mapping[str, bytes], is_to_compute: bool) -> dict[str, Marks]:
+    """Return, by sheet name, what the reader says nothing of; most sheets have nothing of the kind."""
+    for name, part in sheets.items():
+        _refuse_encoding(name, part)
+    return {name: _marks_of(part, is_to_compute) for name, part in sheets.items() if _is_suspect(part)}
+
+
+def _refuse_encoding(name: str, part: bytes) -> None:
+    """Refuse a sheet that the reader would take for an empty one."""
+    found = _ENCODING.match(part)
+    if part.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or (found and found[1].lower() != b"utf-8"):
+        raise DataError(f"sheet {name} is stored in another encoding than UTF-8; {AS_XLSX}")
+
+
+def _is_suspect(part: bytes) -> bool:
+    return any(sign in part for sign in (_SIGNS if _PLAIN.match(part) else _SIGNS + _OTHER_SIGNS))
 
 
 def _marks_of(part: bytes, is_to_compute: bool) -> Marks:
@@ -267,37 +333,35 @@ def _marks_of(part: bytes, is_to_compute: bool) -> Marks:
     The reader gives an empty text for the first two, so they would be lost without a word.
     """
     found = Marks()
-    if b't="e"' in part or b"<f" in part:
-        found.lost += [(m[1].decode(), m[2].decode()) for m in _ERROR_CELL.finditer(part)]
-        found.lost += [(m[1].decode(), "formula without a stored result") for m in _NO_RESULT.finditer(part)]
-    if is_to_compute and b"<f" in part:
-        found.zeros += [m[1].decode() for m in _STORED_ZERO.finditer(part)]
-    if b' hidden="' in part:
-        found.rows |= {int(m[1]) - 1 for m in _HIDDEN_ROW.finditer(part)}
-        for m in _HIDDEN_COLUMNS.finditer(part):
-            found.columns |= set(range(int(m[1]) - 1, int(m[2])))
+    for cell in _TOLD_CELL.finditer(part):
+        attributes, body = (cell[1], cell[2]) if cell[2] is not None else (cell[3], cell[4])
+        kind, value = _TYPE.search(attributes), _VALUE.search(_FORMULA.sub(b"", body))
+        if kind and kind[1] == b"e":
+            found.lost.append((_reference(part, cell), value[1].decode() if value else "an error"))
+        elif value is None and not (kind and kind[1] == b"str" and _HAS_VALUE.search(body)):
+            found.lost.append((_reference(part, cell), "formula without a stored result"))
+        elif value and value[1] == b"0" and is_to_compute:
+            found.zeros.append(_reference(part, cell))
+    found.rows |= {int(m[1]) - 1 for m in _HIDDEN_ROW.finditer(part)}
+    for m in _HIDDEN_COLUMNS.finditer(part):
+        found.columns |= set(range(int(m[1]) - 1, int(m[2])))
     return found
 
 
-def _old_marks(content: bytes, names: list[str]) -> Mapping[str, Marks]:
+def _reference(part: bytes, cell: "re.Match[bytes]") -> str:
+    """Return a cell's address, which a program may leave out: then cells and rows are counted."""
+    written = _REFERENCE.search(part, cell.start(), part.index(b">", cell.start()))
+    if written:
+        return written[1].decode()
+    row, number = 0, 0
+    for found in _ROW.finditer(part, 0, cell.start()):
+        row, number = found.start(), int(found[1]) if found[1] else number + 1
+    return address(max(number, 1) - 1, sum(1 for _ in _CELL.finditer(part, row, cell.start())))
+
+
+def _old_marks(content: bytes, names: list[str]) -> dict[str, Marks]:
     """Return, by sheet name, the cells of an old workbook that hold an error, and what is hidden."""
     found = marks(content)
     for one in found.values():
         one.lost += [(address(r, c), what) for r, c, what in one.errors]
     return {names[at]: one for at, one in found.items() if 0 <= at < len(names)}
-
-
-def _sheet_name(parts: dict[str, bytes], part: str) -> str:
-    """Return the name under which people see the sheet stored in `part`."""
-    relations = {m[1]: m[2].decode() for m in _RELATION.finditer(parts.get("xl/_rels/workbook.xml.rels", b""))}
-    for entry in _SHEET_ENTRY.finditer(parts.get("xl/workbook.xml", b"")):
-        target = relations.get(entry[2], "")
-        if target and part.endswith(target.lstrip("/").removeprefix("xl/")):
-            return _unescaped(entry[1])
-    return part
-
-
-def _unescaped(name: bytes) -> str:
-    import html
-
-    return html.unescape(name.decode("utf-8"))

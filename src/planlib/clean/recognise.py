@@ -260,18 +260,33 @@ def _read_header(result: Recognised, form: Form, top: int, bottom: int) -> None:
     sheet, stated = result.sheet, _stated_units(result.sheet, form, top)
     for r, c, _ in filled(sheet, top, bottom + 1):
         result.kinds[r, c] = "header"
-    seen: dict[tuple[str, str], str] = {}
+    seen: dict[tuple[str, str], Place] = {}
     for index, cells in _header_paths(sheet, top, bottom).items():
         place = _place(result, form, index, cells, stated)
         if place is None:
             continue
-        key = (place.column.name, place.stage)
-        if key in seen:
-            said = f"{place.path}, as in column {seen[key]}"
-            result.note("error", "column twice", cells[-1], said, expected="one column for each figure")
+        before = seen.setdefault((place.column.name, place.stage), place)
+        if before is not place:
+            said = f"{place.path}, as in {address(*before.cell)}"
+            if place.column.name == "school_id":
+                _tables_touch(result, before, place, said)
+                break  # all its columns may stand twice: one fault says why
+            result.note("error", "column twice", place.cell, said, expected="one column for each figure")
             continue
-        seen[key] = address(0, index)[:-1]
         result.places.append(place)
+
+
+def _tables_touch(result: Recognised, one: Place, other: Place, said: str) -> None:
+    """Refuse two tables side by side that no empty column parts, naming a cell that closes the gap if there is one."""
+    headed = {c for _, c, _ in filled(result.sheet, one.cell[0], one.cell[0] + 1)}
+    gaps = [c for c in range(one.index + 1, other.index) if c not in headed]
+    between = [address(r, c) for r, c, _ in filled(result.sheet, one.cell[0]) if c == max(gaps, default=-1)]
+    said = f"{said}; {between[0]} stands between them" if between else said
+    expected = "an empty column between two tables"
+    result.note("error", "column twice", other.cell, said, expected=expected)
+    for r, c, _ in filled(result.sheet, other.cell[0]):
+        if c >= other.index or c == max(gaps, default=-1):
+            result.kinds.setdefault((r, c), "issue")
 
 
 def _header_paths(sheet: Sheet, top: int, bottom: int) -> Mapping[int, list[tuple[int, int]]]:

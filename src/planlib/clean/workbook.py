@@ -5,7 +5,7 @@ the definitions stay the same.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from planlib.clean import frames
 from planlib.clean import issues as issue_list
-from planlib.clean.confined import read_workbook
+from planlib.clean.confined import read_ahead, read_workbook
 from planlib.clean.convert import Reading, numbered, raw_text, read_cells
 from planlib.clean.forms import Form, split_header
 from planlib.clean.frames import Coded, Piece
@@ -88,12 +88,24 @@ def parse_workbook(content: bytes, form: Form, layouts: Layouts | None = None) -
         A file that cannot be read at all comes back without cells and with one issue.
     """
     try:
-        sheets = read_workbook(content)
+        sheets: list[Sheet] | DataError = read_workbook(content)
     except DataError as error:
-        return _collected([], [Issue("error", "unreadable file", found=str(error))])
+        sheets = error
+    return _parsed(sheets, form, layouts or Layouts())
+
+
+def parse_workbooks(contents: Iterable[bytes], form: Form) -> Iterator[Parsed]:
+    """Yield what each of many files says, as `parse_workbook` does; the next is read meanwhile."""
+    layouts = Layouts()
+    return (_parsed(sheets, form, layouts) for sheets in read_ahead(contents))
+
+
+def _parsed(sheets: list[Sheet] | DataError, form: Form, layouts: Layouts) -> Parsed:
+    if isinstance(sheets, DataError):
+        return _collected([], [Issue("error", "unreadable file", found=str(sheets))])
     words = load_national()
     if is_school_book(sheets, words):
-        return _of_school(read_school_book(sheets, words, layouts or Layouts()))
+        return _of_school(read_school_book(sheets, words, layouts))
     recognised = [one for sheet in sheets for one in recognise_tables(sheet, form)]
     tables = [one for one in recognised if one.places]
     # tables beside each other share their titles, and what is wrong with them

@@ -88,10 +88,13 @@ def write_csv(frame: pd.DataFrame, path: Path) -> None:
     >>> path.read_text(encoding="utf-8")
     "\ufefffound\n'=1+1\n-3\na\n"
     """
-    texts = frame.select_dtypes("str")
-    armed = {name: texts[name].str.match(_FORMULA) for name in texts}
-    safe = {name: texts[name].mask(is_formula, "'" + texts[name]) for name, is_formula in armed.items()}
+    safe = {name: _disarmed(texts) for name, texts in frame.select_dtypes("str").items()}
     frame.assign(**safe).to_csv(path, index=False, lineterminator="\n", encoding="utf-8-sig")
+
+
+def _disarmed(texts: pd.Series) -> pd.Series:
+    formulas = [text for text in texts.dropna().unique() if _FORMULA.match(text)]
+    return texts.mask(texts.isin(formulas), "'" + texts) if formulas else texts
 
 
 def read_table(path: Path, table: str) -> pd.DataFrame:
