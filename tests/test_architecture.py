@@ -1,6 +1,7 @@
 """The house rules that a grep can hold."""
 
 import ast
+import graphlib
 import re
 import sys
 from pathlib import Path
@@ -10,6 +11,10 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "src" / "planlib"
 MODULES = sorted(p for p in PACKAGE.rglob("*.py") if "notebooks" not in p.parts)
+FILES = {
+    ".".join(("planlib", *p.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(".__init__"): p
+    for p in MODULES
+}
 
 # Rooms from the ground up; a room imports itself and those below it, pure rooms none of their neighbours.
 BASE = {"errors", "paths"}
@@ -67,7 +72,46 @@ def test_imports_go_one_way(path):
     assert imported(path) - {here} <= ALLOWED[here]
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda p: p.relative_to(PACKAGE).as_posix())
+def modules_imported(path):
+    """Every planlib module that a file names in an import, wherever it stands, with the names it takes."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "planlib":
+            for name in (alias.name for alias in node.names):
+                inner = f"{node.module}.{name}"
+                found.append((inner, "") if inner in FILES else (node.module, name))
+        elif isinstance(node, ast.Import):
+            found += [(alias.name, "") for alias in node.names if alias.name in FILES]
+    return found
+
+
+def test_no_module_imports_itself_by_way_of_others():
+    """Imports inside functions and for types only count too: they would be circles that nothing shows."""
+    sorter = graphlib.TopologicalSorter(
+        {name: {other for other, _ in modules_imported(path)} for name, path in FILES.items()}
+    )
+    sorter.prepare()  # raises CycleError, which names the circle
+
+
+def test_no_module_takes_a_private_name_of_another():
+    taken = [
+        f"{module}: {other}.{name}"
+        for module, path in FILES.items()
+        for other, name in modules_imported(path)
+        if re.match("_[^_]", name)
+    ]
+    for module, path in FILES.items():
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        called = {name.rsplit(".", 1)[1] for name, inner in modules_imported(path) if not inner and "." in name}
+        taken += [
+            f"{module}: {node.value.id}.{node.attr}"
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+            if node.value.id in called and re.match("_[^_]", node.attr)
+        ]
+    assert taken == []
+
+
 def texts(path):
     """String constants of a module that are no docstrings: line and text."""
     tree = ast.parse(path.read_text(encoding="utf-8"))

@@ -7,6 +7,8 @@ import shutil
 
 import pytest
 from returns_builder import columns_of, district, school, simple_workbook
+from school_builder import school as national
+from school_builder import school_book
 
 from planlib import cli, freshness, paths, schema, store
 from planlib.clean import FaultyData, cache, clean_district
@@ -137,6 +139,15 @@ def test_a_school_whose_code_was_corrected_stands_once_however_often_is_cleaned(
         (folder / "returns" / "other.xlsx").write_bytes(content)
         made = schema.read_table(clean_district(NAME).path / "schools.parquet", "schools")
         assert made["school_id"].tolist() == ["S0002", "S0009"]
+
+
+def test_a_table_without_rows_has_the_same_bytes_when_it_comes_from_the_cache(folder):
+    first, _ = outcome()
+    (folder / "returns" / "book.xlsx").write_bytes(school_book(national(), 2020, True))
+    for _ in range(3):
+        again, _ = outcome()
+        (folder / "returns" / "book.xlsx").unlink(missing_ok=True)
+    assert again == first
 
 
 def test_one_bad_file_among_good_ones_leaves_those_cleaned(folder):

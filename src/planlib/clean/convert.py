@@ -182,7 +182,7 @@ def era_advice(found: str, year: int) -> str:
 
 
 def _read_number(value: Any, raw: str, plain: str, column: Column, unit: Unit, form: Form) -> Reading:
-    kind = "a whole number" if column.type == "count" else "a number"
+    kind = _kind(column)
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         whole = round(value) if column.type == "count" and abs(value) < _EXACT else value
         # a sum of shares that a formula made is whole but for the last bits of a float
@@ -199,11 +199,21 @@ def _read_number(value: Any, raw: str, plain: str, column: Column, unit: Unit, f
     else:  # a date or a truth value is no number, whatever Excel stores beneath
         return _unreadable(raw, kind)
     number = _scaled(digits, factor)
-    if not column.low <= number <= column.high or (column.type == "count" and not number.is_integer()):
-        return _unreadable(raw, f"{kind} {_bounds(column)}")
-    if number >= _EXACT:
-        return _unreadable(raw, f"{kind} below {_EXACT:.0f}")
+    wanted = number_wanted(number, column)
+    if wanted:
+        return _unreadable(raw, wanted)
     return Reading(raw, number, "", step + unit_step(factor), "value")
+
+
+def _kind(column: Column) -> str:
+    return "a whole number" if column.type == "count" else "a number"
+
+
+def number_wanted(number: float, column: Column) -> str:
+    """Say what a column wants in the place of a number, or return ``""`` if it can be one of its figures."""
+    if not column.low <= number <= column.high or (column.type != "quantity" and not number.is_integer()):
+        return f"{_kind(column)} {_bounds(column)}"
+    return f"{_kind(column)} below {_EXACT:.0f}" if number >= _EXACT else ""
 
 
 def _refused(found: Written, column: Column, unit: Unit, form: Form) -> str:

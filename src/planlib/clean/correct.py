@@ -4,6 +4,7 @@ A correction whose ``expect`` no longer stands in the source fails, so that it g
 """
 
 import functools
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +14,8 @@ import numpy as np
 import pandas as pd
 
 from planlib import schema
-from planlib.clean.convert import Reading, raw_text, read_cell
+from planlib.clean import frames
+from planlib.clean.convert import Reading, number_wanted, raw_text, read_cell
 from planlib.clean.forms import Form, Unit
 from planlib.clean.headers import column_of
 from planlib.clean.issues import Issue
@@ -107,6 +109,8 @@ def _entry(number: int, line: int, entry: Mapping[str, Any]) -> Correction:
     known: dict[str, Any] = {
         key: entry.get(key) for key in ("what", "where", "action", "reason", "who", "value", "expect")
     }
+    if "expect" in entry and entry["expect"] is None:  # with nothing behind it: a cell with nothing in it
+        known["expect"] = ""
     return Correction(number, line, **known | {"where": _by_columns(known["where"])})
 
 
@@ -170,13 +174,19 @@ def _is_place(where: Any) -> bool:
 
 
 def _value_faults(entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    action = entry.get("action")
-    if action in ("override", "scale") and "value" not in entry:
-        yield "no value", f"the value for {action}"
+    action, value = entry.get("action"), entry.get("value")
+    if action in ("override", "scale") and value is None:
+        yield "no value", f"the value for {action}" + (" ('' for an empty cell)" if action == "override" else "")
+    elif action == "override" and isinstance(value, (dict, list)):
+        yield f"value {value}", "a text or a number"
     if action in ("drop", "override", "scale") and "expect" not in entry:
         yield "no expect", "the text that stands in the source now, so that the correction goes once it is mended"
-    if action == "scale" and not isinstance(entry.get("value", 1.0), (int, float)):
-        yield f"value {entry['value']}", "a number to multiply by"
+    if action == "scale" and value is not None and not _is_factor(value):
+        yield f"value {value}", "a number to multiply by"
+
+
+def _is_factor(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _waiver_faults(form: Form, entry: Any) -> Iterator[tuple[str, str]]:
@@ -233,12 +243,17 @@ def _apply_to_cells(cells: pd.DataFrame, entry: Correction, form: Form) -> list[
         return []  # a file that is absent or could not be read is a fault of its own
     if not len(rows):
         return [entry.fault(f"no such cell: {_place(entry)}", "a cell of a school or a total")]
-    if "column" not in where and "cell" not in where:
-        found = cells.loc[rows, "school_id"].iloc[0]
-    else:
-        found = cells.loc[rows[0], "raw"]
-    if entry.expect is not None and not _same(found, entry.expect):
-        return [entry.fault(f"{_place(entry)} now holds {found!r}", f"{entry.expect!r}; the source was mended?")]
+    holds = "raw" if {"column", "cell"} & set(where) else "school_id"
+    found = frames.as_texts(cells.loc[rows, ["stage", holds]].drop_duplicates())
+    first = found[holds].iloc[0]
+    is_one = len(set(found["stage"])) == 1 and all(_same(text, first) for text in found[holds])
+    if "column" in where and entry.action != "flag" and not is_one:
+        said = "、".join(f"{stage} {text}".strip() for stage, text in found.itertuples(index=False))
+        return [
+            entry.fault(f"{_place(entry)} is several figures: {said}", "stage, or file, sheet and cell, in where")
+        ]
+    if entry.expect is not None and not _same(first, entry.expect):
+        return [entry.fault(f"{_place(entry)} now holds {first!r}", f"{entry.expect!r}; the source was mended?")]
     return [_CELL_ACTIONS[entry.action](cells, rows, entry, form)]
 
 
@@ -286,7 +301,8 @@ def _override(cells: pd.DataFrame, rows: pd.Index, entry: Correction, form: Form
     first = cells.loc[rows[0]]
     column = form.columns[first["column"]]
     unit = form.units.get(first["unit"], Unit("", column.unit.measures, 1.0))
-    value = str(entry.value) if not isinstance(entry.value, (int, float)) else float(entry.value)
+    is_number = isinstance(entry.value, (int, float)) and not isinstance(entry.value, bool)
+    value = float(entry.value) if is_number else entry.value if isinstance(entry.value, bool) else str(entry.value)
     reading: Reading = read_cell(value, column, unit, form)
     if reading.state == "unreadable":
         return entry.fault(f"the value {entry.value!r} cannot be read as {column.name}", reading.step)
@@ -304,11 +320,17 @@ def _same_rows(cells: pd.DataFrame, rows: pd.Index) -> np.ndarray:
     return places.isin(places[cells.index.get_indexer(rows)])
 
 
-def _scale(cells: pd.DataFrame, rows: pd.Index, entry: Correction, _form: Form) -> Issue:
+def _scale(cells: pd.DataFrame, rows: pd.Index, entry: Correction, form: Form) -> Issue:
     """Multiply a number, as where yuan stand in a column of 万元."""
     if cells.loc[rows, "number"].isna().any():
         return entry.fault(f"{_place(entry)} holds no number", "a number to scale")
-    cells.loc[rows, "number"] = (cells.loc[rows, "number"] * float(entry.value)).round(6)
+    scaled = (cells.loc[rows, "number"] * float(entry.value)).round(6)
+    column = form.columns[cells.loc[rows[0], "column"]]
+    wanted = number_wanted(float(scaled.iloc[0]), column)
+    if wanted:
+        said = f"the value {scaled.iloc[0]:.10g} cannot be read as {column.name}"
+        return entry.fault(said, wanted)
+    cells.loc[rows, "number"] = scaled
     done = f"× {entry.value:g}"
     _add_step(cells, rows, entry, done)
     return _applied(cells, rows, entry, done)

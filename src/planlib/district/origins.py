@@ -4,8 +4,6 @@ One mechanism for a researcher's frame and for a table of a published report: th
 (``school_id``, ``series_id``, ``commitment_id``, ``project_id``, ``resource``, ``item`` …) say which way to go.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from planlib import measures, paths, schema
+from planlib.district.known import Known
 from planlib.errors import UsageError
 from planlib.registry.documents import did_you_mean
 from planlib.registry.shape import is_date
@@ -21,7 +20,6 @@ from planlib.standard import plant_shares
 
 if TYPE_CHECKING:
     from planlib.clean.forms import Unit
-    from planlib.district.opened import District
 
 Row = Mapping[str, Any]
 
@@ -56,7 +54,7 @@ class Origin:
     cells: pd.DataFrame = field(repr=False)
 
 
-def origin(place: District, rows: Row | pd.Series | pd.DataFrame, column: str) -> Origin:
+def origin(place: Known, rows: Row | pd.Series | pd.DataFrame, column: str) -> Origin:
     """Return where a value of a row comes from; see `planlib.district.District.origin`."""
     if isinstance(rows, pd.DataFrame):
         found = [origin(place, row, column) for row in rows.to_dict("records")]
@@ -86,12 +84,12 @@ def is_traceable(row: Row) -> bool:
     return any(set(keys) <= set(_present(row)) for keys, _ in _WAYS)
 
 
-def select_rows(place: District, table: str, words: Sequence[str]) -> pd.DataFrame:
+def select_rows(place: Known, table: str, words: Sequence[str]) -> pd.DataFrame:
     """Return the rows of a processed table whose key holds every word.
 
     Parameters
     ----------
-    place : District
+    place : Known
     table : str
         ``schools``, ``observations``, ``enrolment``, ``births``, ``milestones``, ``projects``, ``finance``,
         ``form_cells``.
@@ -133,7 +131,7 @@ def _is_missing(value: Any) -> bool:
 # ---- cells
 
 
-def _cells_of(place: District, rows: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+def _cells_of(place: Known, rows: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
     """Return the cells of some columns of the table of schools, for rows given by their key."""
     keys = rows[_KEY].drop_duplicates()
     lineage = place.lineage
@@ -148,7 +146,7 @@ def _cells_of(place: District, rows: pd.DataFrame, columns: Sequence[str]) -> pd
     return born[CELLS]
 
 
-def _lines_of(place: District, rows: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+def _lines_of(place: Known, rows: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
     """Return the cells of some columns of CSV files, with the text as it stands in the file."""
     from planlib.clean.headers import columns_of, unit_of
     from planlib.clean.read import read_csv
@@ -172,7 +170,7 @@ def _lines_of(place: District, rows: pd.DataFrame, columns: Sequence[str]) -> pd
     return pd.concat(kept, ignore_index=True) if kept else pd.DataFrame(columns=CELLS)
 
 
-def _line_step(place: District, file: str, line: int, value: Any, raw: str, unit: Unit) -> str:
+def _line_step(place: Known, file: str, line: int, value: Any, raw: str, unit: "Unit") -> str:
     """Return what was done to a value of a CSV file, the correction of its line included."""
     from planlib.clean.convert import unit_step
 
@@ -204,7 +202,7 @@ def _printed(row: pd.Series, column: str) -> pd.DataFrame:
 # ---- ways: what identifies a row → how its value came to be
 
 
-def _of_school(place: District, row: Row, column: str) -> Any:
+def _of_school(place: Known, row: Row, column: str) -> Any:
     """A school's own figure, or one of its resources as the standard counts them."""
     year = int(row.get("year", place.last_year))
     rows = place.schools[(place.schools["school_id"] == row["school_id"]) & (place.schools["year"] == year)]
@@ -232,7 +230,7 @@ def _raw_columns(resource: str) -> list[str]:
     return [resource, "gym_area_m2"] if resource == "teaching_area_m2" else [resource]
 
 
-def _resource_cells(place: District, rows: pd.DataFrame, resources: Sequence[str]) -> pd.DataFrame:
+def _resource_cells(place: Known, rows: pd.DataFrame, resources: Sequence[str]) -> pd.DataFrame:
     """Return the raw cells of resources and pupils; a stage's share of its school's plant is a step of its own."""
     columns = list(dict.fromkeys([c for r in resources for c in _raw_columns(r)] + ["students"]))
     cells = _cells_of(place, rows, columns)
@@ -245,7 +243,7 @@ def _resource_cells(place: District, rows: pd.DataFrame, resources: Sequence[str
     return cells.assign(step=cells["step"].mask(is_split, split))
 
 
-def _of_series(place: District, row: Row, column: str) -> Any:
+def _of_series(place: Known, row: Row, column: str) -> Any:
     series = place.plan.series.set_index("series_id").loc[row["series_id"]]
     if _PRINTED.fullmatch(column):
         return [("printed", {"reference": series["reference"], "reference_en": series["reference_en"]})], _printed(
@@ -268,7 +266,7 @@ def _of_series(place: District, row: Row, column: str) -> Any:
     return how + more, cells
 
 
-def _observed(place: District, seen: pd.DataFrame, series: pd.Series) -> Any:
+def _observed(place: Known, seen: pd.DataFrame, series: pd.Series) -> Any:
     """Return how observations of a series were made, and the cells they rest on."""
     if (seen["origin"] == "reported").all():
         lines = place.tables["observations"]
@@ -279,7 +277,7 @@ def _observed(place: District, seen: pd.DataFrame, series: pd.Series) -> Any:
     return [("measure", {"measure": measure}), *how], _measured(place, measure, years)
 
 
-def _measured(place: District, measure: Mapping[str, Any], years: Sequence[int]) -> pd.DataFrame:
+def _measured(place: Known, measure: Mapping[str, Any], years: Sequence[int]) -> pd.DataFrame:
     """Return the cells of the table of schools that a measure of the plan reads in some years."""
     if "composite" in measure:
         return _counting(place, measure["composite"], years, place.standard.resources)
@@ -296,12 +294,12 @@ def _measured(place: District, measure: Mapping[str, Any], years: Sequence[int])
     return pd.concat(parts, ignore_index=True).drop_duplicates(["file", "sheet", "cell", "school_id", "stage"])
 
 
-def _counting(place: District, stage: str, years: Sequence[int], resources: Sequence[str]) -> pd.DataFrame:
+def _counting(place: Known, stage: str, years: Sequence[int], resources: Sequence[str]) -> pd.DataFrame:
     rows = place.stage_resources
     return _resource_cells(place, rows[(rows["stage"] == stage) & rows["year"].isin(list(years))], list(resources))
 
 
-def _of_commitment(place: District, row: Row, column: str) -> Any:
+def _of_commitment(place: Known, row: Row, column: str) -> Any:
     promise = place.plan.commitments.set_index("commitment_id").loc[row["commitment_id"]]
     if _PRINTED.fullmatch(column):
         return [("printed", dict(promise[["reference", "reference_en"]]))], _printed(promise, column)
@@ -333,7 +331,7 @@ def _of_commitment(place: District, row: Row, column: str) -> Any:
     return [*how, ("measure", {"measure": measure})], _measured(place, measure, [int(until[:4])])
 
 
-def _of_project(place: District, row: Row, column: str) -> Any:
+def _of_project(place: Known, row: Row, column: str) -> Any:
     lines = place.tables["projects"]
     lines = lines[lines["project_id"] == row["project_id"]]
     if column in lines:
@@ -343,7 +341,7 @@ def _of_project(place: District, row: Row, column: str) -> Any:
     return [("ledger", {"column": column})], _lines_of(place, lines, sources)
 
 
-def _of_accounts(place: District, row: Row, column: str) -> Any:
+def _of_accounts(place: Known, row: Row, column: str) -> Any:
     year, item = int(row["year"]), str(row["item"])
     years = [year - 1] if column == "previous" and item != "teacher_pay_yuan" else [year]
     items = ["civil_servant_pay_yuan"] if column == "previous" and item == "teacher_pay_yuan" else [item]
@@ -354,13 +352,13 @@ def _of_accounts(place: District, row: Row, column: str) -> Any:
     return [("per_pupil", {})], pd.concat([part.astype("object") for part in parts], ignore_index=True)
 
 
-def _accounts(place: District, items: Sequence[str], years: Sequence[int]) -> pd.DataFrame:
+def _accounts(place: Known, items: Sequence[str], years: Sequence[int]) -> pd.DataFrame:
     lines = place.tables["finance"]
     lines = lines[lines["item"].isin(list(items)) & lines["year"].isin(list(years))].sort_values("as_of")
     return _lines_of(place, lines.drop_duplicates(["item", "year"], keep="last"), ["value"])
 
 
-def _of_coefficient(place: District, row: Row, column: str) -> Any:
+def _of_coefficient(place: Known, row: Row, column: str) -> Any:
     """A coefficient of variation: of the row's own stage and year, or of those that the column names."""
     named = _OF_YEAR.fullmatch(column)
     stage = (named[1] if named else None) or row.get("stage")
@@ -382,7 +380,7 @@ def _of_coefficient(place: District, row: Row, column: str) -> Any:
     return [(code, about), *[("resource", {"resource": r}) for r in resources if len(resources) == 1]], cells
 
 
-def _of_places(place: District, row: Row, column: str) -> Any:
+def _of_places(place: Known, row: Row, column: str) -> Any:
     """Children and places of an area and stage: counted in returns, or projected from them."""
     area, stage, year = str(row["area"]), str(row["stage"]), int(row["year"])
     schools = place.schools[(place.schools["area"] == area) & (place.schools["stage"] == stage)]
@@ -405,7 +403,7 @@ def _of_places(place: District, row: Row, column: str) -> Any:
     return how, pd.concat([part.astype("object") for part in parts], ignore_index=True)
 
 
-def _of_stage(place: District, row: Row, column: str) -> Any:
+def _of_stage(place: Known, row: Row, column: str) -> Any:
     lines = place.tables["enrolment"]
     lines = lines[(lines["stage"] == row["stage"]) & (lines["year"] == int(row["year"]))]
     if lines.empty or column != "students":
@@ -415,14 +413,14 @@ def _of_stage(place: District, row: Row, column: str) -> Any:
     return [("counted", {})], _lines_of(place, lines, ["students"])
 
 
-def _of_kind(place: District, row: Row, column: str) -> Any:
+def _of_kind(place: Known, row: Row, column: str) -> Any:
     ledger = place.tables["projects"]
     lines = ledger[ledger["kind"] == row["kind"]]
     steps = [column] if column in lines else ["approved", "started", "completed", "handed_over", "opened"]
     return [("project_count", {"column": column, "count": len(lines)})], _lines_of(place, lines, steps)
 
 
-def _of_form(place: District, row: Row, column: str) -> Any:
+def _of_form(place: Known, row: Row, column: str) -> Any:
     """A figure of a national form that no column needs: its row says itself where it stands."""
     rows, sheet = place.form_cells, row.get("sheet", "")  # a CSV file has no sheets
     rows = rows[(rows["file"] == row["file"]) & (rows["sheet"] == sheet) & (rows["cell"] == row["cell"])]
@@ -435,7 +433,7 @@ def _of_form(place: District, row: Row, column: str) -> Any:
     return [("cell", {})], rows.assign(stage="", column=column, value=rows[column], step=step)[CELLS]
 
 
-def _of_line(place: District, row: Row, column: str) -> Any:
+def _of_line(place: Known, row: Row, column: str) -> Any:
     table = str(row["file"]).removesuffix(".csv")
     lines = place.tables[table]
     return [("line", {})], _lines_of(place, lines[lines["line"] == int(row["line"])], [column])

@@ -56,10 +56,11 @@ def _without_unused(frame: pd.DataFrame) -> dict[str, pd.Categorical]:
     made = {}
     for name, column in frame.items():
         if isinstance(column.dtype, pd.CategoricalDtype):
-            is_used = used(column)
-            if not is_used.all():
+            is_used, words = used(column), column.cat.categories
+            # words of a column without rows, kept in a file and read back, are no texts any more
+            if not is_used.all() or words.empty:
                 codes = (np.cumsum(is_used) - 1)[column.cat.codes.to_numpy()]
-                made[str(name)] = pd.Categorical.from_codes(codes, column.cat.categories[is_used])
+                made[str(name)] = pd.Categorical.from_codes(codes, words[is_used].astype("str"))
     return made
 
 
