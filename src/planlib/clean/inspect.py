@@ -269,7 +269,7 @@ def _form_to_add(
 
 def _absent(layout: Layout, place: Place, language: str) -> Iterator[str]:
     """Yield a field whose labels are not in the form, and the line that would take the label most like them."""
-    ways = place.rows or place.columns or place.parts
+    ways = place.rows or place.columns or place.part_ways
     side, labels = ("row", layout.rows) if place.rows or place.adds == "rows" else ("column", layout.columns)
     texts = " / ".join("›".join(way) for way in ways[:_SHOWN])
     yield "  " + _say("absent", language, field=schema.label(place.column.name, language), text=texts)
