@@ -4,7 +4,7 @@
 
 One workbook of 100 000 schools, and 3 000 schools with a workbook of national forms each, written by the builders of
 the tests with a fixed seed. Each figure is processor time of a command and all its processes, so that a busy machine
-does not count; only ratios are printed.
+does not count, and beside it time by the clock; only ratios are printed.
 """
 
 import io
@@ -15,7 +15,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import zipfile
+from dataclasses import dataclass
 from pathlib import Path
 
 import _write
@@ -115,8 +117,21 @@ def school_workbooks(folder: Path, schools: int = SCHOOLS) -> None:
         write_parts(folder / f"{number:04d}.xlsx", parts)
 
 
-def processor(words: list[str], root: Path) -> float:
-    """Return the processor seconds of a command and its processes; it must succeed."""
+@dataclass(frozen=True)
+class Cost:
+    """Seconds of a command: of the processor, with its processes, and by the clock."""
+
+    processor: float
+    clock: float
+
+    def over(self, other: "Cost", how: str) -> list[str]:
+        """Return both ratios to another cost, written as `how` says."""
+        return [format(self.processor / other.processor, how), format(self.clock / other.clock, how)]
+
+
+def cost(words: list[str], root: Path) -> Cost:
+    """Return what a command takes; it must succeed."""
+    begun = time.perf_counter()
     with tempfile.TemporaryFile("w+") as said:
         process = subprocess.Popen(words, stdout=said, stderr=said, env={**os.environ, "PLANLIB_ROOT": str(root)})
         _, status, usage = os.wait4(process.pid, 0)
@@ -124,7 +139,7 @@ def processor(words: list[str], root: Path) -> float:
         said.seek(0)
         assert process.returncode == 0, said.read()[:3000]
     PEAKS.append(usage.ru_maxrss / 1024)
-    return usage.ru_utime + usage.ru_stime
+    return Cost(usage.ru_utime + usage.ru_stime, time.perf_counter() - begun)
 
 
 def made_district(root: Path) -> Path:
@@ -134,15 +149,19 @@ def made_district(root: Path) -> Path:
     return folder
 
 
-def measured(root: Path, folder: Path) -> tuple[float, float]:
-    """Return (bare read, clean)."""
+def measured(root: Path, folder: Path) -> tuple[Cost, Cost]:
+    """Return the bare read and clean, each of the round with the least processor time."""
     bare = [sys.executable, "-c", BARE, str(folder / "returns")]
     clean = [sys.executable, "-c", CLEAN, NAME]
     times = []
     for _ in range(ROUNDS):
         shutil.rmtree(root / "data" / "processed", ignore_errors=True)
-        times.append((processor(bare, root), processor(clean, root)))
-    return min(t[0] for t in times), min(t[1] for t in times)
+        times.append((cost(bare, root), cost(clean, root)))
+    return min((t[0] for t in times), key=_least), min((t[1] for t in times), key=_least)
+
+
+def _least(one: Cost) -> float:
+    return one.processor
 
 
 def main() -> None:
@@ -154,48 +173,49 @@ def main() -> None:
         bare, whole = measured(root, folder)
         large = [
             f"1 workbook, {ROWS:,} schools × {len(columns_of('primary'))} filled columns",
-            f"{whole / bare:.2f}",
+            *whole.over(bare, ".2f"),
         ]
         shutil.rmtree(root / "data")
         folder = made_district(root)
         school_workbooks(folder / "returns")
         large_peak = max(PEAKS)
         bare, whole = measured(root, folder)
-        start = processor([sys.executable, "-c", IMPORTS], root)
-        again = processor(clean, root)
+        start = cost([sys.executable, "-c", IMPORTS], root)
+        again = cost(clean, root)
         for path in folder.rglob("*"):
             os.utime(path, (0, 0))
-        touched = processor(clean, root)
+        touched = cost(clean, root)
         shutil.copy(folder / "returns" / "0000.xlsx", folder / "returns" / "0000.old")
         parts = parts_of((folder / "returns" / "0000.xlsx").read_bytes())
         (folder / "returns" / "0000.old").unlink()
         parts["xl/sharedStrings.xml"] = parts["xl/sharedStrings.xml"].replace("第0".encode(), "新第0".encode())
         write_parts(folder / "returns" / "0000.xlsx", parts)
-        changed = processor(clean, root)
+        changed = cost(clean, root)
     rows = [
         large,
-        [f"{SCHOOLS:,} school workbooks of national forms", f"{whole / bare:.2f}"],
+        [f"{SCHOOLS:,} school workbooks of national forms", *whole.over(bare, ".2f")],
     ]
     shares = [
-        ["again, nothing changed", f"{again / whole:.1%}"],
-        ["again, every modification time changed", f"{touched / whole:.1%}"],
-        ["again, one workbook changed", f"{changed / whole:.1%}"],
-        ["of that, Python and its imports alone", f"{start / whole:.1%}"],
+        ["again, nothing changed", *again.over(whole, ".1%")],
+        ["again, every modification time changed", *touched.over(whole, ".1%")],
+        ["again, one workbook changed", *changed.over(whole, ".1%")],
+        ["of that, Python and its imports alone", *start.over(whole, ".1%")],
     ]
     print(bare, whole, again, touched, changed, rows, shares)
     _write.write(
         "clean",
         "Cleaning",
         [
-            f"`python benchmarks/clean.py {ROWS} {SCHOOLS}`: {_write.machine()} Processor time of `planlib clean` with its "
-            "processes over that of python-calamine reading the same files into lists and doing nothing else. "
+            f"`python benchmarks/clean.py {ROWS} {SCHOOLS}`: {_write.machine()} Time of `planlib clean` with its "
+            "processes over that of python-calamine reading the same files into lists and doing nothing else: of the "
+            "processor, which a busy machine hardly changes, and by the clock. "
             "`clean` moreover recognises, converts, checks, and writes the tables with the birthplace of every value. "
             f"At most {large_peak:.0f} MiB of memory for the one workbook, {PEAKS[-5]:.0f} MiB for the many. "
             f"{os.getloadavg()[1]:.0f} processes waited for {os.cpu_count()} processors meanwhile. The issue's aim "
             "(under 1.5, then under 2 % and 5 %) is not reached where a figure is above it.",
-            _write.table(["files", "clean / bare read"], rows),
+            _write.table(["files", "clean / bare read, processor", "by the clock"], rows),
             f"The {SCHOOLS:,} workbooks a second time, as a share of the first run:",
-            _write.table(["run", "share of the first"], shares),
+            _write.table(["run", "share of the first, processor", "by the clock"], shares),
         ],
     )
 

@@ -12,7 +12,7 @@ import python_calamine
 from returns_builder import FORM, columns_of, district, grid, school, simple_workbook, workbook
 
 from planlib import freshness, paths, schema
-from planlib.clean import FaultyData, clean_district, summary
+from planlib.clean import FaultyData, clean_district, pipeline, summary
 from planlib.clean.convert import read_cell
 from planlib.clean.forms import Unit, load_form
 from planlib.errors import RegistryError, UsageError
@@ -956,3 +956,20 @@ def test_a_wrong_form_is_refused_with_every_fault(tmp_path):
         load_form(path)
     assert "book: not a column of fields.yml" in str(refused.value)
     assert "multimedia_rooms: unit 亩 is not one of `units` for count" in str(refused.value)
+
+
+def test_files_that_change_or_go_while_they_are_read_are_named(folder, monkeypatch):
+    """A return saved and a CSV file taken away in the middle of a run: both are faults, and nothing is written."""
+    cleaned = pipeline._pieces
+
+    def meanwhile(*given):
+        (folder / "births.csv").unlink()
+        (folder / BOOK).write_bytes((folder / BOOK).read_bytes() + b"more")
+        return cleaned(*given)
+
+    monkeypatch.setattr(pipeline, "_pieces", meanwhile)
+    with pytest.raises(FaultyData) as refused:
+        clean_district(NAME)
+    faults = refused.value.issues.query("level == 'error'")
+    assert sorted(faults["file"]) == ["births.csv", BOOK], faults.to_string()
+    assert set(faults["kind"]) == {"changed"}

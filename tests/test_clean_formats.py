@@ -631,7 +631,7 @@ def test_what_stands_below_a_merged_cell_is_told():
             new.writestr(name, old.read(name).replace(b"</mergeCells>", hidden))
     parsed = parse_workbook(made.getvalue(), FORM)
     assert [(issue.kind, issue.cell, issue.found) for issue in parsed.issues] == [
-        ("merged data", "E6", "西片 below 东片")
+        ("merged data", "E6", "西片 under the merged cell 东片")
     ]
     assert sum(parsed.sheets[0][kind] for kind in KINDS) == filled(made.getvalue())
 

@@ -533,3 +533,39 @@ def test_phrases_have_the_same_places_in_both_languages():
     for pair in load_definitions("forms/messages")["phrases"]:
         places = [set(re.findall(r"\{(\w+)", pair[language])) for language in ("en", "zh")]
         assert places[0] == places[1], pair
+
+
+# ---- all faults at once
+
+
+def test_what_the_rules_refuse_comes_with_what_could_not_be_read(folder):
+    """A wrong total, a cell that cannot be read and slips of the hand, in different files: one run names all."""
+    put(folder, 2019, [school(books=5)], total={"school_id": "合计", "books": 1})
+    put(
+        folder,
+        2020,
+        [
+            school()
+            | {("primary", "teachers"): 20, ("primary", "staff"): 25, ("primary", "backbone_teachers"): 900}
+        ],
+    )
+    (folder / "finance.csv").write_text(
+        "item,year,value,unit,as_of,status,source_office\nshare,2020,140,percent,2020-12-31,决算,计财科\n",
+        encoding="utf-8",
+    )
+    with pytest.raises(FaultyData) as refused:
+        clean_district(NAME)
+    kinds = ["backbone_in_teachers", "shares_within_bounds", "total"]
+    assert sorted(refused.value.issues.query("level == 'error'")["kind"]) == kinds
+    put(folder, 2021, [school(books="?")])
+    (folder / "enrolment.csv").write_text(
+        "school_id,school_name,area,stage,grade,year,students\nS0001,测试学校,东片,primary,1,2021,30\n",
+        encoding="utf-8",
+    )
+    for _ in range(2):  # the second from what is kept
+        with pytest.raises(FaultyData) as refused:
+            clean_district(NAME)
+        issues = refused.value.issues
+        assert sorted(issues.query("level == 'error'")["kind"]) == [*kinds, "unreadable value"]
+        # what looks absent because it was not read is not told
+        assert not (issues["kind"] == "grades_are_students").any()

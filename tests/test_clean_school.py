@@ -20,6 +20,7 @@ from planlib.clean.correct import Corrections
 from planlib.clean.forms import load_form
 from planlib.clean.national import load_national
 from planlib.clean.pipeline import tables_of_returns
+from planlib.clean.read import read_workbook
 from planlib.clean.school import Layouts
 from planlib.clean.workbook import parse_workbook
 from planlib.errors import RegistryError
@@ -216,6 +217,49 @@ def test_the_same_workbook_twice_is_noted_and_another_one_refused():
     _, issues, _ = cleaned(content, school_book(one | {"books": 1}, 2020, False))
     assert issues[0][:2] == ("error", "duplicate school")
     assert "3133000001 also in returns/0.xlsx, sheet 基础基111, cell D6; books 1 differs" in issues[0][2]
+
+
+def with_sheet(content, name, rows, like=""):
+    """Return a workbook with one more sheet, of some rows or as another one is."""
+    sheets = {
+        sheet.name: (
+            [*map(list, sheet.rows)],
+            [(*cells, str(sheet.rows[cells[0]][cells[1]])) for cells in sheet.merged],
+        )
+        for sheet in read_workbook(content)
+    }
+    return workbook(sheets | {name: sheets[like] if like else (rows, [])})
+
+
+def test_figures_of_a_stage_that_the_type_does_not_have_are_told():
+    """A primary school with kindergarten classes attached, or of the wrong type: its children were in no total."""
+    rows = [
+        ["学前教育幼儿数"],
+        ["教基3107　单位：人"],
+        ["指标名称", "代码", "入园人数", "在园人数"],
+        ["甲", "乙", "1", "2"],
+    ]
+    content = with_sheet(school_book(school(), 2022, True), "教基3107_小学", [*rows, ["总计", "01", 20, 60]])
+    made, issues, _ = cleaned(content)
+    said = ("warning", "other stage", "figures of the stage preschool (2)", "nothing: a primary school")
+    assert issues == [said]
+    assert made["schools"]["stage"].tolist() == ["primary"]
+    kept = made["form_cells"][made["form_cells"]["form"] == "教基3107"]
+    assert kept["value"].tolist() == [20, 60]
+    for school_type in STAGES:
+        assert cleaned(school_book(school(school_type), 2022, True))[1] == []
+
+
+def test_a_sheet_copied_within_its_workbook_counts_its_students_once(tmp_path, monkeypatch):
+    monkeypatch.setenv("PLANLIB_ROOT", str(tmp_path))
+    folder = district(tmp_path, "copied")
+    for path in (folder / "returns").iterdir():
+        path.unlink()
+    name = "教基3112_小学"
+    content = with_sheet(school_book(school(), 2022, True), f"{name} (2)", None, like=name)
+    (folder / "returns/a.xlsx").write_bytes(content)
+    result = clean_district("copied")
+    assert (result.issues["level"] == "note").all(), result.issues.to_string()
 
 
 def test_faults_of_a_school_book_say_where_and_what_to_do(tmp_path, monkeypatch):

@@ -71,6 +71,31 @@ def test_sample_does_not_write_over_anything(tmp_path, capsys):
     assert [p.name for p in tmp_path.iterdir()] == ["mine"]
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["report", "--run", "FOLDER"], "FOLDER cannot be read (Is a directory). To do: name a file"),
+        (["batch", "FOLDER"], "FOLDER cannot be read (Is a directory).\nTo do: name a file"),
+        (["sample", "FILE"], "FILE is a file. To do: name a new folder"),
+        (
+            ["trace", "shangcheng", "schools", "2022", "S0012", "classes", "--csv", "FOLDER/no/x.csv"],
+            "no folder FOLDER/no",
+        ),
+        (
+            ["trace", "shangcheng", "schools", "2022", "S0012", "classes", "--csv", "FOLDER"],
+            "FOLDER: Is a directory.\nTo do",
+        ),
+    ],
+)
+def test_a_name_that_is_none_ends_in_a_message(tmp_path, capsys, words, said):
+    (tmp_path / "file").write_text("x", encoding="utf-8")
+    names = {"FOLDER": str(tmp_path), "FILE": str(tmp_path / "file")}
+    for name, path in names.items():
+        words, said = [word.replace(name, path) for word in words], said.replace(name, path)
+    assert cli.main(words) in (1, 2)
+    assert said in capsys.readouterr().err
+
+
 def test_the_language_of_what_is_said_of_data_is_chosen_once(monkeypatch, capsys):
     words = ["trace", "shangcheng", "schools", "2022", "S0124", "equipment_value_yuan"]
     monkeypatch.setenv("PLANLIB_LANGUAGE", "en")

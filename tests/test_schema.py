@@ -57,6 +57,13 @@ def test_absent_optional_columns_come_out_empty_in_their_type():
     assert made["education_group"].tolist() == [""]
 
 
+def test_a_csv_for_spreadsheets_holds_no_formula_in_whatever_type_of_column(tmp_path):
+    mixed = pd.Series(["=1+1", 3, None, "-4"], dtype="object")
+    schema.write_csv(pd.DataFrame({"raw": mixed, "value": [1, 2, 3, 4]}), tmp_path / "a.csv")
+    lines = (tmp_path / "a.csv").read_text(encoding="utf-8-sig").splitlines()
+    assert lines == ["raw,value", "'=1+1,1", "3,2", ",3", "-4,4"]
+
+
 def test_empty_tables_have_the_same_types_as_full_ones():
     full = schema.conform(births(), "births")
     pd.testing.assert_series_equal(schema.empty("births").dtypes, full.dtypes)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from planlib import __version__
-from planlib.errors import PlanlibError, UsageError, listing
+from planlib.errors import DataError, PlanlibError, UsageError, listing
 from planlib.params import DEFAULTS, LANGUAGES, NOTEBOOKS, REPORTS, resolve
 
 if TYPE_CHECKING:
@@ -37,18 +37,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         _refuse(unknown, parsed)
         return int(parsed.run(parsed) or 0)
-    except PlanlibError as error:
-        language = getattr(parsed, "language", None) or _language()["default"]
-        if parsed.command == "report":
-            return _last_line(error, error.in_words(language))
-        print(f"planlib {parsed.command} failed: {error.in_words(language)}", file=sys.stderr)
-        return error.exit_code
     except KeyboardInterrupt:
         print(f"planlib {parsed.command} interrupted: nothing was published.", file=sys.stderr)
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except PlanlibError as error:
+        return _failed(error, parsed)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        hint = "To do: check that name, the rights to it and the room on the disk, then run again."
+        return _failed(DataError(f"{where}{error.strerror or error}.\n{hint}"), parsed)
+
+
+def _failed(error: PlanlibError, parsed: argparse.Namespace) -> int:
+    said = error.in_words(getattr(parsed, "language", None) or _language()["default"])
+    if parsed.command == "report":
+        return _last_line(error, said)
+    print(f"planlib {parsed.command} failed: {said}", file=sys.stderr)
+    return error.exit_code
 
 
 def _refuse(unknown: Sequence[str], parsed: argparse.Namespace) -> None:
@@ -326,8 +334,12 @@ def _new(parsed: argparse.Namespace) -> int:
 
 
 def _trace(parsed: argparse.Namespace) -> int:
-    from planlib import narrative
+    from planlib import narrative, schema
 
+    if parsed.csv and not parsed.csv.parent.is_dir():
+        raise UsageError(
+            f"{parsed.csv}: there is no folder {parsed.csv.parent}.\nTo do: make it, or name another."
+        )
     folder = Path(parsed.subject)
     is_report = len(folder.parts) > 1 or (folder / "run.json").is_file()
     if is_report and _trace_number(parsed, folder):
@@ -335,7 +347,7 @@ def _trace(parsed: argparse.Namespace) -> int:
     found, called = _trace_report(parsed, folder) if is_report else (_trace_table(parsed), None)
     print(narrative.origin(found, parsed.language, None if parsed.all else 10, called))
     if parsed.csv:
-        found.cells.to_csv(parsed.csv, index=False, encoding="utf-8-sig", lineterminator="\n")
+        schema.write_csv(found.cells, parsed.csv)
         print(_shown(parsed.csv))
     return 0
 
@@ -451,8 +463,9 @@ def _verify(parsed: argparse.Namespace) -> int:
 def _sample(parsed: argparse.Namespace) -> int:
     from planlib.sample import generate
 
-    if parsed.folder.is_dir() and any(parsed.folder.iterdir()):
-        raise UsageError(f"{parsed.folder} is not empty. To do: name a new folder; nothing was written.")
+    if parsed.folder.exists() and not (parsed.folder.is_dir() and not any(parsed.folder.iterdir())):
+        what = "is not empty" if parsed.folder.is_dir() else "is a file"
+        raise UsageError(f"{parsed.folder} {what}. To do: name a new folder; nothing was written.")
     generate(parsed.folder, **({} if parsed.seed is None else {"seed": parsed.seed}))
     print(f"simulated district written to {parsed.folder}")
     return 0

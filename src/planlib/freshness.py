@@ -189,8 +189,8 @@ def input_files(district: str) -> dict[str, dict[str, Any]]:
     """
     folder = paths.raw(district)
     called = {e.get("file"): bool(e.get("synthetic")) for e in _entries(folder / "sources.yml")}
-    files = [f for f in sorted(folder.rglob("*")) if f.is_file() and not f.name.startswith((".", "~$"))]
-    names = {f.relative_to(folder).as_posix(): f for f in files}
+    files = {file.relative_to(folder): file for file in sorted(folder.rglob("*")) if file.is_file()}
+    names = {name.as_posix(): file for name, file in files.items() if not is_hidden(name)}
     return {name: {"sha256": store.sha256(f), "synthetic": called.get(name)} for name, f in names.items()}
 
 

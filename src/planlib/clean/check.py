@@ -22,6 +22,7 @@ Rule = Mapping[str, Any]
 Tables = Mapping[str, pd.DataFrame]
 
 _KEY = ["school_id", "stage", "year"]
+_OF_FORM = ["school_id", "year", "form", "row_label", "column_label"]
 _PLAIN = ",.12g"  # numbers as people write them, grouped and never 1e+10
 _SAID = [*_KEY, "column", "found", "expected", "file", "sheet", "cell"]
 
@@ -155,7 +156,7 @@ def _lines(tables: Tables, rule: Rule) -> pd.DataFrame:
             f"{n:{_PLAIN}} in {stage} by grade" for n, stage in zip(both["by_grade"], both["stage"], strict=True)
         ],
         expected=[
-            f"{column} {value} in the returns" if at == "both" else "no such school and stage"
+            f"{column} {value:{_PLAIN}} in the returns" if at == "both" else "no such school and stage"
             for value, at in zip(both[column], both["at"], strict=True)
         ],
     )
@@ -184,6 +185,8 @@ def _grades_of_forms(cells: pd.DataFrame) -> pd.DataFrame:
         columns=["form", "text", "stage", "grade"],
     )
     cells = cells[cells["form"].isin(known["form"]) & cells["value"].notna()]
+    # a sheet that stands twice in a workbook says nothing twice
+    cells = cells.drop_duplicates(["file", *_OF_FORM, "value"])
     totals = [label for label in cells["row_label"].unique() if key(label) in national.total_rows]
     cells = frames.as_texts(cells[cells["row_label"].isin(totals)])
     last = {label: key(label.split(SEPARATOR)[-1]) for label in cells["column_label"].unique()}

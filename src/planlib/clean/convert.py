@@ -21,6 +21,8 @@ from planlib.clean.writing import Written, code, compact, era_year, key, load_wr
 _EXACT = 2.0**53
 _LAST_BITS = 1e-12
 _YEAR = re.compile(r"(\d{4})(?:\D.*)?")
+_DAY = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?!\d)")
+_FIRST_DAYS = (dt.date(1899, 12, 30), dt.date(1904, 1, 1))  # day 0 of a workbook, and of those begun on a Mac
 _SCIENTIFIC = re.compile(r"\d(?:\.\d+)?[eE]\+?\d+")
 
 
@@ -167,7 +169,26 @@ def _read_year(value: Any, raw: str, plain: str, column: Column) -> Reading:
         return _unreadable(raw, "a year of four digits")
     if not column.low <= float(found[1]) <= column.high:
         return _unreadable(raw, f"a year {_bounds(column)}")
+    shown = _shown_as_day(plain, column)
+    if shown:
+        return _unreadable(
+            raw, f"a year of four digits: {shown} in a cell with the format of a date looks like that day"
+        )
     return Reading(raw, float(found[1]), "", "year" if plain == found[1] else "year of the date", "value")
+
+
+def _shown_as_day(plain: str, column: Column) -> int:
+    """Return the year that a spreadsheet would show as this day, were its cell formatted as one; 0 if it is none.
+
+    1988 is the 1988th day from the end of 1899: 1905-06-10.
+    """
+    found = _DAY.match(plain)
+    try:
+        day = dt.date(int(found[1]), int(found[2]), int(found[3])) if found else None
+    except ValueError:
+        return 0
+    numbers = [(day - first).days for first in _FIRST_DAYS] if day else []
+    return next((number for number in numbers if column.low <= number <= column.high), 0)
 
 
 def era_advice(found: str, year: int) -> str:

@@ -68,6 +68,7 @@ class Form:
     unit_line: re.Pattern[str]
     unit_like: re.Pattern[str]
     unit_remarks: tuple[str, ...]
+    other_figures: tuple[str, ...]
     ignored: frozenset[str]
     kept: frozenset[str]
     row_stages: frozenset[str]
@@ -136,6 +137,42 @@ def is_no_unit(bracket: str, is_quantity: bool, form: Form) -> bool:
     if form.unit_like.search(bracket) or any(text in bracket for text in form.units):
         return False
     return not is_quantity or any(word in bracket for word in form.unit_remarks)
+
+
+def is_another(header: str, column: Column, form: Form) -> bool:
+    """Tell whether the bracket of a column's header makes another figure of it.
+
+    Examples
+    --------
+    >>> form = load_form()
+    >>> students = form.columns["students"]
+    >>> is_another("在校生数（女）", students, form), is_another("在校生数（含借读生）", students, form)
+    (True, False)
+    """
+    name, bracket = form.split(header)
+    is_known = not bracket or bracket in form.units or key(header) in {key(text) for text in column.headers}
+    if is_known or column.type not in ("count", "quantity"):
+        return False
+    return is_other_figure(name, bracket, column.type == "count", form)
+
+
+def is_other_figure(name: str, bracket: str, is_count: bool, form: Form) -> bool:
+    """Tell whether a bracket behind the comparable name of a figure makes another one of it.
+
+    Examples
+    --------
+    >>> is_other_figure("出生人数", "女", True, load_form()), is_other_figure("户籍出生人数", "户籍", True, load_form())
+    (True, False)
+    """
+    if form.unit_like.search(bracket):
+        return False
+    is_remark = bracket in name or any(word in bracket for word in (*form.unit_remarks, *form.units))
+    return says_other(bracket, form) or (is_count and not is_remark)
+
+
+def says_other(text: str, form: Form) -> bool:
+    """Tell whether a comparable text is of a part or of another time: 女, 上学年."""
+    return not text.startswith(form.unit_remarks) and any(word in text for word in form.other_figures)
 
 
 def words_of(text: str) -> list[str]:
@@ -227,17 +264,19 @@ def _built(entries: Mapping[str, Any]) -> Form:
     prefixes = tuple(key(p) for p in entries["header_rules"]["strip_prefixes"])
     units = {key(t): Unit(compact(t), *next(iter(m.items()))) for t, m in entries["units"].items()}
     columns = {name: _column(name, entry, entries, units) for name, entry in entries["fields"].items()}
+    by_header = {split_header(key(h), prefixes)[0]: c.name for c in columns.values() for h in c.headers}
     return Form(
         name=entries["form"],
         columns=columns,
-        by_header={split_header(key(h), prefixes)[0]: c.name for c in columns.values() for h in c.headers},
+        by_header=by_header,
         stage_headers={key(text): stage for text, stage in entries["stage_headers"].items()},
         stages_of_type={name: tuple(stages) for name, stages in entries["stages_of_type"].items()},
         units=units,
         unit_line=re.compile(entries["unit_line"]),
         unit_like=re.compile(entries["unit_like"]),
         unit_remarks=tuple(key(text) for text in entries["unit_remarks"]),
-        ignored=frozenset(split_header(key(t), prefixes)[0] for t in entries["ignored"]),
+        other_figures=tuple(key(text) for text in entries["other_figures"]),
+        ignored=frozenset(_own_text(key(t), prefixes, by_header) for t in entries["ignored"]),
         kept=frozenset(split_header(key(t), prefixes)[0] for t in entries["kept"]),
         row_stages=frozenset(split_header(key(t), prefixes)[0] for t in entries["row_stages"]),
         total_rows=tuple(key(t) for t in entries["total_rows"]),
@@ -250,6 +289,12 @@ def _built(entries: Mapping[str, Any]) -> Form:
         campus_names=tuple(re.compile(p) for p in entries["campus_patterns"]),
         as_of=f"{entries['as_of']['month']:02d}-{entries['as_of']['day']:02d}",
     )
+
+
+def _own_text(text: str, prefixes: Iterable[str], by_header: Mapping[str, str]) -> str:
+    """Return a header without its bracket, unless that alone tells it from the header of a field."""
+    short = split_header(text, prefixes)[0]
+    return text if short in by_header else short
 
 
 def _column(name: str, entry: Mapping[str, Any], entries: Mapping[str, Any], units: Mapping[str, Unit]) -> Column:

@@ -3,7 +3,7 @@
 A layout holds no figure, so that it serves every school whose sheet has the same labels at the same places.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from operator import itemgetter
@@ -428,10 +428,3 @@ def fits_way(wanted: Way, own: Way, totals: Collection[str]) -> bool:
             if all(part in rest for part in wanted[:-1]):
                 return True
     return False
-
-
-def blank_cells(values: Sequence[Any]) -> Iterator[tuple[int, Any]]:
-    """Yield the place and value of every figure that holds something."""
-    for place, value in enumerate(values):
-        if value != "" and not is_blank(value):
-            yield place, value

@@ -7,7 +7,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from planlib import schema
-from planlib.clean.forms import Form, Unit, is_no_unit, load_form, measured, read_definition, split_header
+from planlib.clean.forms import (
+    Form,
+    Unit,
+    is_no_unit,
+    is_other_figure,
+    load_form,
+    measured,
+    read_definition,
+    split_header,
+)
 from planlib.clean.issues import Issue
 from planlib.clean.writing import compact, key, tidy
 from planlib.paths import DEFINITIONS
@@ -51,12 +60,16 @@ def column_of(table: str, text: Any) -> str:
     --------
     >>> column_of("births", "年份"), column_of("births", "户籍出生人数（人）"), column_of("births", "births")
     ('year', 'births', 'births')
-    >>> column_of("births", "备注")
-    ''
+    >>> column_of("births", "备注"), column_of("births", "出生人数（女）")
+    ('', '')
     """
-    named = _texts()[table]
-    plain = key(str(text))
-    return named.get(plain) or named.get(load_form().split(text)[0], "")
+    named, form = _texts()[table], load_form()
+    plain, (short, bracket) = key(str(text)), form.split(text)
+    column = named.get(plain) or named.get(short, "")
+    if plain in named or not column or not bracket or bracket in form.units:
+        return column
+    unit = schema.fields()[column].unit
+    return "" if unit and is_other_figure(short, bracket, measured(column) == "count", form) else column
 
 
 def columns_of(table: str, texts: Sequence[str]) -> list[str]:

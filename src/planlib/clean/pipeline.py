@@ -83,11 +83,26 @@ class _Folder:
     def workbooks(self) -> dict[str, str]:
         return {f: digest for f, digest in self.inputs.items() if _is_return(f) and f not in self.huge}
 
+    def content(self, file: str) -> bytes | None:
+        """Return a file's content, or None if it is gone or no longer what it was when the run began."""
+        try:
+            content = (self.path / file).read_bytes()
+        except OSError:
+            return None
+        return content if hashlib.sha256(content).hexdigest() == self.inputs[file] else None
+
     @functools.cached_property
     def huge(self) -> set[str]:
         """The files larger than any return; they are refused without being read."""
-        home = str(self.path)
-        return {file for file in self.inputs if os.stat(f"{home}/{file}").st_size > MAX_FILE_BYTES}  # noqa: PTH116
+        return {file for file in self.inputs if _size(f"{self.path}/{file}") > MAX_FILE_BYTES}
+
+
+def _size(file: str) -> int:
+    """Return the size of a file, 0 of one that is gone; of thousands, so without an object for each path."""
+    try:
+        return os.stat(file).st_size  # noqa: PTH116
+    except OSError:
+        return 0
 
 
 def clean_district(district: str, progress: Progress | None = None) -> CleanResult:
@@ -123,10 +138,13 @@ def clean_district(district: str, progress: Progress | None = None) -> CleanResu
         corrections = correct.load_corrections(folder.path / correct.FILE, form)
         pieces, read = _pieces(folder, form, corrections, progress or _bar())
         collected, of_lines, lines_account = _collected(folder, corrections)
-        issues = _joined(pieces["issues"], [*_folder_issues(folder, corrections), *of_lines])
-        issue_list.refuse_faults(issues, district, listed)
         every = {**{name: pieces[name] for name in OF_RETURNS}, **collected}
-        issues = _joined(issues, [*resolve.names_twice(every), *correct.confirmed(check_tables(every), issues)])
+        issues = _joined(pieces["issues"], [*_folder_issues(folder, corrections), *of_lines])
+        found = [*resolve.names_twice(every), *correct.confirmed(check_tables(every), issues)]
+        if (issues["level"] == "error").any():
+            # what could not be read would look as if it were absent: only what is wrong for certain is told beside it
+            found = [issue for issue in found if issue.level == "error"]
+        issues = _joined(issues, found)
         issue_list.refuse_faults(issues, district, listed)
         accounts = pd.concat([pieces["accounts"], lines_account], ignore_index=True)
         shown = _in_order(issues)
@@ -235,7 +253,8 @@ def _bar() -> Progress:
 def _pieces(folder: _Folder, form: Form, corrections: Corrections, progress: Progress) -> tuple[cache.Pieces, int]:
     """Return what came of all workbooks, and how many were read: those whose content is known are not read again.
 
-    What a correction speaks of, and what is faulty, is never kept.
+    What a correction speaks of, and what is faulty, is never kept. Where there are faults, the tables are of the files
+    without any.
     """
     place = _cache_place(folder.district)
     key = cache.key(folder.code, sorted(corrections.not_collected, key=str))
@@ -255,7 +274,14 @@ def _pieces(folder: _Folder, form: Form, corrections: Corrections, progress: Pro
     sure, every = _sure(made, parts, form, corrections), cache.together(kept, made)
     if fresh or len(wanted) != len(digests):
         cache.save(place, key, every if sure is made else cache.together(kept, sure))
+    if _are_spoilt(made["issues"]):
+        every = {**cache.together(kept, sure), "issues": every["issues"]}
     return every, len(fresh)
+
+
+def _are_spoilt(issues: pd.DataFrame) -> bool:
+    """Tell whether errors may have changed or left out a value; a wrong total stands beside the values."""
+    return bool(((issues["level"] == "error") & (issues["kind"] != resolve.TOTAL)).any())
 
 
 def _cache_place(district: str) -> Path:
@@ -278,7 +304,7 @@ def _sure(
     """Return the pieces that may be kept: of files that no fault and no correction touches."""
     faults = made["issues"].loc[made["issues"]["level"] == "error", "file"]
     unsure = cache.reached(made["claims"], {*faults, *corrections.files(made["claims"])})
-    if len(faults):  # then there are no tables: those of the other files are made for themselves
+    if _are_spoilt(made["issues"]):  # the tables of the other files are made for themselves
         others = {name: frame[~frame["file"].isin(unsure)] for name, frame in parts.items()}
         return _of_returns(others, form, Corrections(not_collected=corrections.not_collected))
     return cache.without(made, unsure)
@@ -292,8 +318,8 @@ def _read_workbooks(
     chunks, batch, held = [framed([])], [], 0
     parsed = parse_workbooks(_contents(folder, files, changed), form)
     for done, (file, one) in enumerate(zip(files, parsed, strict=True), 1):
-        if file in changed:
-            one.issues.append(Issue("error", "changed"))
+        if file in changed:  # whatever else is wrong with it may be so no longer
+            one.issues[:] = [Issue("error", "changed")]
         batch.append((one, file, folder.inputs[file]))
         held += sum(map(len, one.cells["row"])) + len(one.extra)
         # Frames are made for many files at once; lists of too many cells would fill the memory.
@@ -305,12 +331,12 @@ def _read_workbooks(
 
 
 def _contents(folder: _Folder, files: Sequence[str], changed: set[str]) -> Iterator[bytes]:
-    """Yield the content of each file, and note those that are no longer what they were when the run began."""
+    """Yield the content of each file; those that are no longer what they were are noted, and empty."""
     for file in files:
-        content = (folder.path / file).read_bytes()
-        if hashlib.sha256(content).hexdigest() != folder.inputs[file]:
+        content = folder.content(file)
+        if content is None:
             changed.add(file)
-        yield content
+        yield content or b""
 
 
 def _of_files(found: pd.DataFrame, corrections: Corrections) -> pd.DataFrame:
@@ -340,7 +366,7 @@ def tables_of_returns(
     Returns
     -------
     (dict of DataFrame, list of Issue, DataFrame)
-        If an issue is an error, the tables are empty.
+        If an issue is an error, the tables are empty; but for a wrong total, which changes no value.
     """
     cells, issues = resolve.with_years(parts["cells"], parts["sheets"])
     # a title that cannot be read was told when it was read
@@ -353,7 +379,7 @@ def tables_of_returns(
     values, silent, met = _values(cells, parts["sheets"], form, corrections)
     issues += resolve.with_strangers(met, parts["issues"])
     # a file without a year was refused when it was read; its values can stand in no table
-    if any(issue.level == "error" for issue in issues) or (values["year"] == 0).any():
+    if _are_spoilt(issue_list.frame(issues)) or (values["year"] == 0).any():
         nothing = {name: schema.empty(name) for name in OF_RETURNS}
         return nothing, issues, account_frame(parts["sheets"])
     rows = tables.stage_rows(values, silent)
@@ -391,7 +417,10 @@ def _collected(
         made[name] = schema.empty(name)
         if file not in folder.inputs or file in folder.huge:
             continue
-        content = (folder.path / file).read_bytes()
+        content = folder.content(file)
+        if content is None:
+            issues.append(Issue("error", "changed", file))
+            continue
         frame, found, cells = tables.collected_table(name, content, corrections)
         issues += found
         made[name] = made[name] if frame is None else frame

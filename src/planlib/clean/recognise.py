@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from planlib.clean.convert import is_blank, raw_text
-from planlib.clean.forms import Column, Form, Unit, is_remark, strange_units, words_of
+from planlib.clean.forms import Column, Form, Unit, is_another, is_remark, says_other, strange_units, words_of
 from planlib.clean.issues import Issue
 from planlib.clean.read import Sheet, address
 from planlib.clean.writing import SEPARATOR, compact, era_year, key, tidy, written
-from planlib.clean.years import SHEET_NAME, both_said, says_year, taken, years_said
+from planlib.clean.years import SHEET_NAME, both_said, says_year, taken, years_in, years_said
 
 # What a cell that holds something can be.
 KINDS = (
@@ -335,7 +335,7 @@ def _place(
     is_sum = len(texts) > 1 and key(str(texts[-1])) in form.total_rows and not form.column_of(texts[-1])
     named, cell = (texts[-2], cells[-2]) if is_sum else (texts[-1], cells[-1])
     name = form.column_of(named)
-    if not name:
+    if not name or _is_another(result, form, name, texts):
         _unknown_column(result, form, index, cells[-1], path)
         return None
     column = form.columns[name]
@@ -344,10 +344,22 @@ def _place(
     return Place(index, path, column, stages[-1] if stages else "", unit, cell)
 
 
+def _is_another(result: Recognised, form: Form, name: str, texts: list[Any]) -> bool:
+    """Tell whether a bracket or a heading says that a column is a part of the figure it names, or of another year."""
+    said = [raw_text(text) for text in texts]
+    headings = [text for text in said if not form.column_of(text)]
+    years = {year for text in said for year in years_in(text, form)} - {result.year}
+    return (
+        any(is_another(text, form.columns[name], form) for text in said if form.column_of(text) == name)
+        or any(says_other(key(text), form) for text in headings)
+        or bool(years and result.year)
+    )
+
+
 def _unknown_column(result: Recognised, form: Form, index: int, cell: tuple[int, int], path: str) -> None:
     """Say that a header is unknown: an error if cells stand under it; an ignored one needs no word."""
-    header = form.split(result.sheet.rows[cell[0]][cell[1]])[0]
-    rows = result.sheet.rows
+    rows, text = result.sheet.rows, raw_text(result.sheet.rows[cell[0]][cell[1]])
+    header = form.split(text)[0]
     below = [r for r in range(cell[0] + 1, len(rows)) if rows[r][index] != "" and not is_blank(rows[r][index])]
     if header in form.row_stages and result.stage_column is None:
         result.stage_column = index
@@ -356,7 +368,7 @@ def _unknown_column(result: Recognised, form: Form, index: int, cell: tuple[int,
     if header in form.kept:
         result.kept.append((index, path))
         return
-    if header in form.ignored or (header in form.stage_headers and not below):
+    if {header, key(text)} & form.ignored or (header in form.stage_headers and not below):
         for r in below:
             result.kinds.setdefault((r, index), "ignored")
         return
@@ -483,7 +495,7 @@ def _fill_merged(result: Recognised, first: int) -> None:
                     rows[r][c0] = rows[r0][c0]
                     result.origins[r, c0] = (r0, c0)
                 elif rows[r][c0] != rows[r0][c0]:  # nobody sees it on the screen
-                    said = f"{tidy(raw_text(rows[r][c0]))} below {tidy(raw_text(rows[r0][c0]))}"
+                    said = f"{tidy(raw_text(rows[r][c0]))} under the merged cell {tidy(raw_text(rows[r0][c0]))}"
                     result.note("error", "merged data", (r, c0), said, expected="one cell for each school")
         else:
             said = f"{tidy(raw_text(rows[r0][c0]))} over {address(r0, c0)}:{address(r1, c1)}"

@@ -17,6 +17,8 @@ from planlib.clean.national import load_national
 
 # Sums of measured figures are compared up to what printing them to two decimals may change.
 _TOTAL_TOLERANCE = 1e-6
+TOTAL = "total"
+"""The kind of issue of a wrong total."""
 _ONE_ROW = "one row for each school and year"
 _KEPT_ONCE = "the same figures: kept once"
 _PLACE = ["file", "sheet", "row", "school_id", "year"]
@@ -442,7 +444,7 @@ def totals(cells: pd.DataFrame, form: Form) -> list[Issue]:
     return [
         _issue(
             "error",
-            "total",
+            TOTAL,
             row,
             found=f"{row['column']} {row['raw']}",
             expected=f"{row['sum']:.10g}, the sum of its rows",

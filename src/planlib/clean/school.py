@@ -69,13 +69,14 @@ class Taken:
     """What all schools of a type take from a layout, so that it is found out once.
 
     The figures that planlib needs, with `cells`, the columns that are the same for every school; the other figures
-    with their address, labels and unit; and what is not clear.
+    with their address, labels and unit; what is not clear; and `foreign`, figures of stages that the type does not have.
     """
 
     needed: Sequence[tuple[int, Place, Unit]]
     cells: Mapping[str, list[Any]]
     others: Sequence[tuple[int, str, str, str, str]]
     issues: Sequence[Issue]
+    foreign: Sequence[tuple[int, Place]]
 
 
 class Layouts:
@@ -281,6 +282,22 @@ def _take_sheet(book: SchoolBook, one: FormSheet, words: National) -> None:
         book.cells[name] += own
     one.counts["value"] += sum(not is_blank(values[at]) for at in {at for at, _, _ in taken.needed})
     _take_others(book, one, taken)
+    book.issues += _foreign(book, one, taken)
+
+
+def _foreign(book: SchoolBook, one: FormSheet, taken: Taken) -> Iterator[Issue]:
+    """Yield a warning for the figures of a stage that the school's type does not have: of classes attached to it?"""
+    held: dict[str, list[int]] = {}
+    for at, place in taken.foreign:
+        if _figure(one.values[at], one.values[at].__class__)[1] > 0:
+            held.setdefault(place.stage, []).append(at)
+    for stage, cells in held.items():
+        where = {"sheet": one.sheet.name, "cell": one.layout.addresses[cells[0]], "school": book.school_id}
+        said = {
+            "found": f"figures of the stage {stage} ({len(cells)})",
+            "done": "kept with the other figures alone",
+        }
+        yield Issue("warning", "other stage", **where, **said, expected=f"nothing: a {book.school_type} school")
 
 
 def _taken(one: FormSheet, school_type: str, words: National) -> Taken:
@@ -290,9 +307,12 @@ def _taken(one: FormSheet, school_type: str, words: National) -> Taken:
     rows: list[dict[str, Any]] = []
     needed: list[tuple[int, Place, Unit]] = []
     issues: list[Issue] = []
+    foreign: list[tuple[int, Place]] = []
     for found in layout.found:
         place, stage = found.place, _stage(found.place, stages)
         name = place.column.name
+        if stage is None and place.stage:
+            foreign += [(at, place) for at in found.at]
         # The same figure may be found by its stage's own rows and, where they are absent, by the school's.
         if stage is None or (name, stage) in given:
             continue
@@ -302,7 +322,9 @@ def _taken(one: FormSheet, school_type: str, words: National) -> Taken:
         rows += [_cell_row(one, at, place, stage) for at in found.at]
     known = {at for at, _, _ in needed}
     others = [(at, *_labels(layout, at)) for at in range(len(layout.figures)) if at not in known]
-    return Taken(needed, {name: [row[name] for row in rows] for name in rows[0]} if rows else {}, others, issues)
+    return Taken(
+        needed, {name: [row[name] for row in rows] for name in rows[0]} if rows else {}, others, issues, foreign
+    )
 
 
 def _unclear(one: FormSheet, found: Found) -> Iterator[Issue]:

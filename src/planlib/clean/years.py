@@ -24,33 +24,33 @@ class Said(NamedTuple):
     is_bare: bool
 
 
-def year_in(text: str, form: Form) -> int | None:
-    """Return the first year of a school year written in a text, if there is one and its two years follow.
+def years_in(text: str, form: Form) -> list[int]:
+    """Return the first years of the school years written in a text, of those whose two years follow each other.
 
     Examples
     --------
     >>> from planlib.clean.forms import load_form
-    >>> year_in("2020/2021学年初", load_form()), year_in("2020年", load_form())
-    (2020, None)
+    >>> years_in("2020/2021学年初", load_form()), years_in("2020年", load_form())
+    ([2020], [])
     """
-    return _first(form.titles, key(text))
+    return list(_years(form.titles, key(text)))
 
 
-def bare_year(text: str, form: Form) -> int | None:
-    """Return the year of a text that says no more than 2020年 or 2020-2021, and is no day or span.
+def bare_years(text: str, form: Form) -> list[int]:
+    """Return the years of a text that says no more than 2020年 or 2020-2021; a day or a span is no such year.
 
     Examples
     --------
     >>> from planlib.clean.forms import load_form
-    >>> [bare_year(text, load_form()) for text in ("2020年小学情况", "2020-2021", "2020年9月", "2018-2020年", "2020年底")]
-    [2020, 2020, None, None, None]
+    >>> [bare_years(text, load_form()) for text in ("2020年小学情况", "2020-2021", "2020年9月", "2018-2020年", "2020年底")]
+    [[2020], [2020], [], [], []]
     """
-    return _first(form.bare_years, key(text))
+    return list(_years(form.bare_years, key(text)))
 
 
 def says_year(row: Sequence[Any], form: Form) -> bool:
     """Tell whether a row names a school year."""
-    return any(year_in(value, form) for value in row if isinstance(value, str))
+    return any(years_in(value, form) for value in row if isinstance(value, str))
 
 
 def years_said(cells: Sequence[tuple[Any, str]], name: str, form: Form) -> list[Said]:
@@ -72,11 +72,9 @@ def years_said(cells: Sequence[tuple[Any, str]], name: str, form: Form) -> list[
     >>> [said.year for said in years_said([("A1", "2020/2021学年"), ("A2", "2021年")], "2021", load_form())]
     [2020, 2021]
     """
-    told = [Said(year, place, text, False) for place, text in cells if (year := year_in(text, form)) is not None]
-    told = told or [
-        Said(year, place, text, True) for place, text in cells if (year := bare_year(text, form)) is not None
-    ]
-    told += [said for said in [_of_name(name, form)] if said]
+    told = [Said(year, place, text, False) for place, text in cells for year in years_in(text, form)]
+    told = told or [Said(year, place, text, True) for place, text in cells for year in bare_years(text, form)]
+    told += _of_name(name, form)
     told.sort(key=lambda said: said.is_bare)
     return list({said.year: said for said in reversed(told)}.values())[::-1]
 
@@ -106,19 +104,19 @@ def taken(said: Said) -> str:
     return f"taken as the school year {said.year}/{said.year + 1}"
 
 
-def _of_name(name: str, form: Form) -> Said | None:
-    year = year_in(name, form)
-    if year is not None:
-        return Said(year, None, name, False)
-    year = _first((*form.bare_years, *form.name_years), key(name))
-    return None if year is None else Said(year, None, name, True)
+def _of_name(name: str, form: Form) -> list[Said]:
+    sure = [Said(year, None, name, False) for year in years_in(name, form)]
+    bare = _years((*form.bare_years, *form.name_years), key(name))
+    return sure or [Said(year, None, name, True) for year in bare]
 
 
 @lru_cache(maxsize=1 << 14)
-def _first(patterns: tuple[re.Pattern[str], ...], text: str) -> int | None:
-    for pattern in patterns:
-        found = pattern.search(text)
-        # the second year may be short: 2020-21
-        if found and (not found.groups()[1:] or not found[2] or int(found[2][-2:]) == (int(found[1]) + 1) % 100):
-            return int(found[1])
-    return None
+def _years(patterns: tuple[re.Pattern[str], ...], text: str) -> tuple[int, ...]:
+    found = [hit for pattern in patterns for hit in pattern.finditer(text)]
+    # the second year may be short: 2020-21
+    clear = [
+        int(hit[1])
+        for hit in found
+        if not hit.groups()[1:] or not hit[2] or int(hit[2][-2:]) == (int(hit[1]) + 1) % 100
+    ]
+    return tuple(dict.fromkeys(clear))

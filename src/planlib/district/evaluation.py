@@ -13,9 +13,9 @@ from planlib.district.opened import District, open_district
 from planlib.district.owed import owed
 from planlib.params import NOTEBOOKS, last_known_year
 from planlib.registry import load_explanations, load_responsibility
+from planlib.standard import STAGES
 
-PLAN_YEARS = 5
-STAGES = ("preschool", "primary", "junior", "senior")
+PLAN_YEARS = 5  # of the next plan
 _ADDED = {"area": "str", "stage": "str", "year": "int64", "seats": "float64"}
 _REQUIRED = ["series_id", "years_left", "required_change", "recent_change", "recent_years", "percentile", "rarity"]
 _CLASSES = ["stage", "year", "students", "classes", "stricter_classes", "posts"]
@@ -68,7 +68,7 @@ class Evaluation:
 
     @cached_property
     def scorecard(self) -> pd.DataFrame:
-        """The 24 series: value, progress, pace, status, probability."""
+        """Every series: value, progress, pace, status, probability."""
         return self.district.scorecard(phase=self.judged_as)
 
     @cached_property
@@ -79,12 +79,12 @@ class Evaluation:
 
     @cached_property
     def moved(self) -> pd.DataFrame:
-        """The 24 series beside what they were a year earlier: value, change, status, closer to the target or not."""
+        """Every series beside what they were a year earlier: value, change, status, closer to the target or not."""
         return evaluate.changes(self.scorecard, self.before.scorecard)
 
     @cached_property
     def indicators(self) -> pd.DataFrame:
-        """The 20 indicators: met only if every series is, status of the worst."""
+        """Every indicator: met only if every series is, status of the worst."""
         return evaluate.roll_up(self.scorecard, self.plan.indicators)
 
     @cached_property

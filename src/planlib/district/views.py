@@ -231,14 +231,12 @@ def since_baseline(place: District) -> bool:
 
 def robustness(place: District) -> pd.DataFrame:
     """Return how far the change since the base year rests on single schools (`planlib.balance.bootstrap_change`)."""
+    columns = ["stage", "resource", "before", "after", "change", "lower", "upper", "falling_share"]
     if not since_baseline(place):
-        return pd.DataFrame(
-            columns=["stage", "resource", "before", "after", "change", "lower", "upper", "falling"]
-        )
+        return pd.DataFrame(columns=columns)
     found = place.balance_change
     found = found.sort_values("stage", key=lambda s: s.map(COMPULSORY.index), kind="stable", ignore_index=True)
-    found = found.rename(columns={"falling": "falling_share"})
-    return found[["stage", "resource", "before", "after", "change", "lower", "upper", "falling_share"]]
+    return found.rename(columns={"falling": "falling_share"})[columns]
 
 
 def transfer_plan(place: District) -> pd.DataFrame:

@@ -4,28 +4,24 @@ Pure: frames in, frames out. Targets and cut points are arguments (``definitions
 points). Only what is dated up to the cutoff is looked at; every other row might as well not exist.
 """
 
-from planlib.evaluate.change import MOVES, changes
-from planlib.evaluate.commitments import COMMITMENT_ORDER, by_group, commitment_progress
+from planlib.evaluate.change import changes
+from planlib.evaluate.commitments import commitment_progress
 from planlib.evaluate.common import calendar_months, elapsed_share, round_half_up
 from planlib.evaluate.finance import finance_checks
 from planlib.evaluate.meet import meets
 from planlib.evaluate.projects import PROJECT_STEPS, project_counts, project_progress
 from planlib.evaluate.rollup import STATUS_ORDER, outlook, roll_up, sensitivity, status_counts
-from planlib.evaluate.score import cagr_ratio, latest_observations, scorecard
+from planlib.evaluate.score import cagr_ratio, scorecard
 
 __all__ = [
-    "COMMITMENT_ORDER",
-    "MOVES",
     "PROJECT_STEPS",
     "STATUS_ORDER",
-    "by_group",
     "cagr_ratio",
     "calendar_months",
     "changes",
     "commitment_progress",
     "elapsed_share",
     "finance_checks",
-    "latest_observations",
     "meets",
     "outlook",
     "project_counts",

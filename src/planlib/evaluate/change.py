@@ -5,8 +5,6 @@ import pandas as pd
 
 from planlib.evaluate.common import TOLERANCE, decide, require
 
-MOVES = ("closer", "away", "same", "unknown")
-
 _SEEN = ["value", "as_of", "progress", "status"]
 
 
@@ -27,7 +25,7 @@ def changes(card: pd.DataFrame, before: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         The later scorecard, then ``value_before, as_of_before, progress_before, status_before, change`` (in the
-        series' unit) and ``moved`` (one of :data:`MOVES`).
+        series' unit) and ``moved`` (``closer``, ``away``, ``same``, ``unknown``).
 
     Raises
     ------

@@ -18,8 +18,6 @@ from planlib.evaluate.common import (
 )
 from planlib.evaluate.meet import meets
 
-COMMITMENT_ORDER = ("done", "on_schedule", "late", "kept", "not_kept", "no_record")
-
 
 def commitment_progress(
     commitments: pd.DataFrame,
@@ -174,34 +172,3 @@ def _commitment_status(table: pd.DataFrame, cutoff: str, rules: Rules | None) ->
     table[["status", "reason"]] = decide(decisions, table.index, ("kept", "every_record"))
     order = ["achieved", "as_of", "progress", "elapsed", "status", "reason", "records", "lapses", "evidence"]
     return table[[*[column for column in table if column not in order], *order]]
-
-
-def by_group(progress: pd.DataFrame, column: str) -> pd.DataFrame:
-    """Count commitments by box, task, goal or safeguard and status.
-
-    Parameters
-    ----------
-    progress : DataFrame
-        From :func:`commitment_progress`.
-    column : str
-        ``box``, ``task``, ``goal`` or ``safeguard``; commitments that stand in none are not counted.
-
-    Returns
-    -------
-    DataFrame
-        The column, ``commitments`` and one column per status of :data:`COMMITMENT_ORDER`, in the order of the
-        numbers within the names (box2 before box10).
-
-    Examples
-    --------
-    >>> rows = pd.DataFrame({"box": ["box10", "box2", "box2", ""], "status": ["done", "late", "done", "done"]})
-    >>> by_group(rows, "box")[["box", "commitments", "done", "late"]].values.tolist()
-    [['box2', 2, 1, 1], ['box10', 1, 1, 0]]
-    """
-    require(progress, [column, "status"], "progress")
-    inside = progress[progress[column].notna() & (progress[column].astype("string") != "")]
-    table = pd.crosstab(inside[column], inside["status"]).reindex(columns=list(COMMITMENT_ORDER), fill_value=0)
-    table.insert(0, "commitments", table.sum(axis=1))
-    table = table.rename_axis(index=column, columns=None).reset_index()
-    number = table[column].astype("string").str.extract(r"(\d+)", expand=False).astype("float64")
-    return table.iloc[np.lexsort((table[column].astype(str), number.fillna(np.inf)))].reset_index(drop=True)

@@ -49,39 +49,6 @@ _SEEN = ["value", "relation", "year", "as_of", "observation_status"]
 _JUDGED = ["progress", "elapsed", "pace", "cagr_ratio", "status", "reason", "is_met", "is_cagr_agreed"]
 
 
-def latest_observations(observations: pd.DataFrame, cutoff: str, order: Sequence[str] = ()) -> pd.DataFrame:
-    """Return what is known of each series at the cutoff: its latest value, of the best standing.
-
-    Parameters
-    ----------
-    observations : DataFrame
-        Long: ``series_id``, ``value``, ``as_of``; optional ``relation``, ``status``, ``year``.
-    cutoff : str
-        ISO date; later observations are not seen.
-    order : sequence of str
-        Standings, worst first (快报, 审定, 决算); an observation without one comes before them all.
-
-    Returns
-    -------
-    DataFrame
-        ``series_id, value, relation, year, as_of, observation_status``, one row per series.
-
-    Raises
-    ------
-    DataError
-        Values that are no finite numbers, unknown standings, two different values of one date and standing.
-
-    Examples
-    --------
-    >>> seen = pd.DataFrame({"series_id": "s", "value": [1.0, 9.0], "as_of": ["2021-09-01", "2024-09-01"]})
-    >>> latest_observations(seen, "2022-12-31")["value"].tolist()
-    [1.0]
-    """
-    known = _known_observations(observations, cutoff, order)
-    last = known.groupby("series_id", sort=False).tail(1)
-    return last[["series_id", *_SEEN]].reset_index(drop=True)
-
-
 def _known_observations(observations: pd.DataFrame, cutoff: str, order: Sequence[str]) -> pd.DataFrame:
     """Return all observations up to the cutoff, one per series and date, in the order of their dates."""
     require(observations, ["series_id", "value", "as_of"], "observations")

@@ -15,7 +15,7 @@ from matplotlib.patheffects import withStroke
 from planlib.errors import DataError, listing
 
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
-YELLOW, BLUE, VERMILION, PURPLE = "#F0E442", "#0072B2", "#D55E00", "#CC79A7"
+BLUE, VERMILION, PURPLE = "#0072B2", "#D55E00", "#CC79A7"
 GREY, PALE = "#8C8C8C", "#E4E4E4"
 
 _DOWN_TWICE = Shape(

@@ -15,7 +15,7 @@ FACTORS = ("resources", "pupils", "opened", "closed", "reported")
 
 
 def indicator_table(evaluation: Evaluation, language: str) -> Table:
-    """Return the main table: the 24 series with baseline, value, target, progress and status."""
+    """Return the main table: every series with baseline, value, target, progress and status."""
     card = evaluation.scorecard
     frame = in_words(evaluation, card, language)
     columns = [
@@ -55,7 +55,7 @@ def _disagreements(evaluation: Evaluation, language: str) -> list[str]:
 
 
 def count_table(evaluation: Evaluation, language: str) -> Table:
-    """Return how many of the 20 indicators stand in each class, binding and anticipatory."""
+    """Return how many indicators stand in each class, binding and anticipatory."""
     counts = evaluation.counts.set_index("status").reindex(list(STATUS)).reset_index()
     frame = counts[counts["total"] > 0]
     columns = [

@@ -9,6 +9,7 @@ from planlib.columns import Column
 from planlib.district import District, views
 from planlib.narrative.parts import Table, Text, say
 from planlib.registry import heading, label, load_definitions, phrase
+from planlib.words import number
 
 _PLACES = ("found", "expected", "done")
 _CELLS = ("value", "repeated", "not_applicable", "total", "title", "header", "note_row", "ignored", "issue")
@@ -125,7 +126,10 @@ def reconciliation_table(place: District, language: str, *, only_differences: bo
     counted = {"all": len(rows), "differ": int((~rows["agrees"]).sum()) if len(rows) else 0}
     rows = rows[~rows["agrees"]] if only_differences else rows[(rows["kind"] != "enrolment") | ~rows["agrees"]]
     rows = rows.sort_values("agrees", kind="stable", ignore_index=True)
+    pairs = [_figures(*pair, language) for pair in zip(rows["reported"], rows["recomputed"], strict=True)]
     frame = rows.assign(
+        reported_shown=[reported for reported, _ in pairs],
+        recomputed_shown=[recomputed for _, recomputed in pairs],
         kind=[say(f"quality.{kind}", language) for kind in rows["kind"]],
         name=[_item(row, language) for row in rows.to_dict("records")],
         cause=rows[f"cause_{language}"],
@@ -134,12 +138,19 @@ def reconciliation_table(place: District, language: str, *, only_differences: bo
         Column("kind", "reported_in"),
         Column("name", "name"),
         Column("as_of", "as_of", "date"),
-        Column("reported", "reported", "number"),
-        Column("recomputed", "recomputed", "number", 4),
+        Column("reported_shown", "reported", "figure", value="reported"),
+        Column("recomputed_shown", "recomputed", "figure", value="recomputed"),
         Column("cause", "cause_of", "long"),
     ]
     return Table(frame, columns, say("caption.reconciliation", language), language,
                  [say("quality.reconciled", language, **counted)])  # fmt: skip
+
+
+def _figures(reported: float, recomputed: float, language: str) -> tuple[str, str]:
+    """Write a figure as it was reported, and the recomputed one with two more digits where it is not whole."""
+    digits = len(f"{reported:.10f}".rstrip("0").partition(".")[2])
+    is_whole = float(recomputed).is_integer()
+    return number(reported, language, digits), number(recomputed, language, 0 if is_whole else digits + 2)
 
 
 def _item(row: Mapping[str, Any], language: str) -> str:
@@ -171,7 +182,9 @@ def _question(row: Mapping[str, Any], language: str) -> str:
     """Say one question as a sentence to be answered: what stands where, and what would be right."""
     if row["kind"] == "reconciliation":
         name = _item({**row, "kind": row["reported_in"]}, language)
-        values = {"reported": f"{row['reported']:.10g}", "recomputed": f"{row['recomputed']:.6g}"}
+        values = dict(
+            zip(("reported", "recomputed"), _figures(row["reported"], row["recomputed"], language), strict=True)
+        )
         where = say(f"quality.{row['reported_in']}", language)
         return say("quality.ask_figure", language, name=name, as_of=row["as_of"], where=where, **values,
                    cause=row[f"cause_{language}"])  # fmt: skip

@@ -6,9 +6,9 @@ import pandas as pd
 
 from planlib.columns import Column
 from planlib.district import Evaluation
-from planlib.district.evaluation import STAGES
 from planlib.narrative.parts import Table, Text, area_column, join, say
 from planlib.registry import codes, label
+from planlib.standard import STAGES
 from planlib.words import number
 
 FACTORS = ("resources", "pupils", "opened", "closed", "reported")

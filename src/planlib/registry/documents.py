@@ -136,7 +136,7 @@ def read_document(path: Path, name: str | None = None) -> Document:
     Raises
     ------
     RegistryError
-        If the file is missing, not UTF-8, empty, or not YAML (with line and column).
+        If the file is missing, cannot be read, is not UTF-8, empty, or not YAML (with line and column).
     """
     return parsed(text_of(path, name or path.name), name or path.name, path)
 
@@ -193,6 +193,10 @@ def text_of(path: Path, name: str) -> str:
         line = path.read_bytes()[: error.start].count(b"\n") + 1
         raise RegistryError(
             f"{name}, line {line}: this is not UTF-8 text ({path}).\nTo do: save the file as UTF-8."
+        ) from None
+    except OSError as error:
+        raise RegistryError(
+            f"{_called(name, path, f'cannot be read ({error.strerror})')}\nTo do: name a file that you may read."
         ) from None
     return text
 

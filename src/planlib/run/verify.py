@@ -4,6 +4,7 @@ import contextlib
 import os
 import re
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -200,7 +201,7 @@ def _compare_conditions(
         lines = _differences(_flat(told["inputs"].get(part)), _flat(now[part]))
         verdict.found["inputs"] += [f"{part}: {line}" for line in lines]
     verdict.found["inputs"] += _altered_tables(chosen.district)
-    installed = {**manifest.packages(), "python": ".".join(map(str, _python()))}
+    installed = {**manifest.packages(), "python": sys.version.split()[0]}
     before = {**told["packages"], "python": str(told.get("python"))}
     verdict.found["packages"] += _differences(before, installed)
     verdict.counts["packages"] = len(before)
@@ -210,12 +211,6 @@ def _compare_conditions(
     if verdict.found["code"]:
         commits = (told.get("git_commit"), manifest.git(paths.root())["git_commit"])
         verdict.found["code"].append(f"commit: published {commits[0]!s:.40}, here {commits[1]!s:.40}")
-
-
-def _python() -> tuple[int, ...]:
-    import sys
-
-    return tuple(sys.version_info[:3])
 
 
 def _flat(value: Any, above: str = "") -> dict[str, str]:

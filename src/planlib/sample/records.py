@@ -16,7 +16,6 @@ PROJECT_COLUMNS = [
     "project_id", "name", "kind", "area", "approved", "started", "completed", "handed_over", "opened", "classes",
     "seats", "investment_yuan", "floor_area_m2", "site_area_m2",
 ]  # fmt: skip
-DATES = ("approved", "started", "completed", "handed_over")
 
 
 # --- building projects ---------------------------------------------------------------------------------------

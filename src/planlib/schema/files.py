@@ -89,13 +89,13 @@ def write_csv(frame: pd.DataFrame, path: Path) -> None:
     >>> path.read_text(encoding="utf-8")
     "\ufefffound\n'=1+1\n-3\na\n"
     """
-    safe = {name: _disarmed(texts) for name, texts in frame.select_dtypes("str").items()}
+    safe = {name: _disarmed(texts) for name, texts in frame.select_dtypes(["str", "object"]).items()}
     frame.assign(**safe).to_csv(path, index=False, lineterminator="\n", encoding="utf-8-sig")
 
 
 def _disarmed(texts: pd.Series) -> pd.Series:
-    formulas = [text for text in texts.dropna().unique() if _FORMULA.match(text)]
-    return texts.mask(texts.isin(formulas), "'" + texts) if formulas else texts
+    formulas = [text for text in texts.dropna().unique() if isinstance(text, str) and _FORMULA.match(text)]
+    return texts.mask(texts.isin(formulas), "'" + texts.astype("str")) if formulas else texts
 
 
 def read_table(path: Path, table: str) -> pd.DataFrame:
