@@ -18,7 +18,6 @@ import tempfile
 import time
 import traceback
 import zipfile
-import zlib
 from pathlib import Path
 
 from old_writer import as_old
@@ -86,6 +85,7 @@ def seeds():
         "errors.xls": ERRORS.read_bytes(),
         "forms.xls": as_old(school_book(national("secondary"), 2021, new=True)),
         "one.xlsx": simple_workbook([school()]),
+        "prefixed.xlsx": _prefixed(simple_workbook([school()])),
         "two.xlsx": workbook({"基本情况": staged, "说明": ([["填表说明"], ["一"]], [])}),
         "old.xlsx": school_book(national(), 2019, new=False),
         "new.xlsx": school_book(national("nine_year"), 2022, new=True),
@@ -100,6 +100,15 @@ def seeds():
         ).encode(),
     }
     return {**found, **({"old.xls": OLD.read_bytes()} if OLD.exists() else {})}
+
+
+def _prefixed(content):
+    """Return a workbook as programs of the Open XML SDK write it, with an error, a formula and a hidden row."""
+    parts, sheet = _parts(content), "xl/worksheets/sheet1.xml"
+    told = b'<row r="7" hidden="1"><c r="A7" t="e"><v>#REF!</v></c><c r="B7"><f>1+1</f></c></row></sheetData>'
+    xml = parts[sheet].replace(b"</sheetData>", told)
+    parts[sheet] = re.sub(rb"<(/?)(?=[A-Za-z])", rb"<\1x:", xml).replace(b"xmlns=", b"xmlns:x=")
+    return _zipped(parts, random.Random(0))
 
 
 def _csv_return():
@@ -251,7 +260,7 @@ def damaged(name, content, rng):
         ways = [damage_bytes, damage_text, damage_text]
     try:
         return rng.choice(ways)(content, rng)
-    except (zipfile.BadZipFile, zlib.error, KeyError, IndexError, NotImplementedError, OSError, EOFError):
+    except Exception:  # what was damaged before is perhaps no archive any more, or one that zipfile chokes on
         return damage_bytes(content, rng)
 
 

@@ -41,7 +41,7 @@ ALLOWED = {
     "words": BASE | {"registry"},
     "columns": BASE | {"registry", "schema", "words"},
     "figures": BASE | {"registry", "words", "columns", "evaluate"},
-    "narrative": BASE | {"registry", "words", "columns", "figures", "district", "schema", "standard"},
+    "narrative": BASE | {"registry", "words", "columns", "figures", "district", "schema", "standard", "evaluate"},
     "answers": BASE | {"params", "store", "registry", "columns", "district", "clean"},
     "run": BASE | {"store", "params", "freshness", "registry", "schema", "words", "columns", "clean"},
 }

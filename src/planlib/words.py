@@ -378,10 +378,10 @@ def listed(items: Iterable[str], language: str, most: int = 3, more: str = "list
     return joined if len(names) <= most else say(more, language, names=joined, count=len(names))
 
 
-def name_of(row: Mapping[str, Any] | pd.Series, language: str, fallback: str = "series_id") -> str:
+def name_of(row: Mapping[str, Any] | pd.Series, language: str) -> str:
     """Return ``name_zh`` or ``name_en`` of a row, else its id."""
     name = row.get(f"name_{language}")
-    return str(row.get(fallback, "")) if is_missing(name) or not str(name) else str(name)
+    return str(row.get("series_id", "")) if is_missing(name) or not str(name) else str(name)
 
 
 def need(frame: pd.DataFrame, columns: Iterable[str], what: str) -> None:

@@ -94,7 +94,7 @@ def load_corrections(path: Path, form: Form) -> Corrections:
         return Corrections()
     document = read_document(path)
     if not isinstance(document.data, dict):
-        document.fault((), "a list", "a mapping with schema_version and corrections", "see docs/methods.md")
+        document.fault((), "a list", "the keys schema_version and corrections", "see docs/district.md")
     else:
         _check_file(document, form)
     document.raise_faults()

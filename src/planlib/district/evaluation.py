@@ -11,6 +11,7 @@ from planlib import enrolment, evaluate, measures, paths
 from planlib import forecast as forecasting
 from planlib.district.opened import District, open_district
 from planlib.district.owed import owed
+from planlib.evaluate import LATE
 from planlib.params import NOTEBOOKS, last_known_year
 from planlib.registry import load_explanations, load_responsibility
 from planlib.standard import STAGES
@@ -20,7 +21,6 @@ _ADDED = {"area": "str", "stage": "str", "year": "int64", "seats": "float64"}
 _REQUIRED = ["series_id", "years_left", "required_change", "recent_change", "recent_years", "percentile", "rarity"]
 _CLASSES = ["stage", "year", "students", "classes", "stricter_classes", "posts"]
 _SEATS = ["area", "area_en", "stage", "year", "students", "seats_needed", "seats", "balance", "shortage"]
-LATE = ("behind", "far_behind", "below_baseline", "not_held", "not_met")
 LATE_PROMISES = ("late", "not_kept")
 UNFINISHED = ("late", "not_kept", "no_record", "on_schedule")
 

@@ -69,30 +69,6 @@ def _open_now(cube: Cube) -> Array:
     return outside
 
 
-def cohort(births: Mapping[int, float] | pd.Series, year: int, age: int) -> float:
-    """Return the births behind an entry year: ⅔·B(year − age) + ⅓·B(year − age − 1).
-
-    Parameters
-    ----------
-    births : Series
-        Births by calendar year.
-    year : int
-        School year in which the children enter (1 September).
-    age : int
-        Age by 31 August.
-
-    Returns
-    -------
-    float
-
-    Examples
-    --------
-    >>> float(cohort(pd.Series({2016: 90.0, 2017: 120.0}), 2023, 6).round(9))
-    110.0
-    """
-    return FIRST_YEAR_SHARE * births[year - age] + (1 - FIRST_YEAR_SHARE) * births[year - age - 1]
-
-
 def births_table(births: pd.DataFrame, cube: Cube, until: int) -> tuple[pd.DataFrame, int]:
     """Return births as areas × calendar years, the last year held up to `until`.
 
@@ -276,7 +252,15 @@ def _by_births(pair: Pairs, future: Array, held: Array, method: str, years: int 
 
 
 def _cohorts(table: pd.DataFrame, year: int, age: int) -> Array:
-    """Return the births behind an entry year for every area; missing where the table does not reach back."""
+    """Return the births behind an entry year for every area: ⅔·B(year − age) + ⅓·B(year − age − 1).
+
+    Missing where the table does not reach back.
+
+    Examples
+    --------
+    >>> _cohorts(pd.DataFrame({2016: [90.0], 2017: [120.0]}), 2023, 6).round(9).tolist()
+    [110.0]
+    """
     if year - age - 1 < table.columns[0]:
         return np.full(len(table), np.nan)
     own = table[year - age].to_numpy(dtype="float64")

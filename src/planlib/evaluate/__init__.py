@@ -10,10 +10,11 @@ from planlib.evaluate.common import calendar_months, elapsed_share, round_half_u
 from planlib.evaluate.finance import finance_checks
 from planlib.evaluate.meet import meets
 from planlib.evaluate.projects import PROJECT_STEPS, project_counts, project_progress
-from planlib.evaluate.rollup import STATUS_ORDER, outlook, roll_up, sensitivity, status_counts
+from planlib.evaluate.rollup import LATE, STATUS_ORDER, outlook, roll_up, sensitivity, status_counts
 from planlib.evaluate.score import cagr_ratio, scorecard
 
 __all__ = [
+    "LATE",
     "PROJECT_STEPS",
     "STATUS_ORDER",
     "cagr_ratio",

@@ -3,19 +3,17 @@
 import numpy as np
 import pandas as pd
 
-from planlib.errors import DataError
 from planlib.evaluate.common import day, require, stamps
 
 PROJECT_STEPS = ("approved", "started", "completed", "handed_over", "opened")
+_DONE = PROJECT_STEPS.index("handed_over")
 
 
-def project_progress(
-    projects: pd.DataFrame, cutoff: str, *, due: str | None = None, done_step: str = "handed_over"
-) -> pd.DataFrame:
+def project_progress(projects: pd.DataFrame, cutoff: str, *, due: str | None = None) -> pd.DataFrame:
     """Say where each building project stands at the cutoff, and which will not be ready in time.
 
     A plan prints no date per project. A project is late when its last step plus the median time that the
-    district's own projects took from that step to `done_step` passes `due`; or when `due` has come and it is not
+    district's own projects took from that step to hand-over passes `due`; or when `due` has come and it is not
     done. The step that comes next is not before the cutoff, so nothing is expected before the cutoff plus the median
     time from that next step.
 
@@ -28,8 +26,6 @@ def project_progress(
         ISO date; later dates are blanked, they are not known yet.
     due : str, optional
         ISO date by which all should be done; without it nothing is late.
-    done_step : str
-        The step that counts as built.
 
     Returns
     -------
@@ -49,8 +45,6 @@ def project_progress(
     [['opened', '2022-08-01', False], ['approved', '2024-03-01', True]]
     """
     require(projects, ["project_id", "kind", *PROJECT_STEPS], "projects")
-    if done_step not in PROJECT_STEPS:
-        raise DataError(f"Unknown step {done_step!r}. To do: use one of {', '.join(PROJECT_STEPS)}.")
     ledger = projects.reset_index(drop=True).copy()
     dates = pd.DataFrame({step: stamps(ledger[step], step) for step in PROJECT_STEPS})
     dates = dates.where(dates <= day(cutoff, "cutoff"))
@@ -60,8 +54,8 @@ def project_progress(
     place = reached.max(axis=1)
     ledger["step"] = np.array(["planned", *PROJECT_STEPS])[place]
     ledger["step_date"] = _step_date(dates, place).dt.strftime("%Y-%m-%d")
-    ledger["is_done"] = place > PROJECT_STEPS.index(done_step)
-    expected = _expected_done(dates, place, done_step, day(cutoff, "cutoff"))
+    ledger["is_done"] = place > _DONE
+    expected = _expected_done(dates, place, day(cutoff, "cutoff"))
     ledger["expected_done"] = expected.dt.strftime("%Y-%m-%d")
     ledger["is_late"] = _is_late(expected, ledger["is_done"], cutoff, due)
     ledger["is_out_of_order"] = _out_of_order(dates)
@@ -76,16 +70,16 @@ def _step_date(dates: pd.DataFrame, place: np.ndarray) -> pd.Series:
     return found
 
 
-def _expected_done(dates: pd.DataFrame, place: np.ndarray, done_step: str, cutoff: pd.Timestamp) -> pd.Series:
+def _expected_done(dates: pd.DataFrame, place: np.ndarray, cutoff: pd.Timestamp) -> pd.Series:
     """Return when each project was or should be done, by the median time of the district's own projects."""
     # a project that was opened without a hand-over date was handed over by the day it opened
-    after = list(PROJECT_STEPS[PROJECT_STEPS.index(done_step) :])
+    after = list(PROJECT_STEPS[_DONE:])
     # an empty ledger loses the type of its dates here
-    done = dates[after].bfill(axis=1)[done_step].astype(dates[done_step].dtype)
+    done = dates[after].bfill(axis=1)[PROJECT_STEPS[_DONE]].astype(dates[PROJECT_STEPS[_DONE]].dtype)
     expected = done.copy()
     # after the step that comes next, which is not before the cutoff
     rest = pd.Timedelta(0)
-    for number, step in reversed(list(enumerate(PROJECT_STEPS[: PROJECT_STEPS.index(done_step)], start=1))):
+    for number, step in reversed(list(enumerate(PROJECT_STEPS[:_DONE], start=1))):
         took = (done - dates[step]).median()
         usual = (dates[step] + took).clip(lower=cutoff + rest) if pd.notna(rest) else dates[step] + took
         # where the time after the next step is unknown, an estimate before the cutoff says nothing

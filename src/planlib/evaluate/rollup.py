@@ -24,6 +24,9 @@ STATUS_ORDER = (
 """Worst first. What cannot be judged stands between late and on time: it excuses nothing and promises nothing.
 ``held`` is last so that a series that merely stays where it is never hides how its sister moves."""
 
+LATE = ("behind", "far_behind", "below_baseline", "not_held", "not_met")
+"""Statuses of a series that ask for an explanation."""
+
 
 def roll_up(card: pd.DataFrame, indicators: pd.DataFrame) -> pd.DataFrame:
     """Bring series together to the plan's indicators: met only if every series is met, status that of the worst.

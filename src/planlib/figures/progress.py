@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.transforms import offset_copy
 
+from planlib.evaluate import LATE
 from planlib.figures import marks
 from planlib.figures.lettering import INK, QUIET, RULE, style, width_em, wrap
 from planlib.figures.marks import PROMISE, STATUS, Mark
@@ -28,7 +29,6 @@ from planlib.words import (
     word,
 )
 
-LATE = ("behind", "far_behind", "below_baseline", "not_held", "not_met")
 # All that an end-term evaluation can say; before the end some series always has a pace or is held.
 FINAL = {"met", "not_met", "ambiguous", "no_data"}
 REACHED = ("early", "met", "held")

@@ -69,7 +69,7 @@ class Cases:
         )
 
 
-def fold_of(group: str, folds: int = FOLDS) -> int:
+def fold_of(group: str) -> int:
     """Return the fold of a group (a country): from the hash of its name, so that it never changes.
 
     Examples
@@ -77,7 +77,7 @@ def fold_of(group: str, folds: int = FOLDS) -> int:
     >>> fold_of("CHN") == fold_of("CHN") and 0 <= fold_of("CHN") < 5
     True
     """
-    return int(hashlib.sha256(group.encode()).hexdigest(), 16) % folds
+    return int(hashlib.sha256(group.encode()).hexdigest(), 16) % FOLDS
 
 
 def examples(pool: pd.DataFrame, kind: str, length: int, horizons: Sequence[int]) -> Cases:

@@ -4,8 +4,9 @@ import pandas as pd
 
 from planlib.columns import Column, write_date
 from planlib.district import Evaluation
-from planlib.district.evaluation import LATE, LATE_PROMISES
+from planlib.district.evaluation import LATE_PROMISES
 from planlib.district.views import COMPULSORY
+from planlib.evaluate import LATE
 from planlib.narrative.chapters import projects, promises
 from planlib.narrative.closing import explained_besides
 from planlib.narrative.opening import (

@@ -11,8 +11,6 @@ from planlib.narrative.parts import Table, Text, area_column, join, say
 from planlib.registry import codes, label
 from planlib.words import is_missing, number, unit_name, with_unit
 
-FACTORS = ("resources", "pupils", "opened", "closed", "reported")
-
 
 def indicator_table(evaluation: Evaluation, language: str) -> Table:
     """Return the main table: every series with baseline, value, target, progress and status."""

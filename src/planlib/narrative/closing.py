@@ -256,10 +256,10 @@ def _least_transfer(evaluation: Evaluation, stage: str, language: str) -> str:
     if plan is None:
         return say("advice.transfer_not_enough", language, **told)
     change = plan.schools["change"]
-    amount = number(round(plan.total), language)
+    moved = number(round(plan.total), language)
     counts = {"gives": int((change < 0).sum()), "takes": int((change > 0).sum())}
     unit = resource_counted(resource, language)
-    return say("advice.transfer", language, amount=amount, unit=unit, **counts, **told)
+    return say("advice.transfer", language, amount=moved, unit=unit, **counts, **told)
 
 
 def _advice_on_supply(evaluation: Evaluation, language: str) -> list[str]:

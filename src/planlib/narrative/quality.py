@@ -11,11 +11,12 @@ from planlib.narrative.parts import Table, Text, say
 from planlib.registry import heading, label, load_definitions, phrase
 from planlib.words import number
 
+_FEW, _MANY = 20, 60  # rows shown; a note counts the rest
 _PLACES = ("found", "expected", "done")
 _CELLS = ("value", "repeated", "not_applicable", "total", "title", "header", "note_row", "ignored", "issue")
 
 
-def file_table(place: District, language: str, most: int = 20) -> Table:
+def file_table(place: District, language: str) -> Table:
     """Return what became of the cells of every file: values, labels, set aside."""
     # what needs a look first, then the newest
     rows = views.files(place).iloc[::-1].sort_values("issue", ascending=False, kind="stable")
@@ -23,13 +24,13 @@ def file_table(place: District, language: str, most: int = 20) -> Table:
     headers = {name: label(f"cell_{name}", language, "clean") for name in shown}
     columns = [Column("file", "file"), Column("schools", "schools", "number")]
     columns += [Column(name, name, "number") for name in shown]
-    notes = [say("note.more_rows", language, count=len(rows) - most)] if len(rows) > most else []
+    notes = [say("note.more_rows", language, count=len(rows) - _FEW)] if len(rows) > _FEW else []
     total = int(rows[shown].to_numpy().sum())
     notes.append(say("quality.cells", language, cells=f"{total:,}", files=len(rows)))
-    return Table(rows.head(most), columns, say("caption.files", language), language, notes, headers)
+    return Table(rows.head(_FEW), columns, say("caption.files", language), language, notes, headers)
 
 
-def issue_table(issues: pd.DataFrame, language: str, caption: str = "issues", most: int = 60) -> Table:
+def issue_table(issues: pd.DataFrame, language: str) -> Table:
     """Return issues in the words of a language: what, where, what was found, expected and done.
 
     Parameters
@@ -37,10 +38,6 @@ def issue_table(issues: pd.DataFrame, language: str, caption: str = "issues", mo
     issues : DataFrame
         As ``issues.csv``.
     language : {"zh", "en"}
-    caption : str
-        A key of the captions.
-    most : int
-        Rows shown; a note counts the rest.
     """
     said = {name: [phrase(text, language) for text in issues[name].fillna("")] for name in _PLACES}
     where = [
@@ -59,8 +56,8 @@ def issue_table(issues: pd.DataFrame, language: str, caption: str = "issues", mo
         Column("found", "found"),
         Column("done", "treatment"),
     ]
-    notes = [say("note.more_rows", language, count=len(frame) - most)] if len(frame) > most else []
-    return Table(frame.head(most), columns, say(f"caption.{caption}", language), language, notes)
+    notes = [say("note.more_rows", language, count=len(frame) - _MANY)] if len(frame) > _MANY else []
+    return Table(frame.head(_MANY), columns, say("caption.issues", language), language, notes)
 
 
 def issue_count_table(place: District, language: str) -> Table:
@@ -120,11 +117,11 @@ def roster_table(place: District, language: str, most: int = 20) -> Table:
     return Table(frame.head(most), columns, say("caption.roster", language), language, notes)
 
 
-def reconciliation_table(place: District, language: str, *, only_differences: bool = False) -> Table:
+def reconciliation_table(place: District, language: str) -> Table:
     """Return reported figures beside recomputed ones, with the cause of a difference where one fits."""
     rows = views.reconciliation(place)
     counted = {"all": len(rows), "differ": int((~rows["agrees"]).sum()) if len(rows) else 0}
-    rows = rows[~rows["agrees"]] if only_differences else rows[(rows["kind"] != "enrolment") | ~rows["agrees"]]
+    rows = rows[(rows["kind"] != "enrolment") | ~rows["agrees"]]
     rows = rows.sort_values("agrees", kind="stable", ignore_index=True)
     pairs = [_figures(*pair, language) for pair in zip(rows["reported"], rows["recomputed"], strict=True)]
     frame = rows.assign(
@@ -147,10 +144,13 @@ def reconciliation_table(place: District, language: str, *, only_differences: bo
 
 
 def _figures(reported: float, recomputed: float, language: str) -> tuple[str, str]:
-    """Write a figure as it was reported, and the recomputed one with two more digits where it is not whole."""
-    digits = len(f"{reported:.10f}".rstrip("0").partition(".")[2])
-    is_whole = float(recomputed).is_integer()
-    return number(reported, language, digits), number(recomputed, language, 0 if is_whole else digits + 2)
+    """Write a figure as it was reported, and the recomputed one with up to two more digits."""
+    digits = _decimals(reported, 10)
+    return number(reported, language, digits), number(recomputed, language, _decimals(recomputed, digits + 2))
+
+
+def _decimals(value: float, most: int) -> int:
+    return len(f"{value:.{most}f}".partition(".")[2].rstrip("0"))
 
 
 def _item(row: Mapping[str, Any], language: str) -> str:

@@ -11,8 +11,6 @@ from planlib.registry import codes, label
 from planlib.standard import STAGES
 from planlib.words import number
 
-FACTORS = ("resources", "pupils", "opened", "closed", "reported")
-
 
 def places(evaluation: Evaluation, language: str) -> Text:
     """Return what enrolment will be and where places are short."""
