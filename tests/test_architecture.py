@@ -112,6 +112,13 @@ def test_no_module_takes_a_private_name_of_another():
     assert taken == []
 
 
+def test_the_map_of_clean_names_every_module():
+    from planlib import clean
+
+    named = set(re.findall(r"``([a-z_]+)``", clean.__doc__))
+    assert named == {path.stem for path in (PACKAGE / "clean").glob("[a-z]*.py")}
+
+
 def texts(path):
     """String constants of a module that are no docstrings: line and text."""
     tree = ast.parse(path.read_text(encoding="utf-8"))

@@ -18,8 +18,9 @@ from planlib import paths, schema
 from planlib.clean import FaultyData, clean_district
 from planlib.clean.convert import read_cell
 from planlib.clean.kinds import decoded
-from planlib.clean.read import Sheet, address, read_workbook
+from planlib.clean.read import read_workbook
 from planlib.clean.recognise import KINDS
+from planlib.clean.sheet import Sheet, address
 from planlib.clean.workbook import parse_workbook
 from planlib.errors import DataError
 from planlib.registry import phrase

@@ -21,12 +21,14 @@ class Marks:
     """What the reader says nothing of in a sheet; rows and columns count from 0.
 
     `errors` are (row, column, error), `lost` the same and formulas without a result as (address, what), `zeros`
-    formulas whose stored 0 may be no result; `rows` and `columns` are hidden.
+    formulas whose stored 0 may be no result, `mixed` texts partly struck out or raised as (address, text); `rows` and
+    `columns` are hidden.
     """
 
     errors: list[tuple[int, int, str]] = field(default_factory=list)
     lost: list[tuple[str, str]] = field(default_factory=list)
     zeros: list[str] = field(default_factory=list)
+    mixed: list[tuple[str, str]] = field(default_factory=list)
     rows: set[int] = field(default_factory=set)
     columns: set[int] = field(default_factory=set)
 

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from planlib.clean import read
+from planlib.clean.sheet import Sheet
 from planlib.errors import DataError
 
 MAX_MEMORY = 1 << 30
@@ -42,7 +43,7 @@ serve()
 _one_at_a_time = threading.Lock()
 
 
-def read_workbook(content: bytes) -> list[read.Sheet]:
+def read_workbook(content: bytes) -> list[Sheet]:
     """Return the sheets of a file as `planlib.clean.read.read_workbook` does, whatever the file contains.
 
     Parameters
@@ -66,7 +67,7 @@ def read_workbook(content: bytes) -> list[read.Sheet]:
     return found
 
 
-def read_ahead(contents: Iterable[bytes]) -> Iterator[list[read.Sheet] | DataError]:
+def read_ahead(contents: Iterable[bytes]) -> Iterator[list[Sheet] | DataError]:
     """Yield the sheets of each file, or why it has none; the next one is read while the caller works on this one.
 
     Parameters
@@ -96,7 +97,7 @@ def _asked(process: "subprocess.Popen[bytes]", content: bytes) -> "subprocess.Po
     return process
 
 
-def _answered(process: "subprocess.Popen[bytes]") -> list[read.Sheet] | DataError:
+def _answered(process: "subprocess.Popen[bytes]") -> list[Sheet] | DataError:
     """Return what the reader answers to the last file; if it has ended, `returncode` is set."""
     try:
         found = _receive(process.stdout)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from planlib.clean.convert import is_blank, raw_text
 from planlib.clean.forms import Unit, is_strange, words_of
 from planlib.clean.national import National, NationalForm, Place, Way
-from planlib.clean.read import Sheet, address, column_letters
+from planlib.clean.sheet import Sheet, address, column_letters
 from planlib.clean.writing import SEPARATOR, key, tidy
 
 _LEAST = 3  # so many letters A, B, C or numbers 1, 2, 3 make a literal grid

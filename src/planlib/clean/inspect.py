@@ -14,9 +14,10 @@ from planlib.clean.grid import Layout
 from planlib.clean.headers import read_header
 from planlib.clean.issues import Issue, sentence
 from planlib.clean.national import National, Place, load_national
-from planlib.clean.read import Sheet, address, read_csv
+from planlib.clean.read import read_csv
 from planlib.clean.recognise import Recognised
 from planlib.clean.school import FormSheet, Layouts, SchoolBook, is_school_book, read_school_book
+from planlib.clean.sheet import Sheet, address
 from planlib.clean.sheet_tables import recognise_tables
 from planlib.clean.summary import aligned
 from planlib.clean.tables import collected_table

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from planlib import freshness, paths, schema, store
-from planlib.clean import cache, campuses, correct, resolve, tables
+from planlib.clean import absent, cache, campuses, correct, resolve, tables
 from planlib.clean import issues as issue_list
 from planlib.clean.accounts import account_frame, account_of_csv, account_of_returns
 from planlib.clean.check import check_tables
@@ -397,6 +397,7 @@ def _values(
     """Return one value for each school, year, stage and column, stages without any, and what spoke against it."""
     staged, issues = resolve.with_stages(cells, form)
     issues += resolve.missing_columns(cells, staged, sheets, form, corrections)
+    issues += absent.missing_rows(staged, sheets, form, corrections)
     staged = campuses.with_campuses(resolve.summed(staged, form), form)
     values, repeated = resolve.duplicates(resolve.with_blanks(staged, form))
     values, added = campuses.added_up(values, staged, form)

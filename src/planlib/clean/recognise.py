@@ -6,14 +6,14 @@ nothing can be lost without a word.
 
 import functools
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from planlib.clean.convert import is_blank, raw_text
 from planlib.clean.forms import Column, Form, Unit, is_another, is_remark, says_other, strange_units, words_of
 from planlib.clean.issues import Issue
-from planlib.clean.read import Sheet, address
+from planlib.clean.sheet import Sheet, address
 from planlib.clean.writing import SEPARATOR, compact, era_year, key, tidy, written
 from planlib.clean.years import SHEET_NAME, both_said, says_year, taken, years_in, years_said
 
@@ -30,6 +30,7 @@ KINDS = (
     "ignored",
     "issue",
 )
+_UNUSED = ("note_row", "ignored")
 _SHOWN = 8  # cells named in one message
 _HEADS, _MANY = 40, 3  # rows below a header that are looked at, other headers among them that are too many
 
@@ -131,6 +132,7 @@ def recognise(sheet: Sheet, form: Form) -> Recognised:
     _read_header(result, form, top, bottom)
     _read_rows(result, form, bottom + 1, anchor[1])
     _rest(result)
+    result.issues += mixed_texts(sheet, {address(*at) for at, kind in result.kinds.items() if kind in _UNUSED})
     hidden = sheet.hidden(set(result.rows), {place.index for place in result.places} | dict(result.kept).keys())
     if hidden:
         result.note("note", "hidden cells", None, hidden, done="read like the others")
@@ -154,6 +156,20 @@ def stored_zeros(sheet: Sheet) -> list[Issue]:
         "if it is not zero, open the workbook and save it again"
     )
     return [Issue("warning", "stored zero", sheet=sheet.name, cell=sheet.zeros[0], found=said, done="read as 0")]
+
+
+def mixed_texts(sheet: Sheet, unused: Collection[str]) -> list[Issue]:
+    """Return an error for each text that is partly struck out or raised, but in cells that nobody uses."""
+    if not sheet.mixed:
+        return []
+    held = {address(r, c) for r, c, _ in filled(sheet)}
+    expected = "one text, with no part struck out or raised"
+    return [
+        Issue("error", "unreadable value", sheet=sheet.name, cell=cell, expected=expected,
+              found=f"{text!r}, partly struck out or raised")
+        for cell, text in sheet.mixed
+        if cell in held and cell not in unused
+    ]  # fmt: skip
 
 
 def filled(sheet: Sheet, first: int = 0, last: int | None = None) -> Iterator[tuple[int, int, Any]]:

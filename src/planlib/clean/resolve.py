@@ -23,6 +23,9 @@ _ONE_ROW = "one row for each school and year"
 _KEPT_ONCE = "the same figures: kept once"
 _PLACE = ["file", "sheet", "row", "school_id", "year"]
 _SCHOOL = ["file", "school_id", "year"]
+_OF_STAGE = 2  # the `part` of a figure of a whole school in a row of one stage
+_Missing = tuple[str, int, str, str]
+"""A file, its year, a column and its stage (``""`` for the whole school)."""
 
 
 def with_years(cells: pd.DataFrame, sheets: pd.DataFrame) -> tuple[pd.DataFrame, list[Issue]]:
@@ -338,10 +341,10 @@ def duplicates(values: pd.DataFrame) -> tuple[pd.DataFrame, list[Issue]]:
 
 def _without_blank_rows(values: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
     """Leave out the blank of a school's second row where its first one says something, and the other way round."""
-    if not (values["part"] == 2).any():
+    if not (values["part"] == _OF_STAGE).any():
         return values
     said = values["is_blank"].groupby(schema.row_numbers(values, keys)).transform("all")
-    return values[~((values["part"] == 2) & values["is_blank"] & ~said)]
+    return values[~((values["part"] == _OF_STAGE) & values["is_blank"] & ~said)]
 
 
 def _twice(again: pd.DataFrame, first: pd.DataFrame, differs: pd.Series, values: pd.DataFrame) -> Iterator[Issue]:
@@ -363,7 +366,7 @@ def _twice(again: pd.DataFrame, first: pd.DataFrame, differs: pd.Series, values:
         elif row["file"] != other["file"] and own in repeats[len(_SCHOOL)]:
             repeats[len(_SCHOOL)].remove(own)  # once for a file, however many sheets it has
             yield _issue("note", "duplicate school", row.to_dict(), found=found, done=_KEPT_ONCE)
-        elif row["file"] == other["file"] and row["part"] != 2 and at in repeats[len(_PLACE)]:
+        elif row["file"] == other["file"] and row["part"] != _OF_STAGE and at in repeats[len(_PLACE)]:
             yield _issue("note", "duplicate school", row.to_dict(), found=found, done=_KEPT_ONCE)
 
 
@@ -477,18 +480,20 @@ def missing_columns(
     headers: dict[str, set[tuple[str, str]]] = {}
     for file, column, stage in zip(*_columns(cells, ["file", "column", "stage"]), strict=True):
         headers.setdefault(file, set()).add((column, stage))
+    for file in cells.loc[cells["part"] == _OF_STAGE, "file"].unique():  # there a stage without figures is no row
+        headers[file] |= {(column, "") for column, _ in headers[file]}
     books = set(sheets.loc[sheets["form"] != "", "file"])
     types: dict[tuple[str, int], set[str]] = {}
     for file, year, school_type in zip(*_columns(values, ["file", "year", "school_type"]), strict=True):
         types.setdefault((file, year), set()).add(school_type)
     known: dict[Any, list[tuple[str, str]]] = {}  # schools of one type send the same forms
-    issues = []
+    missing = []
     for (file, year), own in types.items():
         case = (frozenset(own), frozenset(headers[file]), year, file in books)
         if case not in known:
             known[case] = list(_absent(*case, form, corrections))
-        issues += [_missing(file, year, *place, form) for place in known[case]]
-    return list(dict.fromkeys(_elsewhere(issues, values)))
+        missing += [(file, year, *place) for place in known[case]]
+    return [_missing(*place, form) for place in dict.fromkeys(_elsewhere(missing, values))]
 
 
 def _columns(values: pd.DataFrame, names: list[str]) -> list[Any]:
@@ -516,18 +521,18 @@ def _absent(
             yield column, stage
 
 
-def _elsewhere(issues: list[Issue], values: pd.DataFrame) -> Iterator[Issue]:
-    """Yield the missing columns that no other file gives for the same schools and year."""
-    if not issues:
+def _elsewhere(missing: list[_Missing], values: pd.DataFrame) -> Iterator[_Missing]:
+    """Yield the missing columns that no other file gives for the same schools, stage and year."""
+    if not missing:
         return
-    rows = frames.as_texts(values[["file", "year", "column", "school_id"]])
-    wanted = {issue.subject for issue in issues}
-    given = rows[rows["column"].isin(wanted)].groupby(["year", "column"])["school_id"].agg(set)
-    schools = rows.groupby(["file", "year"])["school_id"].agg(set)
-    for issue in issues:
-        year = int(issue.year)
-        if not schools[issue.file, year] <= given.get((year, issue.subject), set()):
-            yield issue
+    rows = values[["file", "year", "column", "stage", "school_id"]]
+    schools = frames.as_texts(rows.drop_duplicates(["file", "year", "school_id"]))
+    schools = schools.groupby(["file", "year"])["school_id"].agg(set)
+    rows = frames.as_texts(rows[rows["column"].isin({column for _, _, column, _ in missing})])
+    given = rows.groupby(["year", "column", "stage"])["school_id"].agg(set)
+    for file, year, column, stage in missing:
+        if not schools[file, year] <= given.get((year, column, stage), set()):
+            yield file, year, column, stage
 
 
 def with_strangers(issues: list[Issue], found: pd.DataFrame) -> list[Issue]:

@@ -11,8 +11,8 @@ from planlib.clean.forms import Unit, load_form, strange_units
 from planlib.clean.grid import Found, Layout, Reader
 from planlib.clean.issues import Issue
 from planlib.clean.national import National, Place
-from planlib.clean.read import Sheet, address
-from planlib.clean.recognise import stored_zeros
+from planlib.clean.recognise import anchor_of, mixed_texts, stored_zeros
+from planlib.clean.sheet import Sheet, address
 from planlib.clean.writing import compact, era_year, figure, key, tidy
 from planlib.clean.years import SHEET_NAME, both_said, taken, years_said
 
@@ -31,6 +31,7 @@ EXTRA_TYPES = {
 _NAN = float("nan")
 _FIRST_ROWS = 8  # a form's code stands in its title lines
 _KNOWN_LAYOUTS = 4096
+_HEADERS = 4  # a form on labels with their values beside them has two or three of them in a row
 
 
 @dataclass
@@ -118,8 +119,17 @@ def _code_in(text: str, words: National) -> str:
 
 
 def is_school_book(sheets: Sequence[Sheet], words: National) -> bool:
-    """Tell whether a workbook holds national forms."""
-    return any(form_code(sheet, words) for sheet in sheets)
+    """Tell whether a workbook holds national forms; a list of schools may name the form it was taken from."""
+    return any(form_code(sheet, words) and not _is_list(sheet, words) for sheet in sheets)
+
+
+def _is_list(sheet: Sheet, words: National) -> bool:
+    """Tell whether the header of the school's code stands in a row of headers, as in no form."""
+    anchor = anchor_of(sheet, words.base)
+    named = (
+        {words.base.column_of(v) for v in sheet.rows[anchor[0]] if isinstance(v, str) and v} if anchor else set()
+    )
+    return len(named - {""}) >= _HEADERS
 
 
 def read_school_book(sheets: Sequence[Sheet], words: National, layouts: Layouts) -> SchoolBook:
@@ -176,6 +186,7 @@ def _lost_and_strays(book: SchoolBook, one: FormSheet, words: National) -> None:
     for cell, what in sheet.lost:
         book.issues.append(Issue("error", "lost cell", sheet=sheet.name, cell=cell, found=what))
     book.issues += stored_zeros(sheet)
+    book.issues += mixed_texts(sheet, {address(*at) for at, kind in layout.loose.items() if kind == "note_row"})
     book.issues += _hidden(one)
     is_plain = key(sheet.name) in words.plain_sheets
     one.counts["title" if is_plain else "issue"] += len(layout.strays)

@@ -6,8 +6,8 @@ from typing import Any
 
 from planlib.clean.convert import is_blank, raw_text
 from planlib.clean.forms import Form
-from planlib.clean.read import Sheet
 from planlib.clean.recognise import Recognised, anchor_of, filled, header_rows, recognise
+from planlib.clean.sheet import Sheet
 from planlib.clean.writing import key
 from planlib.clean.years import says_year
 

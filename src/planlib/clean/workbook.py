@@ -22,9 +22,9 @@ from planlib.clean.forms import Form, split_header
 from planlib.clean.frames import Coded, Piece
 from planlib.clean.issues import Issue, foreign_encoding
 from planlib.clean.national import load_national
-from planlib.clean.read import Sheet, address, column_letters
 from planlib.clean.recognise import KINDS, Place, Recognised
 from planlib.clean.school import EXTRA_TYPES, Layouts, SchoolBook, is_school_book, read_school_book
+from planlib.clean.sheet import Sheet, address, column_letters
 from planlib.clean.sheet_tables import recognise_tables
 from planlib.clean.writing import code, compact, key, tidy
 from planlib.errors import DataError

@@ -110,10 +110,10 @@ def select_rows(place: Known, table: str, words: Sequence[str]) -> pd.DataFrame:
     for word in words:
         holds = (rows[list(keys)].astype("str") == str(word)).any(axis=1)
         if not holds.any():
-            there = "; ".join(f"{key} {_some(rows[key])}" for key in keys)
+            there = "; ".join(f"{key} {_some(rows[key])}" for key in keys) if len(rows) else "no row at all"
             raise UsageError(
                 f"No row of {table} with {' '.join(map(str, words))}: nothing has {word}.\n"
-                f"There is: {there or 'no row at all'}.\nTo do: name {', '.join(keys)} of a row."
+                f"There is: {there}.\nTo do: name {', '.join(keys)} of a row."
             )
         rows = rows[holds]
     return rows

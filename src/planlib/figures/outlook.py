@@ -311,9 +311,13 @@ def forecast_review(
 
 
 def _hit(row: pd.Series) -> str:
-    if row["lower_80"] <= row["actual"] <= row["upper_80"]:
-        return "inside_80"
-    return "inside_95" if row["lower_95"] <= row["actual"] <= row["upper_95"] else "outside"
+    # the text counts with the same tolerance: a value at a bound of 100 is inside
+    inside = (
+        level
+        for level in (80, 95)
+        if row[f"lower_{level}"] - 1e-9 <= row["actual"] <= row[f"upper_{level}"] + 1e-9
+    )
+    return next((f"inside_{level}" for level in inside), "outside")
 
 
 def _review_row(table: Axes, bars: Axes, y: int, row: pd.Series, language: str) -> None:

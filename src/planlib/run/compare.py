@@ -276,7 +276,7 @@ def _page_blocks(path: Path) -> list[tuple[str, str]]:
 
 def _cell_blocks(path: Path) -> list[tuple[str, str]]:
     from planlib.clean.confined import read_workbook
-    from planlib.clean.read import address
+    from planlib.clean.sheet import address
 
     return [
         (f"sheet {sheet.name}, {address(r, c)}", str(value))

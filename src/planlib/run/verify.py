@@ -209,8 +209,13 @@ def _compare_conditions(
         lines = _differences(_flat(told["inputs"].get(part)), _flat(now[part]))
         verdict.found["code"] += [f"{part}: {line}" for line in lines]
     if verdict.found["code"]:
-        commits = (told.get("git_commit"), manifest.git(paths.root())["git_commit"])
-        verdict.found["code"].append(f"commit: published {commits[0]!s:.40}, here {commits[1]!s:.40}")
+        published, here = map(_commit, (told, manifest.git(paths.root())))
+        verdict.found["code"].append(f"commit: published {published}, here {here}")
+
+
+def _commit(told: Mapping[str, Any]) -> str:
+    """Return a commit, and whether the files were those of it."""
+    return f"{told.get('git_commit')!s:.40}{' with changes' if told.get('git_is_dirty') else ''}"
 
 
 def _flat(value: Any, above: str = "") -> dict[str, str]:
