@@ -4,6 +4,8 @@ import json
 
 import pytest
 from returns_builder import columns_of, district, grid, school, simple_workbook, workbook
+from school_builder import school as national
+from school_builder import school_book
 
 from planlib import schema
 from planlib.clean import FaultyData, clean_district
@@ -103,3 +105,35 @@ def test_a_scaled_figure_must_be_one(folder, factor, said):
     ((_, found, expected),) = faults()
     assert f"the value {said} cannot be read as books" in found
     assert expected.startswith("a whole number")
+
+
+def test_a_correction_of_one_campus_is_a_step_of_their_sum(folder):
+    columns = ["campuses", *columns_of("primary")]
+    rows = [school(campuses="东校区", books=50), school(campuses="西校区", books=70)]
+    (folder / "returns" / "2020学年_小学.xlsx").write_bytes(workbook({"基本情况": grid(rows, columns)}))
+    place = {"file": "returns/2020学年_小学.xlsx", "sheet": "基本情况", "cell": "AD6"}
+    correct(folder, place, value=80, expect=70)
+    assert made("books") == {"primary": 130}
+    assert born("books") == ("AD5+AD6", "number; read as 80 (correction 1: slip; A); sum of 2 campuses")
+    assert phrase(born("books")[1], "zh") == "数；按 80 读取（更正第 1 条：slip；A）；2 个校区之和"
+
+
+def test_a_correction_of_one_part_is_a_step_of_the_sum(folder):
+    book = folder / "returns" / "2020学年_小学.xlsx"
+    book.write_bytes(school_book(national(), 2020, True))
+    assert made("sports_arts_teachers") == {"primary": 7}
+    cell, step = born("sports_arts_teachers")
+    second = cell.split("+")[1]
+    where = {"file": f"returns/{book.name}", "sheet": "教基4155_小学", "cell": second}
+    correct(folder, where, value=9, expect=born("sports_arts_teachers", "raw")[0].split("+")[1])
+    clean_district(NAME)
+    now, corrected = born("sports_arts_teachers")
+    assert now == cell
+    assert "; read as 9 (correction 1: slip; A); sum of" in corrected
+    assert "read as" not in step
+
+
+def born(column, *names):
+    path = clean_district(NAME).path / "lineage.parquet"
+    rows = schema.read_table(path, "lineage")
+    return tuple(rows.loc[rows["column"] == column, list(names or ("cell", "step"))].iloc[0])

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from planlib.clean import frames
+from planlib.clean.convert import steps_of
 from planlib.clean.forms import Form
 from planlib.clean.issues import Issue
 
@@ -174,7 +175,8 @@ def _joined(parts: pd.DataFrame, **value: Any) -> pd.Series:
     if len(parts) > 1:
         first["cell"] = "+".join(_address(row, first) for _, row in parts.iterrows())
         first["raw"] = "+".join(parts["raw"])
-        first["step"] = f"{first['step']}; sum of {len(parts)} campuses" if "number" in value else first["step"]
+        steps = steps_of(parts["step"])
+        first["step"] = f"{steps}; sum of {len(parts)} campuses" if "number" in value else steps
         first["is_blank"] = parts["is_blank"].all()
         for name, what in value.items():
             first[name] = what

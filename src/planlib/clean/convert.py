@@ -6,7 +6,7 @@ Each column is read by the rule of its type; equal texts are read once.
 import datetime as dt
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
 from unicodedata import is_normalized
@@ -286,6 +286,21 @@ def unit_step(unit: Unit) -> str:
     ', × 10000 (万元 → yuan)'
     """
     return "" if unit.factor == 1 else f", × {unit.factor:.10g} ({unit.text} → {unit.measures})"
+
+
+def steps_of(steps: Iterable[str]) -> str:
+    """Return the steps of several cells that are added up as one text: what is done to any of them is said.
+
+    Examples
+    --------
+    >>> steps_of(["number", "number; read as 80", "number"])
+    'number; read as 80'
+    """
+    said = ""
+    for step in dict.fromkeys(steps):
+        if not f"{said}; ".startswith(f"{step}; "):
+            said = step if f"{step}; ".startswith(f"{said}; ") or not said else f"{said}; {step}"
+    return said
 
 
 def _scaled(digits: str, unit: Unit) -> float:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from planlib import schema
 from planlib.clean import frames
+from planlib.clean.convert import steps_of
 from planlib.clean.correct import Corrections
 from planlib.clean.forms import Form
 from planlib.clean.issues import Issue
@@ -209,7 +210,7 @@ def summed(values: pd.DataFrame, form: Form) -> pd.DataFrame:
     made = parts.drop_duplicates(keys)
     is_true = made["column"].isin([n for n, c in form.columns.items() if c.type == "boolean"]).to_numpy()
     counts = grouped.size().to_numpy()
-    steps = parts.loc[best, "step"].to_numpy()
+    steps = _steps(parts[parts["state"] == "value"], figure, parts.loc[best, "step"])
     made = made.assign(
         number=np.where(is_true, grouped["number"].max(), grouped["number"].sum(min_count=1)),
         cell=_joined(parts["cell"], figure),
@@ -219,6 +220,14 @@ def summed(values: pd.DataFrame, form: Form) -> pd.DataFrame:
         part=0,
     )
     return frames.stacked([values[~is_part], made])
+
+
+def _steps(parts: pd.DataFrame, figure: pd.Series, best: pd.Series) -> list[str]:
+    """Return what is said of each figure: the step of its best part, or those of all its parts where they differ."""
+    number = figure[parts.index]
+    differs = (parts["step"] != parts["step"].groupby(number).transform("first")).groupby(number).transform("any")
+    several = parts.loc[differs, "step"].groupby(number[differs]).agg(steps_of).to_dict()
+    return [several.get(n, step) for n, step in enumerate(best.to_list())]
 
 
 def _joined(texts: pd.Series, figure: pd.Series) -> list[str]:
