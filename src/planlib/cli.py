@@ -5,6 +5,7 @@ Nothing heavy is imported before the arguments are known to be right.
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
@@ -63,8 +64,7 @@ def _refuse(unknown: Sequence[str], parsed: argparse.Namespace) -> None:
     """Refuse words that no parameter takes, naming the nearest one: argparse names none."""
     if not unknown:
         return
-    known = [f"--{name}" for name in vars(parsed) if name not in ("command", "run", "file", "spoken")] + ["--run"]
-    near = get_close_matches(unknown[0].partition("=")[0], known, 1)
+    near = get_close_matches(unknown[0].partition("=")[0], re.findall("--[a-z-]+", parsed.usage()), 1)
     what = "no such parameter" if unknown[0].startswith("-") else "one word too many"
     hint = f"did you mean {near[0]!r}?" if near else what
     raise UsageError(
@@ -84,6 +84,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_reports(commands)
     _add_data(commands)
     _add_checks(commands)
+    for command in commands.choices.values():
+        command.set_defaults(usage=command.format_usage)
     return parser
 
 
@@ -154,7 +156,9 @@ def _add_data(commands: Any) -> None:
     inspect.add_argument("--language", **_language())
     inspect.set_defaults(run=_inspect)
 
-    check = commands.add_parser("check", help="read plan.yml and definitions, list every fault (核对规划数据)")
+    check = commands.add_parser(
+        "check", help="read plan.yml, corrections.yml and definitions, list every fault (核对规划数据与更正)"
+    )
     check.add_argument("district")
     check.set_defaults(run=_check)
 
@@ -305,13 +309,21 @@ def _inspect(parsed: argparse.Namespace) -> int:
 
 
 def _check(parsed: argparse.Namespace) -> int:
+    from planlib.clean.fitting import Fit, check_corrections
     from planlib.registry import check_written
 
-    plan = check_written(parsed.district)
+    fits: list[Fit] = []
+    plan = check_written(parsed.district, lambda district: fits.append(check_corrections(district)))
     print(
         f"plan.yml of {parsed.district}: indicators {len(plan.indicators)}, series {len(plan.series)}, "
         f"commitments {len(plan.commitments)}; no fault found"
     )
+    rest = f"; the {fits[0].count - fits[0].held} of schools are held to theirs by planlib clean"
+    if fits[0].count:
+        print(
+            f"corrections.yml: {fits[0].held} of {fits[0].count} corrections held to their sources; no fault found"
+            + (rest if fits[0].held < fits[0].count else "")
+        )
     return 0
 
 
