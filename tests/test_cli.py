@@ -38,6 +38,11 @@ def test_a_wrong_call_exits_2(words, capsys):
     assert any(words in said for words in ("usage: planlib", "did you mean '--year'?", "No report is named"))
 
 
+def test_no_option_of_another_command_is_meant(capsys):
+    assert cli.main(["clean", "shangcheng", "--distrct", "x"]) == 2
+    assert "no such parameter" in capsys.readouterr().err
+
+
 def test_check_counts_what_the_plan_holds(capsys):
     assert cli.main(["check", "shangcheng"]) == 0
     assert "indicators 20, series 24" in capsys.readouterr().out

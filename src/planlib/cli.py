@@ -5,6 +5,7 @@ Nothing heavy is imported before the arguments are known to be right.
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
@@ -63,8 +64,7 @@ def _refuse(unknown: Sequence[str], parsed: argparse.Namespace) -> None:
     """Refuse words that no parameter takes, naming the nearest one: argparse names none."""
     if not unknown:
         return
-    known = [f"--{name}" for name in vars(parsed) if name not in ("command", "run", "file", "spoken")] + ["--run"]
-    near = get_close_matches(unknown[0].partition("=")[0], known, 1)
+    near = get_close_matches(unknown[0].partition("=")[0], re.findall("--[a-z-]+", parsed.usage()), 1)
     what = "no such parameter" if unknown[0].startswith("-") else "one word too many"
     hint = f"did you mean {near[0]!r}?" if near else what
     raise UsageError(
@@ -84,6 +84,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_reports(commands)
     _add_data(commands)
     _add_checks(commands)
+    for command in commands.choices.values():
+        command.set_defaults(usage=command.format_usage)
     return parser
 
 
