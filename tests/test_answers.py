@@ -4,7 +4,7 @@ import pytest
 import xlsxwriter
 import yaml
 
-from planlib import cli, freshness, narrative, params, store
+from planlib import cli, freshness, narrative, params, schema, store
 from planlib.answers import fill, write_missing
 from planlib.answers.sheet import HIDDEN, SHOWN
 from planlib.clean.read import read_workbook
@@ -302,3 +302,16 @@ def test_what_no_office_answers_for_is_said_so(cleaned_project, tmp_path, capsys
     out = capsys.readouterr().out
     assert "  未指定单位: 说明 1, 责任单位 1" in out
     assert "8个单位" in out, "nobody is no office"
+
+
+def test_files_with_chinese_headers_in_the_encoding_of_older_programs_are_extended_as_they_are(
+    cleaned_project, sent
+):
+    file = folder(cleaned_project) / "milestones.csv"
+    header, _, rest = file.read_text(encoding="utf-8").partition("\n")
+    before = f"序号,{','.join(schema.label(name, 'zh') for name in header.split(','))}\n"
+    before += "".join(f"{n},{line}\n" for n, line in enumerate(rest.splitlines(), 1))
+    file.write_bytes(before.encode("gb18030"))
+    assert fill("shangcheng", filled(sent, {"record:law_education": RECORD})) == ["milestones.csv: 1 added"]
+    after = file.read_bytes().decode("gb18030")
+    assert after == f"{before},law_education,2022-12-20,1,-文件〔2022〕1号,\n"

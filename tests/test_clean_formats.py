@@ -383,7 +383,13 @@ def test_tables_that_touch_are_refused_and_their_years_must_agree(folder):
     columns = columns_of("primary")
     one, two = grid([school()], columns), grid([school("S0002")], columns)
     (folder / BOOK).write_bytes(workbook({"基本情况": beside(one, two, 0)}))
-    assert "columns that stand twice in a sheet" in fault()
+    said = fault()
+    assert "columns that stand twice in a sheet (1):" in said
+    assert "cell AL3: found 学校标识码, as in A3; expected an empty column between two tables" in said
+    rows, merged = beside(one, two)
+    rows[5 - 1][len(columns)] = "旁注"  # in the column that parts them
+    (folder / BOOK).write_bytes(workbook({"基本情况": (rows, merged)}))
+    assert "cell AM3: found 学校标识码, as in A3; AL5 stands between them; expected an empty column" in fault()
     later = grid([school("S0002")], columns, title=TITLE.replace("2020/2021", "2021/2022"))
     (folder / BOOK).write_bytes(workbook({"基本情况": beside(one, later)}))
     assert "sheet 基本情况, cell A1: found 2020 and 2021; expected one school year" in fault()

@@ -156,7 +156,9 @@ def _add_data(commands: Any) -> None:
     inspect.add_argument("--language", **_language())
     inspect.set_defaults(run=_inspect)
 
-    check = commands.add_parser("check", help="read plan.yml and definitions, list every fault (核对规划数据)")
+    check = commands.add_parser(
+        "check", help="read plan.yml, corrections.yml and definitions, list every fault (核对规划数据与更正)"
+    )
     check.add_argument("district")
     check.set_defaults(run=_check)
 
@@ -307,13 +309,21 @@ def _inspect(parsed: argparse.Namespace) -> int:
 
 
 def _check(parsed: argparse.Namespace) -> int:
+    from planlib.clean.fitting import Fit, check_corrections
     from planlib.registry import check_written
 
-    plan = check_written(parsed.district)
+    fits: list[Fit] = []
+    plan = check_written(parsed.district, lambda district: fits.append(check_corrections(district)))
     print(
         f"plan.yml of {parsed.district}: indicators {len(plan.indicators)}, series {len(plan.series)}, "
         f"commitments {len(plan.commitments)}; no fault found"
     )
+    rest = f"; the {fits[0].count - fits[0].held} of schools are held to theirs by planlib clean"
+    if fits[0].count:
+        print(
+            f"corrections.yml: {fits[0].held} of {fits[0].count} corrections held to their sources; no fault found"
+            + (rest if fits[0].held < fits[0].count else "")
+        )
     return 0
 
 

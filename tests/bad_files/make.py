@@ -273,7 +273,7 @@ TABLES = {
     "births/total.csv": f"{BIRTHS}东片,2020,5\n合计,2020,5\n",
     "births/two_numbers.csv": f"{BIRTHS}东片,2020,5 6\n",
     "births/unit_behind.csv": f"{BIRTHS}东片,2020,5人\n",
-    "births/chinese_header.csv": "片区,年份,出生人数\n东片,2020,5\n",
+    "births/chinese_header.csv": "片区,年份,死亡人数\n东片,2020,5\n",
     "births/cells_missing.csv": f"{BIRTHS}东片,2020\n",
     "births/thousands.csv": f"{BIRTHS}东片,2020,1,805\n",
     "births/quote.csv": f'{BIRTHS}"东片,2020,5\n',

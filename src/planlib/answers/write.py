@@ -12,12 +12,15 @@ from typing import Any
 import yaml
 
 from planlib import store
+from planlib.clean.headers import columns_of
+from planlib.clean.kinds import ENCODING_NAMES
 from planlib.clean.read import read_csv
 from planlib.errors import DataError, PlanlibError
 from planlib.registry import Plan, codes, load_explanations, load_responsibility
 from planlib.registry.documents import as_mapping, did_you_mean, read_document
 from planlib.registry.shape import is_date
 
+_CODECS = {name: codec for codec, name in ENCODING_NAMES.items() if not codec.startswith("utf")}
 HEADERS = {
     "milestones.csv": ["commitment_id", "date", "achieved", "evidence", "note"],
     "observations.csv": ["series_id", "value", "relation", "as_of", "status", "source_office", "boundary", "note"],
@@ -191,13 +194,11 @@ class _Csv:
     """A CSV file of the district: its rows, and its text with rows added and nothing else touched."""
 
     def __init__(self, path: Path, header: list[str]):
+        self.path = path
         self.content = path.read_bytes() if path.is_file() else (",".join(header) + "\n").encode()
         rows, self.lines, self.encoding = read_csv(self.content)
-        self.header, self.rows, self.added = (
-            rows[0],
-            [dict(zip(rows[0], row, strict=False)) for row in rows[1:]],
-            0,
-        )
+        self.header, self.added = columns_of(path.stem, rows[0]), 0
+        self.rows = [dict(zip(self.header, row, strict=False)) for row in rows[1:]]
         self.new: list[dict[str, Any]] = []
         self.completed: dict[int, dict[str, str]] = {}
 
@@ -237,7 +238,7 @@ class _Csv:
 
     def text(self) -> bytes:
         """Return the file with its new rows and completed ones; every other line as it was."""
-        codec = "gb18030" if self.encoding == "gb18030" else "utf-8"
+        codec = _CODECS.get(self.encoding, "utf-8")  # the mark of UTF-8 stays where it stands
         lines = self.content.decode(codec).splitlines(keepends=True)
         end = "\r\n" if lines and lines[0].endswith("\r\n") else "\n"
         ends = [*self.lines[1:], len(lines) + 1]
@@ -246,7 +247,13 @@ class _Csv:
             lines[first:after] = [self._line(self.completed[number], end)]
         if lines and not lines[-1].endswith(("\n", "\r")):
             lines[-1] += end
-        return "".join([*lines, *(self._line(row, end) for row in self.new)]).encode(codec)
+        try:
+            return "".join([*lines, *(self._line(row, end) for row in self.new)]).encode(codec)
+        except UnicodeEncodeError as error:
+            raise DataError(
+                f"{self.path} is in {self.encoding}, which has no {error.object[error.start : error.end]!r}; nothing was "
+                "written.\nTo do: save the file as CSV UTF-8, and read the sheet in again."
+            ) from None
 
     def _line(self, row: Mapping[str, Any], end: str) -> str:
         buffer = io.StringIO()

@@ -8,13 +8,14 @@ The way of a cell, and the modules on it:
 
 1. a file: ``kinds`` (what it is), ``confined`` (a process of its own), ``read``, ``sheet``, ``workbook``; what readers
    say nothing of: ``ooxml`` and ``struck`` (.xlsx), ``biff`` (.xls)
-2. what its texts mean: ``writing`` (how people write), ``forms`` (collection sheets), ``national`` (school workbooks)
+2. what its texts mean: ``writing`` (how people write), ``forms`` (collection sheets), ``national`` (school workbooks),
+   ``headers`` (the CSV files that a district brings), ``years`` (the school year)
 3. which cell is what: ``sheet_tables``, ``recognise`` (collection sheets); ``grid``, ``school`` (school workbooks)
 4. its value: ``convert``, ``correct``, ``resolve``, ``absent``, ``campuses``
 5. the tables: ``tables``, ``frames``; ``roster`` and ``check`` (the rules), ``accounts`` (no cell is lost), ``digests``
 6. what is said: ``issues``, ``summary``, ``inspect``
 
-``pipeline`` leads through all of it, ``cache`` keeps what a file gave.
+``pipeline`` leads through all of it, ``cache`` keeps what a file gave; ``fitting`` tries corrections before any of it.
 """
 
 from planlib.clean.issues import FaultyData

@@ -1,6 +1,7 @@
 """The account of cells: where every cell that holds something went. None may be missing."""
 
 import re
+from collections.abc import Mapping
 from itertools import chain
 
 import numpy as np
@@ -68,9 +69,9 @@ def account_of_returns(
     return frame.reset_index(), lost
 
 
-def account_of_csv(file: str, cells: int, header: int) -> dict[str, object]:
-    """Return the account of a CSV file whose rows all stand in a table."""
-    return {"file": file, "sheet": "", "value": cells - header, "header": header}
+def account_of_csv(file: str, cells: Mapping[str, int]) -> dict[str, object]:
+    """Return the account of a CSV file: how many of its cells there are of each kind."""
+    return {"file": file, "sheet": "", **cells}
 
 
 def _went(held: pd.DataFrame, every: pd.DataFrame, lineage: pd.DataFrame) -> pd.Categorical:

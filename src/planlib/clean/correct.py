@@ -17,6 +17,7 @@ from planlib import schema
 from planlib.clean import frames
 from planlib.clean.convert import Reading, number_wanted, raw_text, read_cell
 from planlib.clean.forms import Form, Unit
+from planlib.clean.headers import column_of
 from planlib.clean.issues import Issue
 from planlib.clean.writing import code, compact
 from planlib.registry.documents import Document, read_document
@@ -108,11 +109,22 @@ def _entry(number: int, line: int, entry: Mapping[str, Any]) -> Correction:
     known: dict[str, Any] = {
         key: entry.get(key) for key in ("what", "where", "action", "reason", "who", "value", "expect")
     }
-    if (
-        "expect" in entry and entry["expect"] is None
-    ):  # `expect:` with nothing behind it means a cell with nothing in it
+    if "expect" in entry and entry["expect"] is None:  # with nothing behind it: a cell with nothing in it
         known["expect"] = ""
-    return Correction(number, line, **known)
+    return Correction(number, line, **known | {"where": _by_columns(known["where"])})
+
+
+def _by_columns(where: Any) -> Any:
+    """Return a place in a CSV file by the names of columns, however its headers call them: 年份 is year."""
+    table = _TABLE_OF_FILE.get(str(where.get("file"))) if isinstance(where, dict) else None
+    if table is None:
+        return where
+    named = {column_of(table.name, text) or text: value for text, value in where.items()}
+    if len(named) < len(where):  # 年份 and year: kept, and refused
+        return where
+    return named | (
+        {"column": column_of(table.name, where["column"]) or where["column"]} if "column" in where else {}
+    )
 
 
 def _check_file(document: Document, form: Form) -> None:
@@ -144,7 +156,7 @@ def _entry_faults(entry: Any) -> Iterator[tuple[str, str]]:
     action, where = entry.get("action"), entry.get("where")
     if action and action not in ACTIONS:
         yield f"action {action}", f"one of {', '.join(ACTIONS)}"
-    if where and not _is_place(where):
+    if where and not _is_place(_by_columns(where)):
         expected = "file, sheet, cell; or school_id, year, column, stage; or file with line or key, and column"
         yield f"where: {where}", expected
     yield from _value_faults(entry)

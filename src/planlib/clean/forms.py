@@ -76,6 +76,8 @@ class Form:
     notes_rows: tuple[str, ...]
     not_applicable: frozenset[str]
     titles: tuple[re.Pattern[str], ...]
+    bare_years: tuple[re.Pattern[str], ...]
+    name_years: tuple[re.Pattern[str], ...]
     prefixes: tuple[str, ...]
     campus_names: tuple[re.Pattern[str], ...]
     as_of: str
@@ -120,11 +122,21 @@ def is_remark(bracket: str, header: str, column: Column, form: Form) -> bool:
 
     Of a quantity it must have a word of a remark: a unit that nobody knows is refused.
     """
-    if header in {key(text) for text in column.headers}:
-        return True
+    known = {key(text) for text in column.headers}
+    return header in known or is_no_unit(bracket, column.type == "quantity", form)
+
+
+def is_no_unit(bracket: str, is_quantity: bool, form: Form) -> bool:
+    """Tell whether a bracket is nothing like a unit; that of a quantity must have a word of a remark.
+
+    Examples
+    --------
+    >>> is_no_unit("户籍", False, load_form()), is_no_unit("万人", False, load_form())
+    (True, False)
+    """
     if form.unit_like.search(bracket) or any(text in bracket for text in form.units):
         return False
-    return column.type != "quantity" or any(word in bracket for word in form.unit_remarks)
+    return not is_quantity or any(word in bracket for word in form.unit_remarks)
 
 
 def is_another(header: str, column: Column, form: Form) -> bool:
@@ -139,10 +151,23 @@ def is_another(header: str, column: Column, form: Form) -> bool:
     """
     name, bracket = form.split(header)
     is_known = not bracket or bracket in form.units or key(header) in {key(text) for text in column.headers}
-    if is_known or column.type not in ("count", "quantity") or form.unit_like.search(bracket):
+    if is_known or column.type not in ("count", "quantity"):
+        return False
+    return is_other_figure(name, bracket, column.type == "count", form)
+
+
+def is_other_figure(name: str, bracket: str, is_count: bool, form: Form) -> bool:
+    """Tell whether a bracket behind the comparable name of a figure makes another one of it.
+
+    Examples
+    --------
+    >>> is_other_figure("出生人数", "女", True, load_form()), is_other_figure("户籍出生人数", "户籍", True, load_form())
+    (True, False)
+    """
+    if form.unit_like.search(bracket):
         return False
     is_remark = bracket in name or any(word in bracket for word in (*form.unit_remarks, *form.units))
-    return says_other(bracket, form) or (column.type == "count" and not is_remark)
+    return says_other(bracket, form) or (is_count and not is_remark)
 
 
 def says_other(text: str, form: Form) -> bool:
@@ -258,6 +283,8 @@ def _built(entries: Mapping[str, Any]) -> Form:
         notes_rows=tuple(key(t) for t in entries["notes_rows"]),
         not_applicable=frozenset(compact(t) for t in entries["not_applicable"]),
         titles=tuple(re.compile(p) for p in entries["year"]["title_patterns"]),
+        bare_years=tuple(re.compile(p) for p in entries["year"]["bare_patterns"]),
+        name_years=tuple(re.compile(p) for p in entries["year"]["name_patterns"]),
         prefixes=prefixes,
         campus_names=tuple(re.compile(p) for p in entries["campus_patterns"]),
         as_of=f"{entries['as_of']['month']:02d}-{entries['as_of']['day']:02d}",

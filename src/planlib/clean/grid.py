@@ -3,7 +3,7 @@
 A layout holds no figure, so that it serves every school whose sheet has the same labels at the same places.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from operator import itemgetter
@@ -307,7 +307,7 @@ class Reader:
 
     def _known_labels(self) -> set[str]:
         form = self.words.by_code.get(self.layout.code) or next(iter(self.words.by_code.values()))
-        return {way[-1] for place in form.places for way in (*place.rows, *place.parts)}
+        return {way[-1] for place in form.places for way in (*place.rows, *place.part_ways)}
 
     def _take_pairs(self, r: int, columns: set[int], nothing: Label) -> None:
         label = nothing
@@ -377,10 +377,19 @@ def find(layout: Layout, place: Place, words: National) -> Found:
     if not place.rows and not at_rows[0] and len({r for r, _ in rows}) == 1:
         at_rows = [[rows[0][0]]]
     if place.adds == "rows":
-        at_rows = [hit for part in place.parts if (hit := _fitting((part,), rows, words))]
+        at_rows = [hit for part in place.parts for hit in _of_part(part, rows, words)]
     elif place.adds == "columns":
-        at_columns = [hit for part in place.parts if (hit := _fitting((part,), columns, words))]
+        at_columns = [hit for part in place.parts for hit in _of_part(part, columns, words)]
     return _crossing(layout, place, at_rows, at_columns)
+
+
+def _of_part(part: Sequence[Sequence[Way]], items: Sequence[tuple[int, Way]], words: National) -> list[list[int]]:
+    """Return the rows or columns of the first synonym of a part that is found."""
+    for synonym in part:
+        hits = [hit for way in synonym if (hit := _fitting((way,), items, words))]
+        if hits:
+            return hits
+    return []
 
 
 def _crossing(layout: Layout, place: Place, at_rows: list[list[int]], at_columns: list[list[int]]) -> Found:
@@ -403,7 +412,7 @@ def _fitting(ways: Sequence[Way], items: Sequence[tuple[int, Way]], words: Natio
     return []
 
 
-def fits_way(wanted: Way, own: Way, totals: frozenset[str]) -> bool:
+def fits_way(wanted: Way, own: Way, totals: Collection[str]) -> bool:
     """Tell whether the labels of a figure are those wanted: the last is the last, the others come before in order.
 
     Examples

@@ -11,6 +11,7 @@ from planlib.clean.convert import is_blank, raw_text
 from planlib.clean.correct import Corrections
 from planlib.clean.forms import Form, load_form
 from planlib.clean.grid import Layout
+from planlib.clean.headers import read_header
 from planlib.clean.issues import Issue, sentence
 from planlib.clean.national import National, Place, load_national
 from planlib.clean.read import read_csv
@@ -22,6 +23,7 @@ from planlib.clean.summary import aligned
 from planlib.clean.tables import collected_table
 from planlib.clean.writing import SEPARATOR, key, tidy
 from planlib.errors import DataError, UsageError
+from planlib.registry.phrases import phrase
 from planlib.registry.words import label, load_definitions
 
 _NEAR = 0.5  # texts that share half of their characters are perhaps meant
@@ -72,10 +74,10 @@ def _of_collected(path: Path, name: str, language: str) -> Iterator[str]:
     """Yield what a CSV file that a district brings is: its columns, its lines, what speaks against it."""
     content = path.read_bytes()
     frame, issues, _ = collected_table(name, content, Corrections())
-    header = [tidy(text) for text in read_csv(content)[0][0]]
-    known = [column for column in header if column in schema.TABLES[name].columns]
+    header = next(iter(read_csv(content)[0]), [])
     yield _say("collected", language, file=path.name, table=name)
-    yield from _table([(column, schema.label(column, language)) for column in known], language)
+    known = [(tidy(head.text), head.column, head.unit.text) for head in read_header(name, header) if head.column]
+    yield from _table([(text, schema.label(column, language), unit) for text, column, unit in known], language)
     if frame is not None:
         yield "  " + _say("lines", language, count=len(frame))
     yield from _told(issues, language)
@@ -103,9 +105,9 @@ def _of_table(one: Recognised, form: Form, language: str, asked: list[tuple[str,
     if not one.places:
         yield "  " + _say("no_header", language, header=form.columns["school_id"].headers[0])
         return
-    title = tidy(raw_text(one.sheet.rows[one.title[0]][one.title[1]])) if one.title else ""
-    cell = address(*one.title) if one.title else ""
-    yield "  " + _say("title", language, title=title or "—", cell=cell or "—", year=one.year or "—")
+    cell, title = one.titled
+    told = {"title": tidy(title) or "—", "cell": phrase(cell, language) or "—", "year": one.year or "—"}
+    yield "  " + _say("title", language, **told)
     yield "  " + _say("rows", language, schools=len(one.data_rows), totals=len(one.total_rows))
     rows = [
         (
@@ -203,9 +205,8 @@ def _of_book(path: Path, book: SchoolBook, words: National, language: str) -> It
     school_type = label(book.school_type, language, "school_type") if book.school_type else "—"
     yield "  " + _say("school", language, code=book.school_id or "—", type=school_type, year=book.year or "—")
     sheet, cell, text = book.title
-    yield "  " + _say(
-        "title", language, title=tidy(text) or "—", cell=f"{sheet} {cell}".strip() or "—", year=book.year or "—"
-    )
+    place = f"{sheet} {phrase(cell, language)}".strip()
+    yield "  " + _say("title", language, title=tidy(text) or "—", cell=place or "—", year=book.year or "—")
     columns = [book.cells[name] for name in ("sheet", "cell", "column", "stage", "unit")]
     used = {(own, at): said for own, at, *said in zip(*columns, strict=True)}
     for one in book.sheets:
@@ -269,7 +270,7 @@ def _form_to_add(
 
 def _absent(layout: Layout, place: Place, language: str) -> Iterator[str]:
     """Yield a field whose labels are not in the form, and the line that would take the label most like them."""
-    ways = place.rows or place.columns or place.parts
+    ways = place.rows or place.columns or place.part_ways
     side, labels = ("row", layout.rows) if place.rows or place.adds == "rows" else ("column", layout.columns)
     texts = " / ".join("›".join(way) for way in ways[:_SHOWN])
     yield "  " + _say("absent", language, field=schema.label(place.column.name, language), text=texts)

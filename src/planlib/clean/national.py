@@ -18,17 +18,26 @@ Way = tuple[str, ...]
 
 @dataclass(frozen=True, eq=False)
 class Place:
-    """Where a column's figure stands in a form: synonyms of its row's and its column's way, to be added or not."""
+    """Where a column's figure stands in a form: synonyms of its row's and its column's way, to be added or not.
+
+    `parts` are what is to be added: of each the synonyms, the first that is found counting; a synonym may be of several
+    ways, all of which are added (研究生毕业, or 博士研究生毕业 and 硕士研究生毕业).
+    """
 
     column: Column
     stage: str
     rows: tuple[Way, ...]
     columns: tuple[Way, ...]
     adds: str
-    parts: tuple[Way, ...]
+    parts: tuple[tuple[tuple[Way, ...], ...], ...]
     is_single: bool
     is_positive: bool
     unit: str
+
+    @property
+    def part_ways(self) -> tuple[Way, ...]:
+        """Every way of every part."""
+        return tuple(way for part in self.parts for synonym in part for way in synonym)
 
 
 @dataclass(frozen=True)
@@ -55,7 +64,7 @@ class National:
     label_headers: frozenset[str]
     line_headers: frozenset[str]
     unit_headers: frozenset[str]
-    total_rows: frozenset[str]
+    total_rows: tuple[str, ...]
     part_words: tuple[str, ...]
     numbering: re.Pattern[str]
     unit_line: re.Pattern[str]
@@ -123,7 +132,7 @@ def _built(data: Mapping[str, Any]) -> National:
     part_words = tuple(key(word) for word in data["part_words"])
     words = {
         name: frozenset(map(key, data[name]))
-        for name in ("plain_sheets", "marks", "label_headers", "line_headers", "unit_headers", "total_rows")
+        for name in ("plain_sheets", "marks", "label_headers", "line_headers", "unit_headers")
     }
     made = National(
         by_code={},
@@ -133,6 +142,7 @@ def _built(data: Mapping[str, Any]) -> National:
         part_words=part_words,
         numbering=re.compile(data["numbering"]),
         unit_line=re.compile(data["unit_pattern"]),
+        total_rows=tuple(map(key, data["total_rows"])),  # where a form has several, the first that is found counts
         not_in_forms={name: _types(types, base) for name, types in data["not_in_forms"].items()},
         base=base,
         **words,
@@ -168,7 +178,7 @@ def _place(name: str, place: Mapping[str, Any], stage: str, words: National) -> 
         rows=_ways(place.get("row", ()), words),
         columns=_ways(place.get("column", ()), words),
         adds=place.get("add", ""),
-        parts=_ways(place.get("parts", ()), words),
+        parts=tuple(_part(part, words) for part in place.get("parts", ())),
         is_single=bool(place.get("single")),
         is_positive=bool(place.get("is_positive")),
         unit=place.get("unit", ""),
@@ -177,3 +187,9 @@ def _place(name: str, place: Mapping[str, Any], stage: str, words: National) -> 
 
 def _ways(texts: Sequence[str], words: National) -> tuple[Way, ...]:
     return tuple(tuple(words.label(part)[0] for part in text.split("/")) for text in texts)
+
+
+def _part(part: str | Sequence[str], words: National) -> tuple[tuple[Way, ...], ...]:
+    """Return the synonyms of a part: one text, or a list of texts; what stands on both sides of a + is added."""
+    synonyms = [part] if isinstance(part, str) else part
+    return tuple(_ways(text.split("+"), words) for text in synonyms)

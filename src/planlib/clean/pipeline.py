@@ -370,7 +370,8 @@ def tables_of_returns(
     """
     cells, issues = resolve.with_years(parts["cells"], parts["sheets"])
     # a title that cannot be read was told when it was read
-    told = set(parts["issues"].loc[parts["issues"]["kind"] == "title", "file"])
+    met = parts["issues"]
+    told = set(met.loc[(met["kind"] == "title") & (met["level"] == "error"), "file"])
     issues = [issue for issue in issues if issue.level != "error" or issue.file not in told]
     cells, corrected = correct.correct_cells(cells, corrections, form)
     cells = cells.drop(columns=_ONLY_READ).assign(place=np.arange(len(cells), dtype="int32"))
@@ -424,8 +425,8 @@ def _collected(
         frame, found, cells = tables.collected_table(name, content, corrections)
         issues += found
         made[name] = made[name] if frame is None else frame
-        accounts.append(account_of_csv(file, cells, len(schema.TABLES[name].columns) - 2))
-    return made, issues, account_frame(pd.DataFrame(accounts, columns=["file", "sheet", "value", "header"]))
+        accounts.append(account_of_csv(file, cells))
+    return made, issues, account_frame(pd.DataFrame(accounts, columns=["file", "sheet", *KINDS]))
 
 
 def _in_order(issues: pd.DataFrame) -> pd.DataFrame:

@@ -15,6 +15,7 @@ from planlib.clean.forms import Column, Form, Unit, is_another, is_remark, says_
 from planlib.clean.issues import Issue
 from planlib.clean.sheet import Sheet, address
 from planlib.clean.writing import SEPARATOR, compact, era_year, key, tidy, written
+from planlib.clean.years import SHEET_NAME, both_said, says_year, taken, years_in, years_said
 
 # What a cell that holds something can be.
 KINDS = (
@@ -50,6 +51,7 @@ class Place:
 class Recognised:
     """A sheet understood: columns, the rows of schools and of totals, and the kind of every cell.
 
+    `title` is the cell that says the year; without it the name of the sheet does.
     Figures of schools and totals are only counted (`bulk`), every other cell has its kind.
     `origins` tells for a cell inside a merged range where its text really stands; `stage_column` is one that names the
     stage of each row; `kept` are columns (number, header) that are kept as they stand.
@@ -77,6 +79,13 @@ class Recognised:
     def counts(self) -> Counter[str]:
         """Return how many cells there are of each kind."""
         return Counter(self.kinds.values()) + self.bulk
+
+    @property
+    def titled(self) -> tuple[str, str]:
+        """The address and the text of what says the year, both empty where nothing does."""
+        if self.title:
+            return address(*self.title), raw_text(self.sheet.rows[self.title[0]][self.title[1]])
+        return (SHEET_NAME, self.sheet.name) if self.year is not None else ("", "")
 
     @functools.cached_property
     def rows(self) -> list[int]:
@@ -221,39 +230,22 @@ def _names_column(value: Any, form: Form) -> bool:
     return isinstance(value, str) and bool(value) and bool(form.column_of(value))
 
 
-def years_in(text: str, form: Form) -> list[int]:
-    """Return the first years of the school years written in a text, of those whose two years follow each other."""
-    found = (hit for pattern in form.titles for hit in pattern.finditer(key(text)))
-    # The second year may be short: 2020-21.
-    clear = [int(hit[1]) for hit in found if not hit[2] or int(hit[2][-2:]) == (int(hit[1]) + 1) % 100]
-    return list(dict.fromkeys(clear))
-
-
-def year_in(text: str, form: Form) -> int | None:
-    """Return the first of them, if there is one."""
-    return next(iter(years_in(text, form)), None)
-
-
-def says_year(row: list[Any], form: Form) -> bool:
-    """Tell whether a row names a school year."""
-    return any(year_in(value, form) for value in row if isinstance(value, str))
-
-
 def _read_titles(result: Recognised, form: Form, top: int) -> None:
-    """Read the lines above the header: the year stands there."""
-    years: dict[int, tuple[int, int]] = {}
-    for r, c, value in filled(result.sheet, 0, top):
-        result.kinds[r, c] = "title"
-        if strange_units(raw_text(value), form):
+    """Read the lines above the header: the year stands there, or in the name of the sheet."""
+    lines = [((r, c), raw_text(value)) for r, c, value in filled(result.sheet, 0, top)]
+    for at, text in lines:
+        result.kinds[at] = "title"
+        if strange_units(text, form):
             known = ", ".join(unit.text for unit in form.units.values())
-            result.note("error", "unit", (r, c), tidy(raw_text(value)), expected=f"one of {known}")
-        for year in years_in(raw_text(value), form):
-            years.setdefault(year, (r, c))
-    if len(years) > 1:
-        said = " and ".join(map(str, years))
-        result.note("error", "title", next(iter(years.values())), said, expected="one school year")
-    elif years:
-        result.year, result.title = next(iter(years.items()))
+            result.note("error", "unit", at, tidy(text), expected=f"one of {known}")
+    told = years_said(lines, result.sheet.name, form)
+    if len(told) > 1:
+        cells = [said.place for said in told if said.place is not None]
+        result.note("error", "title", cells[0] if cells else None, both_said(told), expected="one school year")
+    elif told:
+        result.year, result.title = told[0].year, told[0].place
+        if told[0].is_bare:
+            result.note("note", "title", told[0].place, tidy(told[0].text), done=taken(told[0]))
     else:
         _read_eras(result, top)
 
@@ -284,18 +276,33 @@ def _read_header(result: Recognised, form: Form, top: int, bottom: int) -> None:
     sheet, stated = result.sheet, _stated_units(result.sheet, form, top)
     for r, c, _ in filled(sheet, top, bottom + 1):
         result.kinds[r, c] = "header"
-    seen: dict[tuple[str, str], str] = {}
+    seen: dict[tuple[str, str], Place] = {}
     for index, cells in _header_paths(sheet, top, bottom).items():
         place = _place(result, form, index, cells, stated)
         if place is None:
             continue
-        key = (place.column.name, place.stage)
-        if key in seen:
-            said = f"{place.path}, as in column {seen[key]}"
-            result.note("error", "column twice", cells[-1], said, expected="one column for each figure")
+        before = seen.setdefault((place.column.name, place.stage), place)
+        if before is not place:
+            said = f"{place.path}, as in {address(*before.cell)}"
+            if place.column.name == "school_id":
+                _tables_touch(result, before, place, said)
+                break  # all its columns may stand twice: one fault says why
+            result.note("error", "column twice", place.cell, said, expected="one column for each figure")
             continue
-        seen[key] = address(0, index)[:-1]
         result.places.append(place)
+
+
+def _tables_touch(result: Recognised, one: Place, other: Place, said: str) -> None:
+    """Refuse two tables side by side that no empty column parts, naming a cell that closes the gap if there is one."""
+    headed = {c for _, c, _ in filled(result.sheet, one.cell[0], one.cell[0] + 1)}
+    gaps = [c for c in range(one.index + 1, other.index) if c not in headed]
+    between = [address(r, c) for r, c, _ in filled(result.sheet, one.cell[0]) if c == max(gaps, default=-1)]
+    said = f"{said}; {between[0]} stands between them" if between else said
+    expected = "an empty column between two tables"
+    result.note("error", "column twice", other.cell, said, expected=expected)
+    for r, c, _ in filled(result.sheet, other.cell[0]):
+        if c >= other.index or c == max(gaps, default=-1):
+            result.kinds.setdefault((r, c), "issue")
 
 
 def _header_paths(sheet: Sheet, top: int, bottom: int) -> Mapping[int, list[tuple[int, int]]]:
@@ -357,7 +364,7 @@ def _is_another(result: Recognised, form: Form, name: str, texts: list[Any]) -> 
     """Tell whether a bracket or a heading says that a column is a part of the figure it names, or of another year."""
     said = [raw_text(text) for text in texts]
     headings = [text for text in said if not form.column_of(text)]
-    years = {year_in(text, form) for text in said} - {None, result.year}
+    years = {year for text in said for year in years_in(text, form)} - {result.year}
     return (
         any(is_another(text, form.columns[name], form) for text in said if form.column_of(text) == name)
         or any(says_other(key(text), form) for text in headings)

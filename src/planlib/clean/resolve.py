@@ -64,7 +64,9 @@ def with_years(cells: pd.DataFrame, sheets: pd.DataFrame) -> tuple[pd.DataFrame,
 
 def _without_year(sheets: pd.DataFrame) -> Issue:
     first = sheets.iloc[0]
-    found = " and ".join(map(str, sheets["year"].dropna().unique())) or "no school year above the header"
+    said = sheets[sheets["year"].notna()].drop_duplicates("year")
+    named = [f"{row.year} in sheet {row.sheet}" for row in said.itertuples()]
+    found = " and ".join(named) or "no school year above the header"
     where = {"file": first["file"], "sheet": first["sheet"], "cell": first["title_cell"]}
     return Issue("error", "title", **where, found=found, expected="one school year in the workbook")
 

@@ -11,9 +11,10 @@ from planlib.clean.forms import Unit, load_form, strange_units
 from planlib.clean.grid import Found, Layout, Reader
 from planlib.clean.issues import Issue
 from planlib.clean.national import National, Place
-from planlib.clean.recognise import anchor_of, mixed_texts, stored_zeros, years_in
+from planlib.clean.recognise import anchor_of, mixed_texts, stored_zeros
 from planlib.clean.sheet import Sheet, address
 from planlib.clean.writing import compact, era_year, figure, key, tidy
+from planlib.clean.years import SHEET_NAME, both_said, taken, years_said
 
 # One row per figure of a form that no field of planlib names.
 EXTRA_TYPES = {
@@ -231,28 +232,26 @@ def _is_strange_line(text: str, words: National) -> bool:
     return bool(strange_units(text, words.base))
 
 
-@lru_cache(maxsize=1 << 14)
-def _years_of(text: str, words: National) -> tuple[int, ...]:
-    return tuple(years_in(text, words.base))
-
-
 def _read_year(book: SchoolBook, words: National) -> None:
-    """Find the one school year that titles and cover name."""
-    years: dict[int, tuple[str, str, str]] = {}
-    eras: list[tuple[str, str, str]] = []
-    for one in book.sheets:
-        for cell, text in one.title_cells:
-            said = _years_of(text, words)
-            for year in said:
-                years.setdefault(year, (one.sheet.name, address(*cell), text))
-            if not said and not years and era_year(text):
-                eras.append((one.sheet.name, address(*cell), text))
-    if len(years) == 1:
-        book.year, book.title = next(iter(years.items()))
+    """Find the one school year that titles, cover and names of sheets say."""
+    lines = [((one.sheet.name, address(*cell)), text) for one in book.sheets for cell, text in one.title_cells]
+    names = {said.year: said for one in book.sheets for said in years_said((), one.sheet.name, words.base)}
+    told = years_said(lines, "", words.base)
+    told += [said for year, said in names.items() if year not in {one.year for one in told}]
+    if len(told) == 1:
+        said = told[0]
+        sheet, at = said.place or (said.text, SHEET_NAME)
+        book.year, book.title = said.year, (sheet, at, said.text)
+        if said.is_bare:
+            cell = at if said.place else ""
+            note = Issue("note", "title", sheet=sheet, cell=cell, found=tidy(said.text), done=taken(said))
+            book.issues.append(note)
         return
-    sheet, at, text = (list(years.values()) or eras or [("", "", "")])[-1]
-    found = " and ".join(map(str, years)) or tidy(text) or "no school year in any title"
-    era = era_year(text) if not years else None
+    eras = [(*place, text) for place, text in lines if era_year(text)] if not told else []
+    placed = [(*said.place, said.text) for said in told if said.place]
+    sheet, at, text = (placed or eras or [("", "", "")])[-1]
+    found = both_said(told) or tidy(text) or "no school year in any title"
+    era = era_year(text) if not told else None
     expected = (
         f"one school year: {era[0]} would be {era[1]}, write {era[1]}/{era[1] + 1} if that is meant"
         if era

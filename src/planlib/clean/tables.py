@@ -1,7 +1,7 @@
 """Values to the processed tables: schools by stage and year, the birthplace of each value, the typed CSV files."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -12,16 +12,18 @@ from planlib import schema
 from planlib.clean import frames
 from planlib.clean.convert import era_advice
 from planlib.clean.correct import Corrections, correct_lines
-from planlib.clean.forms import Form, load_form
+from planlib.clean.forms import Form, Unit, load_form
+from planlib.clean.headers import Head, header_faults, read_header
 from planlib.clean.issues import Issue, foreign_encoding
 from planlib.clean.read import read_csv
 from planlib.clean.writing import code, codes, compact, era_year, figure, key, load_writing, may_be_two, tidy
+from planlib.clean.years import SHEET_NAME
 from planlib.errors import DataError
 
 _KEY = ["school_id", "stage", "year"]
 _PLACE = ["file", "sheet", "cell", "raw", "step"]
 _SCHOOL_YEAR = re.compile(r"(\d{4})(?:[^\d.](\d{4}))?\D{0,3}")
-_DAY = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})")
+_DAY = re.compile(r"(\d{4})[-/.\u5e74](\d{1,2})[-/.\u6708](\d{1,2})\u65e5?")  # 2020年6月3日
 _FAULT = re.compile(r"(?:\S+ line (\d+): )?(.*?)(?:, expected (.*?))?( \([^()]*\))?")
 
 
@@ -105,10 +107,11 @@ def lineage_table(every: pd.DataFrame, rows: pd.DataFrame, sheets: pd.DataFrame,
         titles[["sheet", "title_cell", "title_text"]].rename(columns={"title_cell": "cell", "title_text": "raw"}),
         on="file",
     )
+    says = np.where(titled["cell"] == SHEET_NAME, "year of the sheet's name", "year of the title")
     parts = [
         every,
-        titled.assign(column="year", step="year of the title"),
-        titled.assign(column="as_of", step=f"year of the title, {form.as_of}"),
+        titled.assign(column="year", step=says),
+        titled.assign(column="as_of", step=[f"{said}, {form.as_of}" for said in says]),
         rows.assign(column="stage", step="stage of the header or of the type"),
     ]
     names = [name for name in schema.TABLES["lineage"].columns if name != "table"]
@@ -140,7 +143,7 @@ def form_cells_table(extra: pd.DataFrame, sheets: pd.DataFrame) -> pd.DataFrame:
 
 def collected_table(
     name: str, content: bytes, corrections: Corrections
-) -> tuple[pd.DataFrame | None, list[Issue], int]:
+) -> tuple[pd.DataFrame | None, list[Issue], Mapping[str, int]]:
     """Return a CSV file that a district brings as its typed table.
 
     Parameters
@@ -152,27 +155,31 @@ def collected_table(
 
     Returns
     -------
-    (DataFrame or None, list of Issue, int)
-        The table (None if it has faults), the issues, and how many cells of the file hold something.
+    (DataFrame or None, list of Issue, mapping)
+        The table (None if it has faults), the issues, and how many cells of each kind hold something.
     """
     file = f"{name}.csv"
     try:
         rows, lines, encoding = read_csv(content)
     except DataError as error:
-        return None, [Issue("error", "unreadable file", file, found=str(error))], 0
-    cells = sum(bool(compact(cell)) for row in rows for cell in row)
+        return None, [Issue("error", "unreadable file", file, found=str(error))], {}
     issues = [] if encoding.startswith("UTF-8") else [foreign_encoding(file, encoding)]
-    faults = _header_faults(name, file, rows) or _width_faults(file, rows, lines)
+    heads = read_header(name, rows[0] if rows else [])
+    cells = _counted(heads, rows)
+    bare = [not any(compact(cell) for row in rows[1:] for cell in row[at : at + 1]) for at in range(len(heads))]
+    faults = list(header_faults(name, heads, bare)) or _width_faults(file, rows, lines)
     if faults:
         return None, issues + faults, cells
-    frame = _frame(rows, lines, file)
+    frame = _frame(heads, rows, lines, file)
     frame, corrected = correct_lines(frame, file, corrections)
     issues += corrected
     issues += (wrong := [*_eras(frame, file), *_totals(frame, file)])
     if any(issue.level == "error" for issue in corrected + wrong):
         return None, issues, cells
+    issues += (strange := list(_units(frame, file)))
     try:
-        return schema.conform(_typed(frame), name), issues, cells
+        made = schema.conform(_typed(frame, heads), name)
+        return None if strange else made, issues, cells
     except DataError as error:
         said = [line.strip() for line in str(error).splitlines()[1:] if not line.startswith("To do")]
         return None, issues + [_of_table(file, line) for line in said], cells
@@ -185,27 +192,16 @@ def _of_table(file: str, said: str) -> Issue:
     return Issue("error", "table", file, cell=f"line {line}" if line else "", found=what + key, expected=expected)
 
 
-def _header_faults(name: str, file: str, rows: list[list[str]]) -> list[Issue]:
-    wanted = [c for c in schema.TABLES[name].columns if c not in ("file", "line")]
-    header = [compact(cell) for cell in rows[0]] if rows else []
-    absent = [c for c in wanted if c not in header]
-    unknown = [c for c in header if c not in wanted] + [c for c in wanted if header.count(c) > 1]
-    if not absent and not unknown:
-        return []
-    said = [
-        f"without {', '.join(absent)}" if absent else "",
-        f"unknown or twice: {', '.join(unknown)}" if unknown else "",
+def _counted(heads: Sequence[Head], rows: Sequence[Sequence[str]]) -> Mapping[str, int]:
+    """Return how many cells hold something: headers, values, and those of columns that are left out."""
+    held = [
+        (head, sum(bool(compact(row[at])) for row in rows[1:] if at < len(row))) for at, head in enumerate(heads)
     ]
-    return [
-        Issue(
-            "error",
-            "header row",
-            file,
-            cell="line 1",
-            found="; ".join(filter(None, said)),
-            expected=",".join(wanted),
-        )
-    ]
+    return {
+        "header": sum(bool(compact(head.text)) for head in heads),
+        "value": sum(count for head, count in held if head.column),
+        "ignored": sum(count for head, count in held if not head.column),
+    }
 
 
 def _width_faults(file: str, rows: list[list[str]], lines: list[int]) -> list[Issue]:
@@ -217,9 +213,13 @@ def _width_faults(file: str, rows: list[list[str]], lines: list[int]) -> list[Is
     ]
 
 
-def _frame(rows: list[list[str]], lines: list[int], file: str) -> pd.DataFrame:
+def _frame(heads: Sequence[Head], rows: list[list[str]], lines: list[int], file: str) -> pd.DataFrame:
+    """Return the lines that hold something as texts, by the columns that their headers name."""
     held = [(row, line) for row, line in zip(rows[1:], lines[1:], strict=True) if any(map(compact, row))]
-    frame = pd.DataFrame([row for row, _ in held], columns=[compact(cell) for cell in rows[0]], dtype="str")
+    named = [at for at, head in enumerate(heads) if head.column]
+    frame = pd.DataFrame(
+        [[row[at] for at in named] for row, _ in held], columns=[heads[at].column for at in named], dtype="str"
+    )
     return frame.assign(file=file, line=np.array([line for _, line in held], dtype="int64"))
 
 
@@ -249,13 +249,52 @@ def _totals(frame: pd.DataFrame, file: str) -> Iterator[Issue]:
                 )
 
 
-def _typed(frame: pd.DataFrame) -> pd.DataFrame:
+def _units(frame: pd.DataFrame, file: str) -> Iterator[Issue]:
+    """Yield an error for each line whose unit is none of the known ones, or is said twice: 1.2亿 of 万元."""
+    money = [unit.text for unit in load_form().units.values() if unit.measures == "yuan"]
+    known = ", ".join(dict.fromkeys([*money, *codes("unit")]))
+    for row in frame.itertuples() if "unit" in frame.columns else ():
+        at, written = {"cell": f"line {row.line}"}, figure(row.value)
+        factor = _money(row.unit)
+        if compact(row.unit) and factor is None:
+            yield Issue("error", "unit", file, **at, found=tidy(row.unit), expected=f"one of {known}")
+        elif factor not in (None, 1.0) and written and written.word:
+            said = f"{tidy(row.value)}, {tidy(row.unit)}"
+            yield Issue("error", "unit", file, **at, found=said, expected="the unit once, in its own column")
+
+
+def _money(unit: str) -> float | None:
+    """Return how many yuan a unit is, 1 for another known one, None for an unknown one."""
+    plain, known = key(unit), load_form().units.get(key(unit))
+    if known and known.measures == "yuan":
+        return known.factor
+    return 1.0 if plain in codes("unit") or plain in codes("unit").values() else None
+
+
+def _typed(frame: pd.DataFrame, heads: Sequence[Head]) -> pd.DataFrame:
     """Return texts tidied by the type of their column: plain digits, ISO dates, names without noise."""
-    known = schema.fields()
+    known, units = schema.fields(), {head.column: head.unit for head in heads}
     if {"relation", "value"} <= set(frame.columns):
         frame = _with_relations(frame)
-    tidied = {name: _tidied(frame[name], known[name]) for name in frame.columns if name not in ("file", "line")}
+    if "unit" in frame.columns:
+        frame = _in_yuan(frame)
+    tidied = {
+        name: _tidied(frame[name], known[name], units[name])
+        for name in frame.columns
+        if name not in ("file", "line")
+    }
     return frame.assign(**tidied)
+
+
+def _in_yuan(frame: pd.DataFrame) -> pd.DataFrame:
+    """Convert the values of lines in 万元 or 亿元."""
+    factors = [_money(unit) or 1.0 for unit in frame["unit"]]
+    values = [
+        repr(_scaled(found.digits, factor)) if factor != 1 and (found := figure(text)) else text
+        for text, factor in zip(frame["value"], factors, strict=True)
+    ]
+    units = [unit if factor == 1 else "yuan" for unit, factor in zip(frame["unit"], factors, strict=True)]
+    return frame.assign(value=values, unit=units)
 
 
 def _with_relations(frame: pd.DataFrame) -> pd.DataFrame:
@@ -280,7 +319,7 @@ def _with_relations(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(relation=relations, value=values)
 
 
-def _tidied(texts: pd.Series, field: schema.Field) -> pd.Series:
+def _tidied(texts: pd.Series, field: schema.Field, unit: Unit) -> pd.Series:
     if field.type == "date":
         return _by_text(texts, _iso_date)
     if field.name == "year":
@@ -290,7 +329,7 @@ def _tidied(texts: pd.Series, field: schema.Field) -> pd.Series:
         if known:
             return _by_text(texts, lambda text: known.get(key(text), compact(text)))
         return _by_text(texts, code if field.name.endswith("_id") else compact if field.values else tidy)
-    return _by_text(texts, _number)
+    return _by_text(texts, lambda text: _number(text, unit.factor))
 
 
 def _by_text(texts: pd.Series, rule: Callable[[str], Any]) -> pd.Series:
@@ -299,16 +338,17 @@ def _by_text(texts: pd.Series, rule: Callable[[str], Any]) -> pd.Series:
     return pd.Series([unique[text] for text in texts], index=texts.index, dtype=object)
 
 
-def _number(text: str) -> float | str | None:
+def _number(text: str, factor: float = 1.0) -> float | str | None:
     """Return a number, None for a blank or a dash, or the text as it is: the schema then says what is wrong with it."""
     plain = compact(text)
     if not plain or plain in load_form().not_applicable:
         return None
     found = figure(text)
     scales = {"": 1.0, **load_writing().scales}
-    if not found or found.relation not in ("", "=") or found.word not in scales:
+    is_twice = factor != 1 and found and found.word  # 1.2亿 in a column of 万元
+    if not found or is_twice or found.relation not in ("", "=") or found.word not in scales:
         return text.strip() if may_be_two(text) else plain
-    return _scaled(found.digits, scales[found.word])
+    return _scaled(found.digits, scales[found.word] * factor)
 
 
 def _scaled(digits: str, factor: float) -> float:

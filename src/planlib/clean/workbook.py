@@ -196,9 +196,7 @@ def _add_sheet(sheets: dict[str, dict[str, Any]], row: dict[str, Any]) -> None:
 
 
 def _sheet_row(one: Recognised) -> dict[str, Any]:
-    counts, place = one.counts(), one.title
-    title = str(one.sheet.rows[place[0]][place[1]]) if place else ""
-    cell = f"{column_letters(place[1])}{place[0] + 1}" if place else ""
+    counts, (cell, title) = one.counts(), one.titled
     row = {"sheet": one.sheet.name, "year": one.year, "title_cell": cell, "title_text": title, "form": ""}
     return {**row, "schools": len(one.data_rows), **{kind: counts[kind] for kind in KINDS}}
 

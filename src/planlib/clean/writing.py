@@ -220,13 +220,13 @@ def load_writing(path: Path = DEFINITIONS / "forms" / "values.yml") -> Writing:
         era=re.compile(f"({'|'.join(eras)})(\\d{{1,3}})"),
         eras=eras,
         characters=str.maketrans(traditional, simplified),
-        codes={name: data[f"{name}s"] for name in ("grade", "stage")},
+        codes={name: data[f"{name}s"] for name in ("grade", "stage", "kind", "item", "unit")},
     )
 
 
 @functools.lru_cache(maxsize=8)
 def codes(column: str) -> Mapping[str, str]:
-    """Return the code of each word for the grade or stage, by its `key`; other columns have none.
+    """Return the code of each word of a coded column of a district's CSV files, by its `key`; other columns have none.
 
     Examples
     --------

@@ -7,7 +7,7 @@ One mechanism for a researcher's frame and for a table of a published report: th
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -17,6 +17,9 @@ from planlib.errors import UsageError
 from planlib.registry.documents import did_you_mean
 from planlib.registry.shape import is_date
 from planlib.standard import plant_shares
+
+if TYPE_CHECKING:
+    from planlib.clean.forms import Unit
 
 Row = Mapping[str, Any]
 
@@ -145,27 +148,32 @@ def _cells_of(place: Known, rows: pd.DataFrame, columns: Sequence[str]) -> pd.Da
 
 def _lines_of(place: Known, rows: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
     """Return the cells of some columns of CSV files, with the text as it stands in the file."""
+    from planlib.clean.headers import columns_of, unit_of
     from planlib.clean.read import read_csv
 
     parts = []
     for file, group in rows.groupby("file", sort=False):
         texts, lines, _ = read_csv((paths.raw(place.name) / str(file)).read_bytes())
-        at, header = dict(zip(lines, texts, strict=True)), [text.strip() for text in texts[0]]
+        table = str(file).removesuffix(".csv")
+        at, header = dict(zip(lines, texts, strict=True)), columns_of(table, texts[0])
         for name in columns:
             raw = [at[line][header.index(name)] if name in header else "" for line in group["line"]]
             keys = group.reindex(columns=_KEY).astype("object")
             part = keys.where(keys.notna(), "").assign(
                 column=name, value=group[name], file=file, sheet="", raw=raw
             )
-            told = zip(group["line"], group[name], raw, strict=True)
+            units = [unit_of(table, texts[0], at[line], name) for line in group["line"]]
+            told = zip(group["line"], group[name], raw, units, strict=True)
             steps = [_line_step(place, str(file), *one) for one in told]
             parts.append(part.assign(cell=[f"line {line}" for line in group["line"]], step=steps))
     kept = [part.astype("object")[CELLS] for part in parts if len(part)]
     return pd.concat(kept, ignore_index=True) if kept else pd.DataFrame(columns=CELLS)
 
 
-def _line_step(place: Known, file: str, line: int, value: Any, raw: str) -> str:
+def _line_step(place: Known, file: str, line: int, value: Any, raw: str, unit: "Unit") -> str:
     """Return what was done to a value of a CSV file, the correction of its line included."""
+    from planlib.clean.convert import unit_step
+
     issues = place.issues
     is_here = (
         (issues["issue_kind"] == "correction") & (issues["file"] == file) & (issues["cell"] == f"line {line}")
@@ -174,7 +182,7 @@ def _line_step(place: Known, file: str, line: int, value: Any, raw: str) -> str:
     if is_date(said):
         step = "date" if said <= str(place.cutoff) else "date later than the cutoff, not used"
     else:
-        step = "text" if isinstance(value, str) else "text → number"
+        step = "text" if isinstance(value, str) else f"text → number{unit_step(unit)}"
     return "; ".join([step if said else "", *issues.loc[is_here, "done"]])
 
 

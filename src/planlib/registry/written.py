@@ -1,6 +1,7 @@
 """What people write beside the data: explanations and sources, checked before anything is made of them."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -74,13 +75,15 @@ def _check_subjects(document: Document, plan: Plan) -> None:
             )
 
 
-def check_written(district: str) -> Plan:
+def check_written(district: str, *more: Callable[[str], object]) -> Plan:
     """Read everything that people write beside the data, so that a typing error is found before a report is begun.
 
     Parameters
     ----------
     district : str
         A folder of ``data/raw``.
+    more : callable
+        Checks of other files of the district, called with its name; what they refuse is told with the rest.
 
     Returns
     -------
@@ -105,6 +108,8 @@ def check_written(district: str) -> Plan:
         checks.insert(0, lambda: check_responsibility(folder / "responsibility.yml"))
     for check in checks:
         _kept(refused, check)
+    for other in more:
+        _kept(refused, partial(other, district))
     if plan is None or refused:
         raise refused[0] if len(refused) == 1 else RegistryError("\n".join(map(str, refused)))
     return plan
