@@ -69,3 +69,12 @@ def test_a_row_in_another_file_or_none_that_is_needed_is_not_missed(folder):
     kept = grid(SCHOOLS[:1], ["school_id", "graduates_expected"])  # asked for from nobody
     whole = grid(SCHOOLS, ["school_id", "books"])
     assert len(made(folder, **sheets, 图书=whole, 毕业=kept)) == 3
+
+
+@pytest.mark.parametrize(("name", "is_refused"), [("注册新校小学", True), ("平均", False)])
+def test_a_school_without_a_code_is_no_note_whatever_its_name_begins_with(folder, name, is_refused):
+    rows, merged = grid([school(), school("", school_name=name)], columns_of("primary"))
+    if is_refused:
+        assert faults(folder, 情况=(rows, merged))[0][:3] == ["row without code", "", f"{name}、小学、公办、东片"]
+    else:
+        assert len(made(folder, 情况=(rows, merged))) == 1

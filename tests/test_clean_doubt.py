@@ -75,7 +75,10 @@ def test_a_remark_in_a_bracket_leaves_the_figure_what_it_is(folder, text):
     assert made("students") == [300]
 
 
-@pytest.mark.parametrize(("heading", "is_read"), [("教师情况", True), ("上学年", False), ("其中：女", False)])
+@pytest.mark.parametrize(
+    ("heading", "is_read"),
+    [("教师情况", True), ("其中", True), ("专兼职教师", True), ("上学年", False), ("其中：女", False)],
+)
 def test_a_heading_of_a_part_or_of_another_year_is_not_ignored(folder, heading, is_read):
     rows, merged = grid([school() | {("primary", "teachers"): 20}], PRIMARY)
     column = PRIMARY.index(("primary", "teachers"))

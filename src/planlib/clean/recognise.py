@@ -434,6 +434,8 @@ def _read_rows(result: Recognised, form: Form, first: int, id_column: int) -> No
         if begins is None:
             continue
         kind = _row_kind(row, begins, id_column, form, in_notes)
+        if kind == "note_row" and is_blank(row[id_column]) and _is_school(result, row, form):
+            kind = ""
         if kind == "data" and result.stage_column is not None and not is_blank(row[result.stage_column]):
             _read_stage(result, form, r)
         in_notes = in_notes or kind == "note_row"
@@ -446,6 +448,13 @@ def _read_rows(result: Recognised, form: Form, first: int, id_column: int) -> No
         else:
             _row_without_code(result, r, _held(row))
     _fill_merged(result, first)
+
+
+def _is_school(result: Recognised, row: list[Any], form: Form) -> bool:
+    """Tell whether a row without a code names a school and its type, whatever its first word: 注册…小学 is no 注."""
+    said = {place.column.name: compact(raw_text(row[place.index])) for place in result.places}
+    name, kind = said.get("school_name", ""), said.get("school_type", "")
+    return bool(name) and key(name) not in form.notes_rows and kind in form.columns["school_type"].codes
 
 
 def _held(row: list[Any]) -> list[int]:

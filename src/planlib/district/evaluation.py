@@ -453,7 +453,7 @@ class Evaluation:
     def forecast_review(self) -> pd.DataFrame:
         """What the mid-term forecast for the years since, against what came.
 
-        ``series_id, number, name_zh, name_en, unit, year, median, lower_80, upper_80, lower_95, upper_95, naive,
+        ``series_id, number, name_zh, name_en, unit, precision, year, median, lower_80, upper_80, lower_95, upper_95, naive,
         actual, is_inside_80, is_inside_95, error, naive_error``, for the target year of every series.
         """
         ahead = self.earlier.forecast

@@ -114,7 +114,7 @@ def last_resources(place: District) -> pd.DataFrame:
 
 
 def school_values(place: District) -> pd.DataFrame:
-    """Return every school's resources per pupil in the last year: ``school_id, stage, resource, value``."""
+    """Return every school's resources per pupil in the last year: ``school_id, stage, year, resource, value``."""
     return place.check.detail[["school_id", "stage", "year", "resource", "value"]]
 
 
