@@ -17,7 +17,7 @@ from test_clean import stored_cells
 from planlib import paths, schema
 from planlib.clean import FaultyData, clean_district
 from planlib.clean.convert import read_cell
-from planlib.clean.kinds import decoded
+from planlib.clean.file_kinds import decoded
 from planlib.clean.read import read_workbook
 from planlib.clean.recognise import KINDS
 from planlib.clean.sheet import Sheet, address

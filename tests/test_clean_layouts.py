@@ -17,7 +17,7 @@ from test_clean import stored_cells
 from planlib import paths, schema
 from planlib.clean import cache, clean_district
 from planlib.clean.correct import Corrections
-from planlib.clean.kinds import decoded
+from planlib.clean.file_kinds import decoded
 from planlib.clean.pipeline import tables_of_returns
 from planlib.clean.workbook import parse_workbook
 from planlib.clean.writing import compact

@@ -12,8 +12,8 @@ from typing import Any
 import yaml
 
 from planlib import store
+from planlib.clean.file_kinds import ENCODING_NAMES
 from planlib.clean.headers import columns_of
-from planlib.clean.kinds import ENCODING_NAMES
 from planlib.clean.read import read_csv
 from planlib.errors import DataError, PlanlibError
 from planlib.registry import Plan, codes, load_explanations, load_responsibility

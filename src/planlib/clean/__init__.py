@@ -6,7 +6,7 @@ What a *standard* does with raw measures (splitting shared plant, leaving out gy
 
 The way of a cell, and the modules on it:
 
-1. a file: ``kinds`` (what it is), ``confined`` (a process of its own), ``read``, ``sheet``, ``workbook``; what readers
+1. a file: ``file_kinds`` (what it is), ``confined`` (a process of its own), ``read``, ``sheet``, ``workbook``; what readers
    say nothing of: ``ooxml`` and ``struck`` (.xlsx), ``biff`` (.xls)
 2. what its texts mean: ``writing`` (how people write), ``forms`` (collection sheets), ``national`` (school workbooks),
    ``headers`` (the CSV files that a district brings), ``years`` (the school year)

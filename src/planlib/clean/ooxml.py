@@ -15,7 +15,7 @@ import zipfile
 import zlib
 
 from planlib.clean.biff import Marks
-from planlib.clean.kinds import AS_XLSX, refuse_packed
+from planlib.clean.file_kinds import AS_XLSX, refuse_packed
 from planlib.clean.sheet import address
 from planlib.clean.struck import struck_cells, struck_texts
 from planlib.errors import DataError

@@ -12,7 +12,7 @@ import python_calamine as calamine
 
 from planlib.clean import biff, ooxml
 from planlib.clean.biff import Marks
-from planlib.clean.kinds import ENCODING_NAMES, decoded, kind_of
+from planlib.clean.file_kinds import ENCODING_NAMES, decoded, kind_of
 from planlib.clean.sheet import Sheet, address
 from planlib.errors import DataError
 
