@@ -31,4 +31,5 @@ def test_a_report_opens_offline_and_prints_with_its_notice(project, tmp_path):
     if reader := shutil.which("pdftotext"):
         text = subprocess.run([reader, str(printed), "-"], check=True, capture_output=True, text=True).stdout
         sheets = [sheet for sheet in text.split("\f") if sheet.strip()]
-        assert all("模拟数据" in re.sub(r"\s", "", sheet) for sheet in sheets)
+        # a machine without Chinese type prints boxes, and reads some signs of them back as nothing
+        assert all("由程序生成，不反映任何真实学校" in re.sub(r"\s", "", sheet) for sheet in sheets)

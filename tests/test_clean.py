@@ -973,3 +973,33 @@ def test_files_that_change_or_go_while_they_are_read_are_named(folder, monkeypat
     faults = refused.value.issues.query("level == 'error'")
     assert sorted(faults["file"]) == ["births.csv", BOOK], faults.to_string()
     assert set(faults["kind"]) == {"changed"}
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ({"columns": [{"books": 1}]}, "unknown column {'books': 1}"),
+        ({"columns": "books"}, "columns books; expected a list of columns"),
+        ({"columns": 5}, "columns 5; expected a list of columns"),
+        ({"columns": ["books"], "years": 2019}, "years 2019; expected a list of years"),
+        ({"columns": ["books"], "years": ["all"]}, "years ['all']; expected a list of years"),
+    ],
+)
+def test_a_malformed_waiver_is_named(folder, entry, said):
+    """Found by fuzzing: what was no list, or no name in one, ended in a traceback."""
+    entry = entry | {"reason": "测试", "who": "甲"}
+    (folder / "corrections.yml").write_text(json.dumps({"not_collected": [entry]}), encoding="utf-8")
+    with pytest.raises(RegistryError) as refused:
+        clean_district(NAME)
+    assert said.split("; expected ")[0] in str(refused.value)
+    assert said.partition("; expected ")[2] in str(refused.value)
+
+
+@pytest.mark.parametrize("text", ["1e9999999", "-1e9999999万"])
+def test_a_number_beyond_every_float_is_refused(folder, text):
+    """Found by fuzzing: exact decimals overflow, and that ended in a traceback."""
+    (folder / "births.csv").write_text(f"area,year,births\n东片,2020,{text}\n", encoding="utf-8")
+    put(folder, [school(equipment_value_yuan="1e9999999")])
+    said = fault("2 faults")
+    assert "births.csv, line 2: found births is" in said
+    assert "1e9999999" in said

@@ -7,7 +7,7 @@ import datetime as dt
 import math
 import re
 from collections.abc import Iterable, Sequence
-from decimal import Decimal
+from decimal import Decimal, Overflow
 from typing import Any, NamedTuple
 from unicodedata import is_normalized
 
@@ -219,7 +219,7 @@ def _read_number(value: Any, raw: str, plain: str, column: Column, unit: Unit, f
         digits, step, factor = found.digits, "text → number", _unit_of(found.word, unit, form) or unit
     else:  # a date or a truth value is no number, whatever Excel stores beneath
         return _unreadable(raw, kind)
-    number = _scaled(digits, factor)
+    number = scaled(digits, factor.factor)
     wanted = number_wanted(number, column)
     if wanted:
         return _unreadable(raw, wanted)
@@ -303,11 +303,20 @@ def steps_of(steps: Iterable[str]) -> str:
     return said
 
 
-def _scaled(digits: str, unit: Unit) -> float:
-    """Return digits times the unit's factor, exactly as decimals: 12.34 万元 is 123400 yuan, no hair more."""
-    if unit.factor == 1:
+def scaled(digits: str, factor: float) -> float:
+    """Return digits times a factor, exactly as decimals, no hair more; beyond every float it is infinite.
+
+    Examples
+    --------
+    >>> scaled("12.34", 10000.0), scaled("1e9999999", 10000.0)
+    (123400.0, inf)
+    """
+    if factor == 1:
         return float(digits)
-    return float(Decimal(digits) * Decimal(repr(unit.factor)))
+    try:
+        return float(Decimal(digits) * Decimal(repr(factor)))
+    except Overflow:
+        return math.copysign(math.inf, float(digits))
 
 
 def _unreadable(raw: str, expected: str) -> Reading:

@@ -197,7 +197,13 @@ def _waiver_faults(form: Form, entry: Any) -> Iterator[tuple[str, str]]:
     for key in ("columns", "reason", "who"):
         if not entry.get(key):
             yield f"no {key}", f"the key {key}"
-    unknown = [column for column in entry.get("columns") or [] if column not in form.columns]
+    columns, years = entry.get("columns") or [], entry.get("years") or []
+    if not isinstance(columns, list):
+        yield f"columns {columns}", "a list of columns"
+        columns = []
+    if not isinstance(years, list) or not all(type(year) is int for year in years):
+        yield f"years {years}", "a list of years"
+    unknown = [column for column in columns if not isinstance(column, str) or column not in form.columns]
     yield from ((f"unknown column {column}", "a column of forms/collection.yml") for column in unknown)
 
 

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,7 @@ import pandas as pd
 
 from planlib import schema
 from planlib.clean import frames
-from planlib.clean.convert import era_advice
+from planlib.clean.convert import era_advice, scaled
 from planlib.clean.correct import Corrections, correct_lines
 from planlib.clean.forms import Form, Unit, load_form
 from planlib.clean.headers import Head, header_faults, read_header
@@ -290,7 +289,7 @@ def _in_yuan(frame: pd.DataFrame) -> pd.DataFrame:
     """Convert the values of lines in 万元 or 亿元."""
     factors = [_money(unit) or 1.0 for unit in frame["unit"]]
     values = [
-        repr(_scaled(found.digits, factor)) if factor != 1 and (found := figure(text)) else text
+        repr(scaled(found.digits, factor)) if factor != 1 and (found := figure(text)) else text
         for text, factor in zip(frame["value"], factors, strict=True)
     ]
     units = [unit if factor == 1 else "yuan" for unit, factor in zip(frame["unit"], factors, strict=True)]
@@ -315,7 +314,7 @@ def _with_relations(frame: pd.DataFrame) -> pd.DataFrame:
             values.append(text)
             continue
         relations[place] = found.relation or relations[place]
-        values.append(repr(_scaled(found.digits, words.shares[found.word])) if found.word else found.digits)
+        values.append(repr(scaled(found.digits, words.shares[found.word])) if found.word else found.digits)
     return frame.assign(relation=relations, value=values)
 
 
@@ -348,11 +347,7 @@ def _number(text: str, factor: float = 1.0) -> float | str | None:
     is_twice = factor != 1 and found and found.word  # 1.2亿 in a column of 万元
     if not found or is_twice or found.relation not in ("", "=") or found.word not in scales:
         return text.strip() if may_be_two(text) else plain
-    return _scaled(found.digits, scales[found.word] * factor)
-
-
-def _scaled(digits: str, factor: float) -> float:
-    return float(Decimal(digits) * Decimal(repr(factor)))
+    return scaled(found.digits, scales[found.word] * factor)
 
 
 def _year(text: str) -> float | str | None:
