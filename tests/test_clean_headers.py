@@ -10,7 +10,8 @@ import pytest
 from returns_builder import district
 
 from planlib import paths, schema
-from planlib.clean import FaultyData, clean_district
+from planlib.clean import FaultyData, clean_district, tables
+from planlib.clean.correct import Corrections
 from planlib.clean.headers import column_of, load_headers, wanted
 from planlib.clean.inspect import inspect_file
 from planlib.clean.writing import codes, key
@@ -216,3 +217,13 @@ def test_a_text_that_names_two_columns_is_refused(tmp_path):
     assert "births: colour is no column that it brings" in str(refused.value)
     assert "births: 年份 names area and year" in str(refused.value)
     assert column_of("births", "年份") == "year"
+
+
+@pytest.mark.parametrize(("value", "unit"), [(">92", "万元"), ("约92", "亿元"), (">92", "yuan")])
+def test_a_bound_is_no_figure_whatever_its_unit(value, unit):
+    """Found on reading again: converting 万元 dropped the sign, and >92 was read as 920000."""
+    content = "item,year,value,unit,as_of,status,source_office\n"
+    content += f"education_expenditure_yuan,2020,{value},{unit},2020-12-31,决算,x\n"
+    made, issues, _ = tables.collected_table("finance", content.encode(), Corrections())
+    assert made is None
+    assert issues[0].found.startswith(f"value is '{value}'")

@@ -289,7 +289,10 @@ def _in_yuan(frame: pd.DataFrame) -> pd.DataFrame:
     """Convert the values of lines in 万元 or 亿元."""
     factors = [_money(unit) or 1.0 for unit in frame["unit"]]
     values = [
-        repr(scaled(found.digits, factor)) if factor != 1 and (found := figure(text)) else text
+        # a bound (>92) stays as it is written: it is no figure, and refused as one
+        repr(scaled(found.digits, factor))
+        if factor != 1 and (found := figure(text)) and found.relation in ("", "=")
+        else text
         for text, factor in zip(frame["value"], factors, strict=True)
     ]
     units = [unit if factor == 1 else "yuan" for unit, factor in zip(frame["unit"], factors, strict=True)]
