@@ -178,6 +178,25 @@ def test_no_fork_with_a_thread_or_with_changed_code(monkeypatch):
         loop.selector.close()
 
 
+@warm
+def test_the_server_outlives_a_child_and_its_owner_that_end_together():
+    """Both ends can come out of one wait, the child's first; a batch killed just then left a traceback."""
+    with socket.socket(socket.AF_UNIX) as listener:
+        loop = kernels._Loop(listener, "")
+        ours, theirs = socket.socketpair()
+        child = os.posix_spawn(sys.executable, [sys.executable, "-c", ""], os.environ)
+        loop.adopt(child, ours, "report")
+        theirs.close()
+        os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
+        ready = sorted((key for key, _ in loop.selector.select(0)), key=lambda key: key.fileobj is ours)
+        assert [key.fileobj is ours for key in ready] == [False, True]
+        for key in ready:
+            key.data(key.fileobj)
+        assert loop.children == {}
+        assert not loop.selector.get_map()
+        loop.selector.close()
+
+
 RENAMES = """
 from planlib import paths
 from planlib.registry import load_plan

@@ -154,7 +154,9 @@ class _Loop:
 
     def accept(self, listener: socket.socket) -> None:
         connection, _ = listener.accept()
-        request = json.loads(connection.makefile("r", encoding="utf-8").readline() or "{}")
+        request = {}
+        with contextlib.suppress(ValueError, OSError):  # who asked may be killed in the middle of the word
+            request = json.loads(connection.makefile("r", encoding="utf-8").readline())
         _read_ahead(request)
         refused = self.refusal(request.get("role", ""))
         if refused or not request:
@@ -183,6 +185,8 @@ class _Loop:
 
     def listen(self, connection: socket.socket) -> None:
         """Pass signals on; a closed connection means that nobody waits for the child any more."""
+        if connection not in self.children:  # the child's end came in the same breath, and was dealt with first
+            return
         pid, _, role = self.children[connection]
         try:
             words = connection.recv(1024).split()
