@@ -48,7 +48,7 @@ import sys, time
 from pathlib import Path
 from planlib import schema
 from planlib.clean import pipeline
-from planlib.clean.confined import read_ahead
+from planlib.clean.files.confined import read_ahead
 returns, made = map(Path, sys.argv[1:])
 for sheets in read_ahead(path.read_bytes() for path in sorted(returns.glob("*.xlsx"))):
     pass

@@ -25,12 +25,13 @@ from returns_builder import FORM, columns_of, grid, school, simple_workbook, wor
 from school_builder import school as national
 from school_builder import school_book
 
-from planlib.clean import cache, pipeline, tables
-from planlib.clean.confined import read_workbook
-from planlib.clean.convert import is_blank
-from planlib.clean.correct import Corrections, load_corrections
-from planlib.clean.recognise import KINDS
-from planlib.clean.workbook import framed, parse_workbook
+from planlib.clean import cache, pipeline
+from planlib.clean.files.confined import read_workbook
+from planlib.clean.layout.recognise import KINDS
+from planlib.clean.layout.workbook import framed, parse_workbook
+from planlib.clean.tables import collected
+from planlib.clean.values.correct import Corrections, load_corrections
+from planlib.clean.words.convert import is_blank
 from planlib.errors import PlanlibError
 
 SECONDS, BYTES = 10, 1 << 30
@@ -274,7 +275,7 @@ def read(name, content, place, whole):
         load_corrections(place / "corrections.yml", FORM)
         return {"corrections"}
     if name in ("births.csv", "milestones.csv"):
-        issues = tables.collected_table(name.removesuffix(".csv"), content, Corrections())[1]
+        issues = collected.collected_table(name.removesuffix(".csv"), content, Corrections())[1]
     else:
         parsed = parse_workbook(content, FORM)
         _account(content, parsed)

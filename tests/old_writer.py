@@ -5,8 +5,8 @@ Layouts: Microsoft, MS-CFB (the file) and MS-XLS (its records; BIFF8).
 
 import struct
 
-from planlib.clean.read import read_workbook
-from planlib.clean.sheet import Sheet
+from planlib.clean.files.read import read_workbook
+from planlib.clean.files.sheet import Sheet
 
 END, FREE, TABLE = 0xFFFFFFFE, 0xFFFFFFFF, 0xFFFFFFFD
 ERRORS = {"#NULL!": 0, "#DIV/0!": 7, "#VALUE!": 15, "#REF!": 23, "#NAME?": 29, "#NUM!": 36, "#N/A": 42}

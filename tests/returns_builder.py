@@ -8,7 +8,7 @@ from typing import Any
 import xlsxwriter
 
 from planlib import schema
-from planlib.clean.forms import load_form
+from planlib.clean.words.forms import load_form
 
 FORM = load_form()
 TYPE_WORDS = {"primary": "小学", "nine_year": "九年一贯制学校", "kindergarten": "幼儿园", "junior": "初级中学"}

@@ -6,7 +6,7 @@ from typing import Any
 
 import xlsxwriter
 
-from planlib.clean.sheet import column_letters
+from planlib.clean.files.sheet import column_letters
 
 STAGE_WORDS = {"preschool": "幼儿园", "primary": "小学", "junior": "初中", "senior": "高中"}
 TYPE_WORDS = {

@@ -7,8 +7,8 @@ import yaml
 from planlib import cli, freshness, narrative, params, schema, store
 from planlib.answers import fill, write_missing
 from planlib.answers.sheet import HIDDEN, SHOWN
-from planlib.clean.read import read_workbook
-from planlib.clean.sheet import address
+from planlib.clean.files.read import read_workbook
+from planlib.clean.files.sheet import address
 from planlib.district import Evaluation, open_district
 from planlib.errors import DataError, UsageError
 from planlib.registry import label, load_definitions

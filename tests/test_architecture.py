@@ -112,11 +112,32 @@ def test_no_module_takes_a_private_name_of_another():
     assert taken == []
 
 
+CLEAN = ("files", "words", "layout", "values", "tables")  # as a cell goes through them
+BESIDE = {"issues", "frames"}
+
+
+@pytest.mark.parametrize(
+    "path", sorted((PACKAGE / "clean").glob("*/*.py")), ids=lambda p: f"{p.parent.name}/{p.stem}"
+)
+def test_a_cell_goes_through_the_rooms_of_clean_one_way(path):
+    taken = {f"{module}.{name}" for module, name in modules_imported(path)}
+    rooms = {name.split(".")[2] for name in taken if name.startswith("planlib.clean.")}
+    assert rooms <= {*CLEAN[: CLEAN.index(path.parent.name) + 1], *BESIDE}
+    if path.parent.name == "files":  # what reads strangers' files starts at once and stays small
+        assert {".".join(name.split(".")[:3]) for name in taken} <= {
+            "planlib.clean.files",
+            "planlib.errors.DataError",
+        }
+
+
 def test_the_map_of_clean_names_every_module():
     from planlib import clean
 
     named = set(re.findall(r"``([a-z_]+)``", clean.__doc__))
-    assert named == {path.stem for path in (PACKAGE / "clean").glob("[a-z]*.py")}
+    assert named == {
+        *(path.stem for path in (PACKAGE / "clean").rglob("[a-z]*.py")),
+        *(path.parent.name for path in (PACKAGE / "clean").rglob("*/__init__.py")),
+    } - {"clean"}
 
 
 def texts(path):

@@ -13,8 +13,8 @@ from returns_builder import FORM, columns_of, district, grid, school, simple_wor
 
 from planlib import freshness, paths, schema
 from planlib.clean import FaultyData, clean_district, pipeline, summary
-from planlib.clean.convert import read_cell
-from planlib.clean.forms import Unit, load_form
+from planlib.clean.words.convert import read_cell
+from planlib.clean.words.forms import Unit, load_form
 from planlib.errors import RegistryError, UsageError
 
 NAME = "testdistrict"

@@ -15,11 +15,11 @@ from school_builder import school_book
 
 from planlib import schema
 from planlib.clean import FaultyData, clean_district
-from planlib.clean.convert import read_cell
-from planlib.clean.forms import Unit, load_form
-from planlib.clean.national import load_national
-from planlib.clean.read import read_workbook
-from planlib.clean.school import Layouts, read_school_book
+from planlib.clean.files.read import read_workbook
+from planlib.clean.layout.school import Layouts, read_school_book
+from planlib.clean.words.convert import read_cell
+from planlib.clean.words.forms import Unit, load_form
+from planlib.clean.words.national import load_national
 from planlib.registry import phrase
 
 NAME, BOOK = "testdistrict", "returns/2020学年_小学.xlsx"

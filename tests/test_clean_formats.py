@@ -16,12 +16,12 @@ from test_clean import stored_cells
 
 from planlib import paths, schema
 from planlib.clean import FaultyData, clean_district
-from planlib.clean.convert import read_cell
-from planlib.clean.file_kinds import decoded
-from planlib.clean.read import read_workbook
-from planlib.clean.recognise import KINDS
-from planlib.clean.sheet import Sheet, address
-from planlib.clean.workbook import parse_workbook
+from planlib.clean.files.file_kinds import decoded
+from planlib.clean.files.read import read_workbook
+from planlib.clean.files.sheet import Sheet, address
+from planlib.clean.layout.recognise import KINDS
+from planlib.clean.layout.workbook import parse_workbook
+from planlib.clean.words.convert import read_cell
 from planlib.errors import DataError
 from planlib.registry import phrase
 
@@ -56,7 +56,7 @@ def text_of(rows, encoding="utf-8", delimiter=","):
 
 def traditional(text):
     """Simplified characters of the forms to traditional ones, as a Big5 file must hold them."""
-    from planlib.clean.writing import load_writing
+    from planlib.clean.words.writing import load_writing
 
     back = {simple: full for full, simple in load_writing().characters.items() if simple != full}
     return "".join(chr(back.get(ord(c), ord(c))) for c in str(text)) if isinstance(text, str) else text

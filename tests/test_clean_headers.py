@@ -10,11 +10,12 @@ import pytest
 from returns_builder import district
 
 from planlib import paths, schema
-from planlib.clean import FaultyData, clean_district, tables
-from planlib.clean.correct import Corrections
-from planlib.clean.headers import column_of, load_headers, wanted
+from planlib.clean import FaultyData, clean_district
 from planlib.clean.inspect import inspect_file
-from planlib.clean.writing import codes, key
+from planlib.clean.tables import collected
+from planlib.clean.values.correct import Corrections
+from planlib.clean.words.headers import column_of, load_headers, wanted
+from planlib.clean.words.writing import codes, key
 from planlib.cli import main
 from planlib.errors import RegistryError
 from planlib.registry import codes as labels
@@ -224,6 +225,6 @@ def test_a_bound_is_no_figure_whatever_its_unit(value, unit):
     """Found on reading again: converting 万元 dropped the sign, and >92 was read as 920000."""
     content = "item,year,value,unit,as_of,status,source_office\n"
     content += f"education_expenditure_yuan,2020,{value},{unit},2020-12-31,决算,x\n"
-    made, issues, _ = tables.collected_table("finance", content.encode(), Corrections())
+    made, issues, _ = collected.collected_table("finance", content.encode(), Corrections())
     assert made is None
     assert issues[0].found.startswith(f"value is '{value}'")

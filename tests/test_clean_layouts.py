@@ -16,11 +16,11 @@ from test_clean import stored_cells
 
 from planlib import paths, schema
 from planlib.clean import cache, clean_district
-from planlib.clean.correct import Corrections
-from planlib.clean.file_kinds import decoded
+from planlib.clean.files.file_kinds import decoded
+from planlib.clean.layout.workbook import parse_workbook
 from planlib.clean.pipeline import tables_of_returns
-from planlib.clean.workbook import parse_workbook
-from planlib.clean.writing import compact
+from planlib.clean.values.correct import Corrections
+from planlib.clean.words.writing import compact
 from planlib.sample import make_truth
 
 FULL_WIDTH = str.maketrans("0123456789,.", "０１２３４５６７８９，．")

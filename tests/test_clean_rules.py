@@ -13,8 +13,8 @@ from school_builder import school_book
 
 from planlib import paths, schema
 from planlib.clean import FaultyData, clean_district
-from planlib.clean.check import check_tables
-from planlib.clean.roster import coming_and_going
+from planlib.clean.tables.check import check_tables
+from planlib.clean.tables.roster import coming_and_going
 from planlib.registry import heading, load_definitions, phrase
 
 NAME = "testdistrict"
@@ -475,7 +475,7 @@ SAMPLES = ("students", "3", "primary", "甲", "≤")
 
 def calls():
     """Yield (file, call, name) of every such call of cleaning."""
-    for path in sorted((PACKAGE / "clean").glob("*.py")):
+    for path in sorted((PACKAGE / "clean").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call):
                 name = getattr(node.func, "id", getattr(node.func, "attr", ""))

@@ -16,13 +16,13 @@ from school_builder import STAGES, school, school_book, told
 
 from planlib import paths, schema
 from planlib.clean import FaultyData, cache, clean_district
-from planlib.clean.correct import Corrections
-from planlib.clean.forms import load_form
-from planlib.clean.national import load_national
+from planlib.clean.files.read import read_workbook
+from planlib.clean.layout.school import Layouts
+from planlib.clean.layout.workbook import parse_workbook
 from planlib.clean.pipeline import tables_of_returns
-from planlib.clean.read import read_workbook
-from planlib.clean.school import Layouts
-from planlib.clean.workbook import parse_workbook
+from planlib.clean.values.correct import Corrections
+from planlib.clean.words.forms import load_form
+from planlib.clean.words.national import load_national
 from planlib.errors import RegistryError
 
 FORM = load_form()

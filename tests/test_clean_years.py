@@ -10,9 +10,9 @@ from school_builder import school_book
 
 from planlib import paths, schema
 from planlib.clean import FaultyData, clean_district
-from planlib.clean.forms import load_form
 from planlib.clean.inspect import inspect_file
-from planlib.clean.years import bare_years, years_said
+from planlib.clean.words.forms import load_form
+from planlib.clean.words.years import bare_years, years_said
 from planlib.registry import phrase
 
 NAME = "testdistrict"

@@ -7,8 +7,8 @@ from school_builder import school as national_school
 from school_builder import school_book
 
 from planlib import paths, schema
-from planlib.clean.forms import load_form
 from planlib.clean.inspect import inspect_file
+from planlib.clean.words.forms import load_form
 from planlib.cli import main
 
 

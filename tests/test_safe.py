@@ -16,7 +16,8 @@ import pytest
 from returns_builder import columns_of, district, grid, school, simple_workbook, workbook
 
 from planlib import cli, paths, schema
-from planlib.clean import FaultyData, clean_district, confined
+from planlib.clean import FaultyData, clean_district
+from planlib.clean.files import confined
 from planlib.errors import DataError, RegistryError
 
 NAME = "testdistrict"
@@ -171,7 +172,7 @@ PEAK = """
 import os, re, resource, sys
 from pathlib import Path
 from planlib import cli
-from planlib.clean import confined
+from planlib.clean.files import confined
 cli.main(["clean", sys.argv[1]])
 # what getrusage says of a process itself may be of the one that started it
 print(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])

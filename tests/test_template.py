@@ -11,9 +11,9 @@ from returns_builder import FORM, columns_of, workbook
 
 from planlib import cli, freshness, schema, template
 from planlib.clean import clean_district
-from planlib.clean.correct import load_corrections
-from planlib.clean.read import read_workbook
-from planlib.clean.recognise import recognise
+from planlib.clean.files.read import read_workbook
+from planlib.clean.layout.recognise import recognise
+from planlib.clean.values.correct import load_corrections
 from planlib.district import open_district, views
 from planlib.registry import load_definitions, load_explanations, load_plan, load_responsibility
 from planlib.sample.layout import FIRST_ROW, HEADER_ROWS

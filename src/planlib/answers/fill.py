@@ -12,8 +12,8 @@ from typing import Any
 from planlib import paths
 from planlib.answers.sheet import CHOICES, FACTS, FIRST_ROW, HIDDEN, SCHEMA_VERSION, SHOWN
 from planlib.answers.write import Files
-from planlib.clean.confined import read_workbook
-from planlib.clean.sheet import Sheet, address
+from planlib.clean.files.confined import read_workbook
+from planlib.clean.files.sheet import Sheet, address
 from planlib.errors import DataError, UsageError, listing
 from planlib.registry import LANGUAGES, Plan, codes, label, load_definitions, load_plan
 from planlib.registry.shape import is_date

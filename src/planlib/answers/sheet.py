@@ -7,7 +7,7 @@ from typing import Any
 import xlsxwriter
 
 from planlib import store
-from planlib.clean.confined import read_workbook
+from planlib.clean.files.confined import read_workbook
 from planlib.columns import write_date
 from planlib.district import Evaluation, open_district
 from planlib.errors import DataError, UsageError

@@ -12,9 +12,9 @@ from typing import Any
 import yaml
 
 from planlib import store
-from planlib.clean.file_kinds import ENCODING_NAMES
-from planlib.clean.headers import columns_of
-from planlib.clean.read import read_csv
+from planlib.clean.files.file_kinds import ENCODING_NAMES
+from planlib.clean.files.read import read_csv
+from planlib.clean.words.headers import columns_of
 from planlib.errors import DataError, PlanlibError
 from planlib.registry import Plan, codes, load_explanations, load_responsibility
 from planlib.registry.documents import as_mapping, did_you_mean, read_document

@@ -4,18 +4,20 @@
 ``data/processed/shangcheng`` in together, or raises with every fault at once and leaves them as they were.
 What a *standard* does with raw measures (splitting shared plant, leaving out gyms or schools) is not done here.
 
-The way of a cell, and the modules on it:
+The way of a cell, and the rooms on it, each of which knows those before it only:
 
-1. a file: ``file_kinds`` (what it is), ``confined`` (a process of its own), ``read``, ``sheet``, ``workbook``; what readers
-   say nothing of: ``ooxml`` and ``struck`` (.xlsx), ``biff`` (.xls)
-2. what its texts mean: ``writing`` (how people write), ``forms`` (collection sheets), ``national`` (school workbooks),
-   ``headers`` (the CSV files that a district brings), ``years`` (the school year)
-3. which cell is what: ``sheet_tables``, ``recognise`` (collection sheets); ``grid``, ``school`` (school workbooks)
-4. its value: ``convert``, ``correct``, ``resolve``, ``absent``, ``campuses``
-5. the tables: ``tables``, ``frames``; ``roster`` and ``check`` (the rules), ``accounts`` (no cell is lost), ``digests``
-6. what is said: ``issues``, ``summary``, ``inspect``
+1. ``files``, bytes to cells: ``file_kinds`` (what it is), ``confined`` (a process of its own), ``read``, ``sheet``; what
+   readers say nothing of: ``ooxml`` and ``struck`` (.xlsx), ``biff`` (.xls)
+2. ``words``, what its texts mean: ``writing`` (how people write), ``forms`` (collection sheets), ``national`` (school
+   workbooks), ``headers`` (the CSV files that a district brings), ``years`` (the school year), ``convert`` (one value)
+3. ``layout``, which cell is what: ``sheet_tables``, ``recognise`` (collection sheets); ``grid``, ``school`` (school
+   workbooks); ``workbook`` (a file)
+4. ``values``, what holds for whom: ``correct``, ``resolve``, ``absent``, ``campuses``
+5. ``tables``: ``returns``, ``collected`` (CSV files); ``roster`` and ``check`` (the rules), ``accounts`` (no cell is
+   lost), ``digests``
 
-``pipeline`` leads through all of it, ``cache`` keeps what a file gave; ``fitting`` tries corrections before any of it.
+All of them know ``issues`` (what is said of faults) and ``frames`` (long columns). ``pipeline`` leads through all of
+it, ``cache`` keeps what a file gave; ``summary`` and ``inspect`` show it, ``fitting`` tries corrections before it.
 """
 
 from planlib.clean.issues import FaultyData

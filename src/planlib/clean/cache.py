@@ -17,8 +17,8 @@ import pyarrow.feather as feather
 
 from planlib import schema
 from planlib.clean import frames
-from planlib.clean.resolve import with_years
-from planlib.clean.workbook import Parsed, framed
+from planlib.clean.layout.workbook import Parsed, framed
+from planlib.clean.values.resolve import with_years
 from planlib.freshness import SEEN
 
 Pieces = dict[str, pd.DataFrame]

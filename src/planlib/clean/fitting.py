@@ -5,13 +5,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from planlib import freshness, paths, schema
-from planlib.clean import correct, resolve
-from planlib.clean.correct import Correction, Corrections
-from planlib.clean.forms import Form, load_form
 from planlib.clean.issues import Issue, sentence
+from planlib.clean.layout.workbook import framed, parse_workbook
 from planlib.clean.pipeline import MAX_FILE_BYTES
-from planlib.clean.tables import collected_table
-from planlib.clean.workbook import framed, parse_workbook
+from planlib.clean.tables.collected import collected_table
+from planlib.clean.values import correct, resolve
+from planlib.clean.values.correct import Correction, Corrections
+from planlib.clean.words.forms import Form, load_form
 from planlib.errors import RegistryError, listing
 from planlib.registry import heading
 

@@ -6,22 +6,22 @@ from pathlib import Path
 from typing import Any
 
 from planlib import schema
-from planlib.clean.confined import read_workbook
-from planlib.clean.convert import is_blank, raw_text
-from planlib.clean.correct import Corrections
-from planlib.clean.forms import Form, load_form
-from planlib.clean.grid import Layout
-from planlib.clean.headers import read_header
+from planlib.clean.files.confined import read_workbook
+from planlib.clean.files.read import read_csv
+from planlib.clean.files.sheet import Sheet, address
 from planlib.clean.issues import Issue, sentence
-from planlib.clean.national import National, Place, load_national
-from planlib.clean.read import read_csv
-from planlib.clean.recognise import Recognised
-from planlib.clean.school import FormSheet, Layouts, SchoolBook, is_school_book, read_school_book
-from planlib.clean.sheet import Sheet, address
-from planlib.clean.sheet_tables import recognise_tables
+from planlib.clean.layout.grid import Layout
+from planlib.clean.layout.recognise import Recognised
+from planlib.clean.layout.school import FormSheet, Layouts, SchoolBook, is_school_book, read_school_book
+from planlib.clean.layout.sheet_tables import recognise_tables
 from planlib.clean.summary import aligned
-from planlib.clean.tables import collected_table
-from planlib.clean.writing import SEPARATOR, key, tidy
+from planlib.clean.tables.collected import collected_table
+from planlib.clean.values.correct import Corrections
+from planlib.clean.words.convert import is_blank, raw_text
+from planlib.clean.words.forms import Form, load_form
+from planlib.clean.words.headers import read_header
+from planlib.clean.words.national import National, Place, load_national
+from planlib.clean.words.writing import SEPARATOR, key, tidy
 from planlib.errors import DataError, UsageError
 from planlib.registry.phrases import phrase
 from planlib.registry.words import label, load_definitions

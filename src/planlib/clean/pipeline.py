@@ -15,16 +15,19 @@ import numpy as np
 import pandas as pd
 
 from planlib import freshness, paths, schema, store
-from planlib.clean import absent, cache, campuses, correct, resolve, tables
+from planlib.clean import cache
 from planlib.clean import issues as issue_list
-from planlib.clean.accounts import account_frame, account_of_csv, account_of_returns
-from planlib.clean.check import check_tables
-from planlib.clean.correct import Corrections
-from planlib.clean.digests import slices
-from planlib.clean.forms import Form, load_form
 from planlib.clean.issues import Issue
-from planlib.clean.recognise import KINDS
-from planlib.clean.workbook import framed, parse_workbooks
+from planlib.clean.layout.recognise import KINDS
+from planlib.clean.layout.workbook import framed, parse_workbooks
+from planlib.clean.tables import returns
+from planlib.clean.tables.accounts import account_frame, account_of_csv, account_of_returns
+from planlib.clean.tables.check import check_tables
+from planlib.clean.tables.collected import collected_table
+from planlib.clean.tables.digests import slices
+from planlib.clean.values import absent, campuses, correct, resolve
+from planlib.clean.values.correct import Corrections
+from planlib.clean.words.forms import Form, load_form
 from planlib.registry.documents import read_document
 
 Progress = Callable[[int, int, str], None]
@@ -382,12 +385,12 @@ def tables_of_returns(
     if _are_spoilt(issue_list.frame(issues)) or (values["year"] == 0).any():
         nothing = {name: schema.empty(name) for name in OF_RETURNS}
         return nothing, issues, account_frame(parts["sheets"])
-    rows = tables.stage_rows(values, silent)
-    every = tables.every_value(values, rows)
-    lineage = tables.lineage_table(every, rows, parts["sheets"], form)
+    rows = returns.stage_rows(values, silent)
+    every = returns.every_value(values, rows)
+    lineage = returns.lineage_table(every, rows, parts["sheets"], form)
     account, lost = account_of_returns(parts["sheets"], cells, every, lineage)
-    made = {"schools": tables.schools_table(every, form), "lineage": lineage}
-    others = tables.form_cells_table(parts["extra"], parts["sheets"])
+    made = {"schools": returns.schools_table(every, form), "lineage": lineage}
+    others = returns.form_cells_table(parts["extra"], parts["sheets"])
     return {**made, "form_cells": others}, issues + lost, account
 
 
@@ -422,7 +425,7 @@ def _collected(
         if content is None:
             issues.append(Issue("error", "changed", file))
             continue
-        frame, found, cells = tables.collected_table(name, content, corrections)
+        frame, found, cells = collected_table(name, content, corrections)
         issues += found
         made[name] = made[name] if frame is None else frame
         accounts.append(account_of_csv(file, cells))

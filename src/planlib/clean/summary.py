@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from planlib.clean.issues import sentence
-from planlib.clean.recognise import KINDS
+from planlib.clean.layout.recognise import KINDS
 from planlib.registry import label, phrase
 
 if TYPE_CHECKING:

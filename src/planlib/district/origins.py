@@ -19,7 +19,7 @@ from planlib.registry.shape import is_date
 from planlib.standard import plant_shares
 
 if TYPE_CHECKING:
-    from planlib.clean.forms import Unit
+    from planlib.clean.words.forms import Unit
 
 Row = Mapping[str, Any]
 
@@ -148,8 +148,8 @@ def _cells_of(place: Known, rows: pd.DataFrame, columns: Sequence[str]) -> pd.Da
 
 def _lines_of(place: Known, rows: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
     """Return the cells of some columns of CSV files, with the text as it stands in the file."""
-    from planlib.clean.headers import columns_of, unit_of
-    from planlib.clean.read import read_csv
+    from planlib.clean.files.read import read_csv
+    from planlib.clean.words.headers import columns_of, unit_of
 
     parts = []
     for file, group in rows.groupby("file", sort=False):
@@ -172,7 +172,7 @@ def _lines_of(place: Known, rows: pd.DataFrame, columns: Sequence[str]) -> pd.Da
 
 def _line_step(place: Known, file: str, line: int, value: Any, raw: str, unit: "Unit") -> str:
     """Return what was done to a value of a CSV file, the correction of its line included."""
-    from planlib.clean.convert import unit_step
+    from planlib.clean.words.convert import unit_step
 
     issues = place.issues
     is_here = (

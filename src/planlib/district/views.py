@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from planlib import balance, enrolment, schema
-from planlib.clean.roster import coming_and_going
+from planlib.clean.tables.roster import coming_and_going
 from planlib.district.opened import TABLES, District
 from planlib.district.reconcile import reconciliation as reconciliation  # a view like the others
 from planlib.registry import phrase
@@ -73,7 +73,7 @@ def issue_counts(place: District) -> pd.DataFrame:
 
 
 def school_events(place: District) -> pd.DataFrame:
-    """Return the schools that came and went between years (`planlib.clean.roster.coming_and_going`)."""
+    """Return the schools that came and went between years (`planlib.clean.tables.roster.coming_and_going`)."""
     return coming_and_going(place.schools, place.tables["projects"])
 
 

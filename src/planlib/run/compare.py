@@ -275,8 +275,8 @@ def _page_blocks(path: Path) -> list[tuple[str, str]]:
 
 
 def _cell_blocks(path: Path) -> list[tuple[str, str]]:
-    from planlib.clean.confined import read_workbook
-    from planlib.clean.sheet import address
+    from planlib.clean.files.confined import read_workbook
+    from planlib.clean.files.sheet import address
 
     return [
         (f"sheet {sheet.name}, {address(r, c)}", str(value))

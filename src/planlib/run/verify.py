@@ -248,7 +248,7 @@ def _altered_tables(district: str) -> list[str]:
     import pandas as pd
 
     from planlib import schema
-    from planlib.clean.digests import slices
+    from planlib.clean.tables.digests import slices
 
     folder = paths.processed(district)
     told = (store.read_json(folder / "digests.json") or {}).get("tables", {})

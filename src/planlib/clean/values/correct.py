@@ -15,11 +15,11 @@ import pandas as pd
 
 from planlib import schema
 from planlib.clean import frames
-from planlib.clean.convert import Reading, number_wanted, raw_text, read_cell
-from planlib.clean.forms import Form, Unit
-from planlib.clean.headers import column_of
 from planlib.clean.issues import Issue
-from planlib.clean.writing import code, compact
+from planlib.clean.words.convert import Reading, number_wanted, raw_text, read_cell
+from planlib.clean.words.forms import Form, Unit
+from planlib.clean.words.headers import column_of
+from planlib.clean.words.writing import code, compact
 from planlib.registry.documents import Document, read_document
 
 FILE = "corrections.yml"
@@ -469,7 +469,7 @@ def confirmed(found: Sequence[Issue], issues: pd.DataFrame) -> list[Issue]:
     Parameters
     ----------
     found : sequence of Issue
-        Of `planlib.clean.check.check_tables`.
+        Of `planlib.clean.tables.check.check_tables`.
     issues : DataFrame
         What was met before; flags are the warnings of kind ``correction``.
     """

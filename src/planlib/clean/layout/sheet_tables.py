@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from planlib.clean.convert import is_blank, raw_text
-from planlib.clean.forms import Form
-from planlib.clean.recognise import Recognised, anchor_of, filled, header_rows, recognise
-from planlib.clean.sheet import Sheet
-from planlib.clean.writing import key
-from planlib.clean.years import says_year
+from planlib.clean.files.sheet import Sheet
+from planlib.clean.layout.recognise import Recognised, anchor_of, filled, header_rows, recognise
+from planlib.clean.words.convert import is_blank, raw_text
+from planlib.clean.words.forms import Form
+from planlib.clean.words.writing import key
+from planlib.clean.words.years import says_year
 
 _HEADS_APART = 30  # rows between the headers of tables beside each other
 

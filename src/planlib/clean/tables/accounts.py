@@ -10,7 +10,7 @@ import pandas as pd
 from planlib import schema
 from planlib.clean import frames
 from planlib.clean.issues import Issue
-from planlib.clean.recognise import KINDS
+from planlib.clean.layout.recognise import KINDS
 
 _AT = ["file", "sheet", "cell"]
 _ADDEND = re.compile(r"(?:\[(.*?)\](.*?)!)?([A-Z]+\d+)(?:\+|$)")
@@ -37,7 +37,7 @@ def account_of_returns(
     cells : DataFrame
         Cells of schools and totals after corrections, each with a number as its `place`.
     every : DataFrame
-        The values that reached the table of schools (`planlib.clean.tables.every_value`), with that place.
+        The values that reached the table of schools (`planlib.clean.tables.returns.every_value`), with that place.
     lineage : DataFrame
         Their birthplaces.
 

@@ -16,17 +16,17 @@ import pyarrow.compute as pc
 
 from planlib.clean import frames
 from planlib.clean import issues as issue_list
-from planlib.clean.confined import read_ahead, read_workbook
-from planlib.clean.convert import Reading, numbered, raw_text, read_cells
-from planlib.clean.forms import Form, split_header
+from planlib.clean.files.confined import read_ahead, read_workbook
+from planlib.clean.files.sheet import Sheet, address, column_letters
 from planlib.clean.frames import Coded, Piece
 from planlib.clean.issues import Issue, foreign_encoding
-from planlib.clean.national import load_national
-from planlib.clean.recognise import KINDS, Place, Recognised
-from planlib.clean.school import EXTRA_TYPES, Layouts, SchoolBook, is_school_book, read_school_book
-from planlib.clean.sheet import Sheet, address, column_letters
-from planlib.clean.sheet_tables import recognise_tables
-from planlib.clean.writing import code, compact, key, tidy
+from planlib.clean.layout.recognise import KINDS, Place, Recognised
+from planlib.clean.layout.school import EXTRA_TYPES, Layouts, SchoolBook, is_school_book, read_school_book
+from planlib.clean.layout.sheet_tables import recognise_tables
+from planlib.clean.words.convert import Reading, numbered, raw_text, read_cells
+from planlib.clean.words.forms import Form, split_header
+from planlib.clean.words.national import load_national
+from planlib.clean.words.writing import code, compact, key, tidy
 from planlib.errors import DataError
 
 # One row per cell of a school or a total: where, whose, which column, the text, the value, how it went.

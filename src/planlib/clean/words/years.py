@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from planlib.clean.forms import Form
-from planlib.clean.writing import key
+from planlib.clean.words.forms import Form
+from planlib.clean.words.writing import key
 
 SHEET_NAME = "sheet name"
 """In the place of a cell's address, where the name of the sheet says it."""
@@ -29,7 +29,7 @@ def years_in(text: str, form: Form) -> list[int]:
 
     Examples
     --------
-    >>> from planlib.clean.forms import load_form
+    >>> from planlib.clean.words.forms import load_form
     >>> years_in("2020/2021学年初", load_form()), years_in("2020年", load_form())
     ([2020], [])
     """
@@ -41,7 +41,7 @@ def bare_years(text: str, form: Form) -> list[int]:
 
     Examples
     --------
-    >>> from planlib.clean.forms import load_form
+    >>> from planlib.clean.words.forms import load_form
     >>> [bare_years(text, load_form()) for text in ("2020年小学情况", "2020-2021", "2020年9月", "2018-2020年", "2020年底")]
     [[2020], [2020], [], [], []]
     """
@@ -68,7 +68,7 @@ def years_said(cells: Sequence[tuple[Any, str]], name: str, form: Form) -> list[
 
     Examples
     --------
-    >>> from planlib.clean.forms import load_form
+    >>> from planlib.clean.words.forms import load_form
     >>> [said.year for said in years_said([("A1", "2020/2021学年"), ("A2", "2021年")], "2021", load_form())]
     [2020, 2021]
     """

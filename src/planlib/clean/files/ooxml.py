@@ -14,10 +14,10 @@ import struct
 import zipfile
 import zlib
 
-from planlib.clean.biff import Marks
-from planlib.clean.file_kinds import AS_XLSX, refuse_packed
-from planlib.clean.sheet import address
-from planlib.clean.struck import struck_cells, struck_texts
+from planlib.clean.files.biff import Marks
+from planlib.clean.files.file_kinds import AS_XLSX, refuse_packed
+from planlib.clean.files.sheet import address
+from planlib.clean.files.struck import struck_cells, struck_texts
 from planlib.errors import DataError
 
 MAX_UNPACKED_BYTES = 512 << 20

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from planlib import schema
-from planlib.clean.forms import (
+from planlib.clean.issues import Issue
+from planlib.clean.words.forms import (
     Form,
     Unit,
     is_no_unit,
@@ -17,8 +18,7 @@ from planlib.clean.forms import (
     read_definition,
     split_header,
 )
-from planlib.clean.issues import Issue
-from planlib.clean.writing import compact, key, tidy
+from planlib.clean.words.writing import compact, key, tidy
 from planlib.paths import DEFINITIONS
 
 _BORN = ("file", "line")  # of a row, not of the file

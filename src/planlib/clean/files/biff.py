@@ -7,7 +7,7 @@ import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from planlib.clean.file_kinds import WORKBOOK_STREAMS, stream_name
+from planlib.clean.files.file_kinds import WORKBOOK_STREAMS, stream_name
 
 _FREE = 0xFFFFFFFA  # sector numbers from here on are marks
 _ENTRY = 128  # bytes of an entry of the directory

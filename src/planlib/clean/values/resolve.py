@@ -10,11 +10,11 @@ import pandas as pd
 
 from planlib import schema
 from planlib.clean import frames
-from planlib.clean.convert import steps_of
-from planlib.clean.correct import Corrections
-from planlib.clean.forms import Form
 from planlib.clean.issues import Issue
-from planlib.clean.national import load_national
+from planlib.clean.values.correct import Corrections
+from planlib.clean.words.convert import steps_of
+from planlib.clean.words.forms import Form
+from planlib.clean.words.national import load_national
 
 # Sums of measured figures are compared up to what printing them to two decimals may change.
 _TOTAL_TOLERANCE = 1e-6

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from planlib.clean.forms import Column, Form, load_form, read_definition, split_header
-from planlib.clean.writing import compact, key
+from planlib.clean.words.forms import Column, Form, load_form, read_definition, split_header
+from planlib.clean.words.writing import compact, key
 from planlib.paths import DEFINITIONS
 
 _FIELD_KEYS = {"row", "column", "add", "parts", "stage", "single", "is_positive", "unit"}

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from planlib import schema
-from planlib.clean.writing import compact, key
+from planlib.clean.words.writing import compact, key
 from planlib.errors import RegistryError, listing
 from planlib.paths import DEFINITIONS
 from planlib.registry.documents import read_document

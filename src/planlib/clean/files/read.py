@@ -10,10 +10,10 @@ from typing import Any
 
 import python_calamine as calamine
 
-from planlib.clean import biff, ooxml
-from planlib.clean.biff import Marks
-from planlib.clean.file_kinds import ENCODING_NAMES, decoded, kind_of
-from planlib.clean.sheet import Sheet, address
+from planlib.clean.files import biff, ooxml
+from planlib.clean.files.biff import Marks
+from planlib.clean.files.file_kinds import ENCODING_NAMES, decoded, kind_of
+from planlib.clean.files.sheet import Sheet, address
 from planlib.errors import DataError
 
 MAX_CELLS = 8_000_000
@@ -33,7 +33,7 @@ def read_workbook(content: bytes) -> list[Sheet]:
     ------
     DataError
         If it is nothing that can be read, is protected by a password, or would unpack to more than
-        `planlib.clean.ooxml.MAX_UNPACKED_BYTES` or `MAX_CELLS`: says what it is and how to save it.
+        `planlib.clean.files.ooxml.MAX_UNPACKED_BYTES` or `MAX_CELLS`: says what it is and how to save it.
     """
     kind = kind_of(content)
     if kind == "text":

@@ -12,9 +12,9 @@ import pandas as pd
 
 from planlib.clean import frames
 from planlib.clean.issues import Issue
-from planlib.clean.national import load_national
-from planlib.clean.roster import coming_and_going
-from planlib.clean.writing import SEPARATOR, key
+from planlib.clean.tables.roster import coming_and_going
+from planlib.clean.words.national import load_national
+from planlib.clean.words.writing import SEPARATOR, key
 from planlib.paths import DEFINITIONS
 from planlib.registry.documents import read_document
 

@@ -9,11 +9,11 @@ from itertools import chain
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from planlib.clean.convert import is_blank, raw_text
-from planlib.clean.forms import Unit, is_strange, words_of
-from planlib.clean.national import National, NationalForm, Place, Way
-from planlib.clean.sheet import Sheet, address, column_letters
-from planlib.clean.writing import SEPARATOR, key, tidy
+from planlib.clean.files.sheet import Sheet, address, column_letters
+from planlib.clean.words.convert import is_blank, raw_text
+from planlib.clean.words.forms import Unit, is_strange, words_of
+from planlib.clean.words.national import National, NationalForm, Place, Way
+from planlib.clean.words.writing import SEPARATOR, key, tidy
 
 _LEAST = 3  # so many letters A, B, C or numbers 1, 2, 3 make a literal grid
 

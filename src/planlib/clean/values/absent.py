@@ -7,9 +7,9 @@ import pandas as pd
 
 from planlib import schema
 from planlib.clean import frames
-from planlib.clean.correct import Corrections
-from planlib.clean.forms import Form
 from planlib.clean.issues import Issue
+from planlib.clean.values.correct import Corrections
+from planlib.clean.words.forms import Form
 
 _SCHOOL = ["file", "year", "school_id"]
 
@@ -20,7 +20,7 @@ def missing_rows(values: pd.DataFrame, sheets: pd.DataFrame, form: Form, correct
     Parameters
     ----------
     values : DataFrame
-        Cells with stages (`planlib.clean.resolve.with_stages`).
+        Cells with stages (`planlib.clean.values.resolve.with_stages`).
     sheets : DataFrame
         A school's workbook of national forms is of one school, and its sheets need none.
     form : Form

@@ -20,8 +20,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from planlib.clean import read
-from planlib.clean.sheet import Sheet
+from planlib.clean.files import read
+from planlib.clean.files.sheet import Sheet
 from planlib.errors import DataError
 
 MAX_MEMORY = 1 << 30
@@ -37,14 +37,14 @@ _START = """
 import sys, types
 sys.modules["planlib.clean"] = package = types.ModuleType("planlib.clean")
 package.__path__ = sys.argv[1:]
-from planlib.clean.confined import serve
+from planlib.clean.files.confined import serve
 serve()
 """
 _one_at_a_time = threading.Lock()
 
 
 def read_workbook(content: bytes) -> list[Sheet]:
-    """Return the sheets of a file as `planlib.clean.read.read_workbook` does, whatever the file contains.
+    """Return the sheets of a file as `planlib.clean.files.read.read_workbook` does, whatever the file contains.
 
     Parameters
     ----------
@@ -123,7 +123,7 @@ def _reader(_parent: int) -> "subprocess.Popen[bytes]":
 
 
 def _started() -> "subprocess.Popen[bytes]":
-    words = [sys.executable, "-P", "-c", _START, str(Path(__file__).parent)]
+    words = [sys.executable, "-P", "-c", _START, str(Path(__file__).parents[1])]
     pipe, nowhere = subprocess.PIPE, subprocess.DEVNULL
     return subprocess.Popen(words, stdin=pipe, stdout=pipe, stderr=nowhere)
 

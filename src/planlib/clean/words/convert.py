@@ -14,8 +14,18 @@ from unicodedata import is_normalized
 import numpy as np
 import pandas as pd
 
-from planlib.clean.forms import Column, Form, Unit
-from planlib.clean.writing import Written, code, compact, era_year, key, load_writing, may_be_two, tidy, written
+from planlib.clean.words.forms import Column, Form, Unit
+from planlib.clean.words.writing import (
+    Written,
+    code,
+    compact,
+    era_year,
+    key,
+    load_writing,
+    may_be_two,
+    tidy,
+    written,
+)
 
 # Above this a float no longer holds every whole number: a code of 16 digits stored as a number has lost digits.
 _EXACT = 2.0**53
@@ -73,7 +83,7 @@ def read_cells(values: Sequence[Any], column: Column, unit: Unit, form: Form) ->
     Parameters
     ----------
     values : sequence
-        Cells as `planlib.clean.read` gives them.
+        Cells as `planlib.clean.files.read` gives them.
     column : Column
         Its type says how.
     unit : Unit

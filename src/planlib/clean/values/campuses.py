@@ -7,9 +7,9 @@ from typing import Any
 import pandas as pd
 
 from planlib.clean import frames
-from planlib.clean.convert import steps_of
-from planlib.clean.forms import Form
 from planlib.clean.issues import Issue
+from planlib.clean.words.convert import steps_of
+from planlib.clean.words.forms import Form
 
 _ROW = ["file", "sheet", "row"]
 _SCHOOL = ["school_id", "year"]
@@ -24,7 +24,7 @@ def campus_of(name: str, form: Form) -> tuple[str, str]:
 
     Examples
     --------
-    >>> from planlib.clean.forms import load_form
+    >>> from planlib.clean.words.forms import load_form
     >>> campus_of("采荷小学（东校区）", load_form()), campus_of("采荷小学本部", load_form())
     (('采荷小学', '东校区'), ('采荷小学', '本部'))
     >>> campus_of("采荷小学", load_form())
@@ -43,7 +43,7 @@ def with_campuses(values: pd.DataFrame, form: Form) -> pd.DataFrame:
     Parameters
     ----------
     values : DataFrame
-        Cells with stages (`planlib.clean.resolve.with_stages`).
+        Cells with stages (`planlib.clean.values.resolve.with_stages`).
     form : Form
 
     Returns

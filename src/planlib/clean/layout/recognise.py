@@ -10,12 +10,21 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from planlib.clean.convert import is_blank, raw_text
-from planlib.clean.forms import Column, Form, Unit, is_another, is_remark, says_other, strange_units, words_of
+from planlib.clean.files.sheet import Sheet, address
 from planlib.clean.issues import Issue
-from planlib.clean.sheet import Sheet, address
-from planlib.clean.writing import SEPARATOR, compact, era_year, key, tidy, written
-from planlib.clean.years import SHEET_NAME, both_said, says_year, taken, years_in, years_said
+from planlib.clean.words.convert import is_blank, raw_text
+from planlib.clean.words.forms import (
+    Column,
+    Form,
+    Unit,
+    is_another,
+    is_remark,
+    says_other,
+    strange_units,
+    words_of,
+)
+from planlib.clean.words.writing import SEPARATOR, compact, era_year, key, tidy, written
+from planlib.clean.words.years import SHEET_NAME, both_said, says_year, taken, years_in, years_said
 
 # What a cell that holds something can be.
 KINDS = (

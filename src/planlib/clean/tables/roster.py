@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from planlib.clean.forms import compact
+from planlib.clean.words.forms import compact
 from planlib.registry import load_definitions
 
 COLUMNS = (

@@ -6,15 +6,15 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from typing import Any
 
-from planlib.clean.convert import Reading, is_blank, raw_text, read_cell
-from planlib.clean.forms import Unit, load_form, strange_units
-from planlib.clean.grid import Found, Layout, Reader
+from planlib.clean.files.sheet import Sheet, address
 from planlib.clean.issues import Issue
-from planlib.clean.national import National, Place
-from planlib.clean.recognise import anchor_of, mixed_texts, stored_zeros
-from planlib.clean.sheet import Sheet, address
-from planlib.clean.writing import compact, era_year, figure, key, tidy
-from planlib.clean.years import SHEET_NAME, both_said, taken, years_said
+from planlib.clean.layout.grid import Found, Layout, Reader
+from planlib.clean.layout.recognise import anchor_of, mixed_texts, stored_zeros
+from planlib.clean.words.convert import Reading, is_blank, raw_text, read_cell
+from planlib.clean.words.forms import Unit, load_form, strange_units
+from planlib.clean.words.national import National, Place
+from planlib.clean.words.writing import compact, era_year, figure, key, tidy
+from planlib.clean.words.years import SHEET_NAME, both_said, taken, years_said
 
 # One row per figure of a form that no field of planlib names.
 EXTRA_TYPES = {
