@@ -152,10 +152,18 @@ def test_the_same_unit_in_header_and_row_is_no_contradiction(folder):
 
 
 @pytest.mark.parametrize("word", ["百元", "班", "12", "—人", "是"])
-def test_a_row_in_which_anything_else_stands_is_no_row_of_units(folder, word):
-    (folder / BOOK).write_bytes(workbook({"基本情况": sheet(unit_row(**{MONEY: word}))}))
-    with pytest.raises(FaultyData):
-        clean_district(NAME)
+def test_what_is_no_unit_in_a_row_of_units_is_named(word):
+    assert said_of(*sheet(unit_row(**{MONEY: word})))[0][:2] == (f"{letters(MONEY)}5", word)
+
+
+def test_a_row_of_a_school_or_of_few_units_is_none(folder):
+    for row in (["S0009", *unit_row()[1:]], ["", "甲小学", "小学", "公办", "人"]):
+        rows, merged = sheet(row)
+        (folder / BOOK).write_bytes(workbook({"基本情况": (rows, merged)}))
+        with pytest.raises(
+            FaultyData, match=r"cells that could not be read|row without code|rows that are no school"
+        ):
+            clean_district(NAME)
 
 
 def test_a_unit_below_an_unknown_header_without_schools_is_no_cell_under_it(folder):

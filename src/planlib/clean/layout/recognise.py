@@ -137,7 +137,7 @@ def recognise(sheet: Sheet, form: Form) -> Recognised:
         )
         return result
     top, bottom = header_rows(sheet, form, anchor)
-    row = units_row(sheet, form, anchor[0], bottom)
+    row = units_row(sheet, form, anchor, bottom)
     result.first_row = (bottom if row is None else row) + 1
     _read_titles(result, form, top)
     _read_header(result, form, top, bottom if row is None else row - 1)
@@ -280,6 +280,9 @@ def _read_header(result: Recognised, form: Form, top: int, bottom: int) -> None:
     names = {c: form.column_of(sheet.rows[cells[-1][0]][cells[-1][1]]) for c, cells in paths.items()}
     figures = {c for c, name in names.items() if name and form.columns[name].type in FIGURES}
     result.units = read_units(sheet, form, bottom + 1 if result.first_row > bottom + 1 else None, figures, lines)
+    for at, text in result.units.strange:
+        known = ", ".join(unit.text for unit in form.units.values())
+        result.note("error", "unit", at, text, expected=f"one of {known}")
     seen: dict[tuple[str, str], Place] = {}
     for index, cells in paths.items():
         place = _place(result, form, index, cells)

@@ -22,32 +22,40 @@ class Below(NamedTuple):
 
 
 class Units(NamedTuple):
-    """What a sheet states: the row of units if there is one, the unit below each header, those of the whole table."""
+    """What a sheet states: the row of units if there is one, the unit below each header, those of the whole table.
+
+    `strange` are the cells of that row with something else, and their texts.
+    """
 
     row: int | None = None
     below: Mapping[int, Below] = MappingProxyType({})
     stated: Mapping[str, Sequence[Unit]] = MappingProxyType({})
+    strange: Sequence[tuple[tuple[int, int], str]] = ()
 
 
-def units_row(sheet: Sheet, form: Form, first: int, bottom: int) -> int | None:
+def units_row(sheet: Sheet, form: Form, anchor: tuple[int, int], bottom: int) -> int | None:
     """Return the row of units: the one below a header, or its last where the code's header is merged over it.
 
     Parameters
     ----------
     sheet : Sheet
     form : Form
-    first, bottom : int
-        The row in which the code's header begins, and the last one of the header.
+    anchor : (int, int)
+        The cell of the code's header.
+    bottom : int
+        The last row of the header.
     """
-    rows = range(max(bottom, first + 1), min(bottom + 2, len(sheet.rows)))
-    return next((r for r in rows if _holds_units(sheet.rows[r], form)), None)
+    rows = range(max(bottom, anchor[0] + 1), min(bottom + 2, len(sheet.rows)))
+    return next((r for r in rows if _holds_units(sheet.rows[r], anchor[1], form)), None)
 
 
-def _holds_units(row: list[Any], form: Form) -> bool:
-    """Tell whether each cell of a row that holds something is a unit or stands for none, and one is a unit."""
+def _holds_units(row: list[Any], id_column: int, form: Form) -> bool:
+    """Tell whether a row has no school and most of its cells that say something are units."""
     words = [key(raw_text(value)) for value in row if value != "" and not is_blank(value)]
-    said = [_units(word, form) for word in words if word not in form.no_units]
-    return bool(said) and all(said)
+    told = [bool(_units(word, form)) for word in words if word not in form.no_units]
+    code = key(raw_text(row[id_column]))
+    is_school = bool(code) and code not in form.no_units and not _units(code, form)
+    return not is_school and 2 * sum(told) > len(told)
 
 
 def _units(word: str, form: Form) -> list[Unit]:
@@ -76,7 +84,7 @@ def read_units(sheet: Sheet, form: Form, row: int | None, figures: Collection[in
     if row is None:
         return Units(stated=stated_units(lines, form))
     origins = {c: (r0, c0) for r0, c0, r1, c1 in sheet.merged if r0 <= row <= r1 for c in range(c0, c1 + 1)}
-    below, stated = dict[int, Below](), [*lines]
+    below, stated, strange = dict[int, Below](), [*lines], list[tuple[tuple[int, int], str]]()
     for c in range(len(sheet.rows[row])):
         r, origin = origins.get(c, (row, c))
         text = raw_text(sheet.rows[r][origin]) if r == row else ""
@@ -85,7 +93,9 @@ def read_units(sheet: Sheet, form: Form, row: int | None, figures: Collection[in
             below[c] = Below(units[0], (r, origin))
         elif units:
             stated.append(text)
-    return Units(row, below, stated_units(stated, form))
+        elif key(text) not in {*form.no_units, ""}:
+            strange.append(((r, origin), tidy(text)))
+    return Units(row, below, stated_units(stated, form), strange)
 
 
 def unit_of(
