@@ -34,7 +34,7 @@ class Units(NamedTuple):
 
 
 def units_row(sheet: Sheet, form: Form, anchor: tuple[int, int], bottom: int) -> int | None:
-    """Return the row of units: the one below a header, or its last where the code's header is merged over it.
+    """Return the row of units: the first below a header, or its last where the code's header is merged over it.
 
     Parameters
     ----------
@@ -45,7 +45,9 @@ def units_row(sheet: Sheet, form: Form, anchor: tuple[int, int], bottom: int) ->
     bottom : int
         The last row of the header.
     """
-    rows = range(max(bottom, anchor[0] + 1), min(bottom + 2, len(sheet.rows)))
+    # blank rows between: in CSV the lower row of a header merged over two is one
+    later = (r for r in range(bottom + 1, len(sheet.rows)) if not all(map(is_blank, sheet.rows[r])))
+    rows = [r for r in (bottom, next(later, bottom)) if r > anchor[0]]
     return next((r for r in rows if _holds_units(sheet.rows[r], anchor[1], form)), None)
 
 
