@@ -25,8 +25,9 @@ def old_workbook(sheets: list[Sheet], size: int = 8224) -> bytes:
     rich = list(
         dict.fromkeys(value for sheet in sheets for row in sheet.rows for value in row if type(value) is tuple)
     )
-    begin += formats() + shared(rich, size)
-    bodies = [body(sheet, rich) for sheet in sheets]
+    codes = list(dict.fromkeys(code for sheet in sheets for _, code in sheet.formats))
+    begin += formats(codes) + shared(rich, size)
+    bodies = [body(sheet, rich, codes) for sheet in sheets]
     names = [text(sheet.name, "<BB") for sheet in sheets]
     at = len(begin) + sum(4 + 6 + len(name) for name in names) + 4
     listed = b""
@@ -45,14 +46,18 @@ def text(value: str, head: str) -> bytes:
     return struct.pack(head, len(coded) // 2, 1) + coded
 
 
-def formats() -> bytes:
-    """Return the fonts, and two styles: plain, and struck out."""
+def formats(codes: list[str]) -> bytes:
+    """Return the fonts, and the styles: plain, struck out, and one for each number format."""
     looks = [(0, 0)] * 4 + [(8, 0), (0, 1)]
     fonts = [
         struct.pack("<HHHHHI", 200, line, 0x7FFF, 400, raised, 0) + text("A", "<BB") for line, raised in looks
     ]
-    styles = [struct.pack("<HHH", font, 0, 0) + bytes(14) for font in (0, STRUCK)]
-    return b"".join([*(record(0x0031, one) for one in fonts), *(record(0x00E0, one) for one in styles)])
+    numbered = list(enumerate(codes, 164))
+    said = [struct.pack("<H", number) + text(code, "<HB") for number, code in numbered]
+    looks = [(0, 0), (STRUCK, 0), *((0, number) for number, _ in numbered)]
+    styles = [struct.pack("<HHH", *look, 0) + bytes(14) for look in looks]
+    kinds = [*[0x0031] * len(fonts), *[0x041E] * len(said), *[0x00E0] * len(styles)]
+    return b"".join(record(kind, one) for kind, one in zip(kinds, [*fonts, *said, *styles], strict=True))
 
 
 def shared(rich: list[tuple], size: int) -> bytes:
@@ -79,7 +84,8 @@ def shared(rich: list[tuple], size: int) -> bytes:
     return b"".join(record(kind, one) for kind, one in zip(kinds, records, strict=True))
 
 
-def body(sheet: Sheet, rich: list[tuple]) -> bytes:
+def body(sheet: Sheet, rich: list[tuple], codes: list[str]) -> bytes:
+    styles = dict.fromkeys(sheet.struck, 1) | {place: 2 + codes.index(code) for place, code in sheet.formats}
     parts = [record(0x0809, struct.pack("<HHHHII", 0x0600, 0x0010, 0, 0, 0, 0x0600))]
     size = len(sheet.rows), max(map(len, sheet.rows), default=0)
     parts.append(record(0x0200, struct.pack("<IIHHH", 0, size[0], 0, size[1], 0)))
@@ -88,7 +94,7 @@ def body(sheet: Sheet, rich: list[tuple]) -> bytes:
     parts += [record(0x0208, struct.pack("<HHHHHHI", r, 0, size[1], 255, 0, 0, 0x120)) for r in sheet.hidden_rows]
     for r, row in enumerate(sheet.rows):
         parts += [
-            cell(struct.pack("<HHH", r, c, address(r, c) in sheet.struck), value, rich)
+            cell(struct.pack("<HHH", r, c, styles.get(address(r, c), 0)), value, rich)
             for c, value in enumerate(row)
             if value not in ("", None)
         ]

@@ -405,6 +405,85 @@ def replaced(part, changes):
     return part
 
 
+# ---- a number format that shows another figure than the cell holds
+
+VALUE = PRIMARY.index("equipment_value_yuan")
+SCALED = [r"0\.0,", "#,##0,", '0.0,,"百万元"', '[>10000]0.0,"千元";0', "0%", "0.00%"]
+HARMLESS = ["#,##0", '0"人"', "0.00_ ;[Red]-0.00", '"¥"#,##0.00', "General", "@", '0"%"', "0;-0;;@"]
+
+
+def formatted(code, value=1234, unit="单位：元、平方米", column=VALUE):
+    """Return a workbook of one school with a figure in a number format."""
+    own = school(**{PRIMARY[column]: value})
+    rows, merged = grid([own], PRIMARY, unit_line=unit)
+    buffer = io.BytesIO()
+    book = xlsxwriter.Workbook(buffer, {"in_memory": True})
+    sheet = book.add_worksheet("基本情况")
+    for r0, c0, r1, c1, text in merged:
+        sheet.merge_range(r0, c0, r1, c1, text)
+    for r, row in enumerate(rows):
+        for c, one in enumerate(row):
+            if one not in (None, "") and (r, c) not in {(r0, c0) for r0, c0, *_ in merged}:
+                sheet.write(r, c, one, book.add_format({"num_format": code}) if (r, c) == (4, column) else None)
+    book.close()
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("code", [*SCALED, '0.0"万"', '0"万元"', "0万"])
+def test_a_figure_that_shows_another_one_is_refused_and_settled(folder, code):
+    (folder / BOOK).write_bytes(formatted(code))
+    ((kind, cell, found, expected),) = faults()[["kind", "cell", "found", "expected"]].to_numpy().tolist()
+    at = address(4, VALUE)
+    assert (kind, cell, found) == ("unreadable value", at, f"'1234', shown in the number format {code}")
+    assert phrase(found, "zh") == f"'1234'，单元格数字格式为 {code}"
+    assert phrase(expected, "zh").startswith("显示值与存储值一致的数")
+    corrected(folder, at, "override", 1234, value=5678)
+    assert made("equipment_value_yuan") == [5678]
+
+
+@pytest.mark.parametrize("code", HARMLESS)
+def test_a_figure_that_shows_itself_is_read(folder, code):
+    (folder / BOOK).write_bytes(formatted(code))
+    assert made("equipment_value_yuan") == [1234]
+
+
+def test_a_sign_of_the_unit_itself_is_no_other_figure(folder):
+    (folder / BOOK).write_bytes(formatted('0.0"万元"', 12.5, "单位：万元、平方米"))
+    assert made("equipment_value_yuan") == [125000]
+
+
+def test_a_format_of_what_nobody_uses_is_no_fault(folder):
+    """A title, a text, and a date."""
+    rows, merged = grid([school()], PRIMARY)
+    (sheet,) = read_workbook(workbook({"基本情况": (rows, merged)}))
+    cells = [("A1", "0%"), (address(4, 1), '0"万"')]
+    (folder / "returns" / "2020学年_小学.xls").write_bytes(
+        old_workbook([dataclasses.replace(sheet, formats=tuple(cells))])
+    )
+    (folder / BOOK).unlink(missing_ok=True)
+    assert made("students") == [300]
+    assert read_workbook(formatted('yyyy"年"m"月"'))[0].formats == ()
+
+
+def test_a_format_of_an_old_workbook_is_seen_too(folder):
+    rows, merged = grid([school(books=1234)], PRIMARY)
+    (sheet,) = read_workbook(workbook({"基本情况": (rows, merged)}))
+    cells = [(address(4, BOOKS), r"0\.0,"), (address(4, PRIMARY.index(("primary", "students"))), '0"人"')]
+    content = old_workbook([dataclasses.replace(sheet, formats=tuple(cells))])
+    assert read_workbook(content)[0].formats == tuple(sorted(cells, key=lambda one: len(one[0])))
+    (folder / BOOK).unlink(missing_ok=True)
+    (folder / "returns" / "2020学年_小学.xls").write_bytes(content)
+    assert faults()["found"].tolist() == [r"'1234', shown in the number format 0\.0,"]
+
+
+def test_a_format_in_a_school_workbook_is_seen_too():
+    sheets = read_workbook(school_book(national(), 2020, True, cover=False))
+    at = next(n for n, one in enumerate(sheets) if one.name == "教基3112_小学")
+    sheets[at] = dataclasses.replace(sheets[at], formats=(("F6", "#,##0,"), ("B6", "0%")))
+    book = read_school_book(sheets, load_national(), Layouts())
+    assert [(i.cell, i.found) for i in book.issues] == [("F6", "'600', shown in the number format #,##0,")]
+
+
 @pytest.mark.parametrize("sheet", ["基本情况", "教基3112汇总"])
 def test_a_list_of_schools_that_names_a_form_is_no_school_workbook(folder, sheet):
     title = "测试区2020/2021学年初小学情况一览表（摘自教基3112）"

@@ -12,12 +12,13 @@ from itertools import accumulate, pairwise
 from planlib.clean.files.file_kinds import WORKBOOK_STREAMS, stream_name
 from planlib.clean.files.sheet import address
 from planlib.clean.files.struck import Run, look
+from planlib.clean.files.styles import BUILT_IN, is_doubtful
 
 _FREE = 0xFFFFFFFA  # sector numbers from here on are marks
 _ENTRY = 128  # bytes of an entry of the directory
 _BOF, _SHEET, _FORMULA, _ERROR = 0x0809, 0x0085, 0x0006, 0x0205
 _ROW, _COLUMNS = 0x0208, 0x007D
-_FONT, _STYLE, _TEXTS, _MORE, _END = 0x0031, 0x00E0, 0x00FC, 0x003C, 0x000A
+_FONT, _FORMAT, _STYLE, _TEXTS, _MORE, _END = 0x0031, 0x041E, 0x00E0, 0x00FC, 0x003C, 0x000A
 _NUMBERED, _NUMBERS = 0x00FD, 0x00BD  # a cell with the number of its text, and several cells of one record
 _HELD = (0x0203, 0x0204, 0x0205, 0x027E, 0x00D6, _FORMULA, _NUMBERED, _NUMBERS)
 _WORDS = {0: "#NULL!", 7: "#DIV/0!", 15: "#VALUE!", 23: "#REF!", 29: "#NAME?", 36: "#NUM!", 42: "#N/A"}
@@ -28,14 +29,15 @@ class Marks:
     """What the reader says nothing of in a sheet.
 
     `lost` are errors and formulas without a result as (address, what), `zeros` formulas whose stored 0 may be no result,
-    `mixed` texts partly struck out or raised as (address, text), `struck` cells wholly struck out; `rows` and `columns`
-    are hidden and count from 0.
+    `mixed` texts partly struck out or raised as (address, text), `struck` cells wholly struck out, `formats` number
+    formats that may say another figure as (address, format); `rows` and `columns` are hidden and count from 0.
     """
 
     lost: list[tuple[str, str]] = field(default_factory=list)
     zeros: list[str] = field(default_factory=list)
     mixed: list[tuple[str, str]] = field(default_factory=list)
     struck: list[str] = field(default_factory=list)
+    formats: list[tuple[str, str]] = field(default_factory=list)
     rows: set[int] = field(default_factory=set)
     columns: set[int] = field(default_factory=set)
 
@@ -68,7 +70,7 @@ def marks(content: bytes) -> Mapping[int, Marks]:
 
 def _marks(stream: bytes) -> dict[int, Marks]:
     sheets: list[int] = []
-    styles, texts = _formats(stream)
+    styles, formats, texts = _formats(stream)
     found: dict[int, Marks] = {}
     at = -1
     for place, kind, data in _records(stream):
@@ -84,10 +86,12 @@ def _marks(stream: bytes) -> dict[int, Marks]:
         elif kind == _COLUMNS and data[8] & 1:
             first, last = struct.unpack_from("<HH", data)
             found.setdefault(at, Marks()).columns.update(range(first, last + 1))
-        if kind in _HELD and (styles or texts):
+        if kind in _HELD and (styles or formats or texts):
             for cell, style, runs in _cells(kind, data, texts):
                 if seen := look(runs, style in styles):
                     found.setdefault(at, Marks()).take(cell, seen, "".join(run.text for run in runs))
+                if style in formats:
+                    found.setdefault(at, Marks()).formats.append((cell, formats[style]))
     return found
 
 
@@ -102,10 +106,14 @@ def _cells(kind: int, data: bytes, texts: Mapping[int, list[Run]]) -> Iterator[t
         yield address(row, column), style, runs
 
 
-def _formats(stream: bytes) -> tuple[set[int], dict[int, list[Run]]]:
-    """Return the styles that are struck out and, if a font is struck out or raised, the texts of several fonts."""
+def _formats(stream: bytes) -> tuple[set[int], dict[int, str], dict[int, list[Run]]]:
+    """Return the styles that are struck out, those with a number format that may mislead, and texts of several fonts.
+
+    The texts only if a font is struck out or raised.
+    """
     fonts: list[tuple[bool, bool]] = []
-    used: list[int] = []
+    codes = dict(BUILT_IN)
+    used: list[tuple[int, int]] = []
     parts: list[bytes] = []
     last = 0
     for _, kind, data in _records(stream):
@@ -113,17 +121,27 @@ def _formats(stream: bytes) -> tuple[set[int], dict[int, list[Run]]]:
         if kind == _FONT:
             fonts.append((bool(data[2] & 8), data[8] in (1, 2)))
             fonts += [(False, False)] if len(fonts) == 4 else []  # no font has the number 4
+        elif kind == _FORMAT:
+            number, count, is_wide = struct.unpack_from("<HHB", data)
+            letters = data[5 : 5 + count * (1 + (is_wide & 1))]
+            codes[number] = letters.decode("utf-16-le" if is_wide & 1 else "latin-1", "replace")
         elif kind == _STYLE:
-            used.append(struct.unpack_from("<H", data)[0])
+            used.append(struct.unpack_from("<HH", data))
         elif last == _TEXTS:
             parts.append(data)
         elif kind == _END:
             break
+    codes = {number: code for number, code in codes.items() if is_doubtful(code)}
+    formats = {n: codes[number] for n, (_, number) in enumerate(used) if number in codes}
     if not any(map(any, fonts)):
-        return set(), {}
+        return set(), formats, {}
     struck = {n for n, (is_struck, _) in enumerate(fonts) if is_struck}
     texts = enumerate(_texts(parts, dict(enumerate(fonts))))
-    return {n for n, font in enumerate(used) if font in struck}, {n: runs for n, runs in texts if runs}
+    return (
+        {n for n, (font, _) in enumerate(used) if font in struck},
+        formats,
+        {n: runs for n, runs in texts if runs},
+    )
 
 
 def _texts(parts: Sequence[bytes], fonts: Mapping[int, tuple[bool, bool]]) -> Iterator[list[Run]]:

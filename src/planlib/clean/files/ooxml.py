@@ -17,36 +17,38 @@ import zlib
 from planlib.clean.files.biff import Marks
 from planlib.clean.files.file_kinds import AS_XLSX, refuse_packed
 from planlib.clean.files.sheet import address
-from planlib.clean.files.struck import rich_texts, struck_cells, struck_styles
+from planlib.clean.files.struck import rich_texts, struck_cells
+from planlib.clean.files.styles import PREFIX, styled_cells, styles_of
 from planlib.errors import DataError
 
 MAX_UNPACKED_BYTES = 512 << 20
 # Before a part in a zip archive: 30 bytes, the last four of them the lengths of its name and of more about it.
 _HEADER, _LENGTHS_AT, _LENGTHS = 30, 26, struct.Struct("<HH")
 # XML as any program writes it: names with or without a prefix, either quote, attributes in any order.
-_P = rb"(?:[\w.-]+:)?"
 _ATTRIBUTE = rb"""\b%s\s*=\s*["']%s["']"""
 _IS_TRUE = rb"(?:1|true)"
 
 
 def _tag(name: bytes, *wanted: bytes) -> bytes:
     """Return the pattern of a tag that has some attributes; each may hold a group."""
-    return rb"<" + _P + name + b"".join(rb"(?=[^<>]*" + one + rb")" for one in (rb"[\s/>]", *wanted))
+    return rb"<" + PREFIX + name + b"".join(rb"(?=[^<>]*" + one + rb")" for one in (rb"[\s/>]", *wanted))
 
 
 _REFERENCE = re.compile(_ATTRIBUTE % (b"r", rb"([A-Z]{1,3}\d{1,7})"))
 _TYPE = re.compile(_ATTRIBUTE % (b"t", rb"(\w+)"))
-_VALUE = re.compile(rb"<" + _P + rb"(?:v|t)\b[^<>]*>\s*([^<\s][^<]*)<")
-_FORMULA = re.compile(rb"<" + _P + rb"f\b(?:[^<>]*/>|.*?</" + _P + rb"f\s*>)", re.S)
-_HAS_VALUE = re.compile(rb"<" + _P + rb"v\b")
-_ENDS = rb"</" + _P + rb"c\s*>"
+_VALUE = re.compile(rb"<" + PREFIX + rb"(?:v|t)\b[^<>]*>\s*([^<\s][^<]*)<")
+_FORMULA = re.compile(rb"<" + PREFIX + rb"f\b(?:[^<>]*/>|.*?</" + PREFIX + rb"f\s*>)", re.S)
+_HAS_VALUE = re.compile(rb"<" + PREFIX + rb"v\b")
+_ENDS = rb"</" + PREFIX + rb"c\s*>"
 # A cell with a formula, or with an error.
 _TOLD_CELL = re.compile(
-    rb"<" + _P + rb"c\b([^<>]*)>(\s*<" + _P + rb"f\b.*?)" + _ENDS
+    rb"<" + PREFIX + rb"c\b([^<>]*)>(\s*<" + PREFIX + rb"f\b.*?)" + _ENDS
     + rb"|" + _tag(b"c", _ATTRIBUTE % (b"t", b"e")) + rb"([^<>]*)(?<!/)>(.*?)" + _ENDS,
     re.S,
 )  # fmt: skip
-_ROW_OR_CELL = re.compile(rb"<" + _P + rb"(?:c\b|(row)\b(?:[^<>]*?" + _ATTRIBUTE % (b"r", rb"(\d{1,7})") + rb")?)")
+_ROW_OR_CELL = re.compile(
+    rb"<" + PREFIX + rb"(?:c\b|(row)\b(?:[^<>]*?" + _ATTRIBUTE % (b"r", rb"(\d{1,7})") + rb")?)"
+)
 _NEVER_COMPUTED = re.compile(_tag(b"calcPr", _ATTRIBUTE % (b"fullCalcOnLoad", _IS_TRUE)))
 _HIDDEN = _ATTRIBUTE % (b"hidden", _IS_TRUE)
 _HIDDEN_ROW = re.compile(_tag(b"row", _HIDDEN, _ATTRIBUTE % (b"r", rb"(\d{1,7})")))
@@ -90,12 +92,16 @@ def marks(content: bytes) -> dict[str, Marks]:
     for name, part in sheets.items():
         _refuse_encoding(name, part)
     found = {name: _marks_of(part, is_to_compute) for name, part in sheets.items() if _is_suspect(part)}
-    styles = struck_styles(formats)
-    texts = rich_texts(strings, styles)
+    styles = styles_of(formats)
+    texts = rich_texts(strings, styles.struck)
     for name, part in sheets.items():
         places = _Places(part)
-        for cell, seen, text in struck_cells(part, texts, styles):
+        for cell, seen, text in struck_cells(part, texts, styles.struck):
             found.setdefault(name, Marks()).take(places.of(cell), seen, text)
+        places = _Places(part)
+        for cell in styled_cells(part, styles.formats):
+            shown = places.of(cell), styles.formats[cell[1] or b"0"]
+            found.setdefault(name, Marks()).formats.append(shown)
     return found
 
 

@@ -129,6 +129,7 @@ def _sheet(book: Any, meta: Any, found: Marks) -> Sheet:
         zeros=tuple(found.zeros),
         mixed=tuple(found.mixed),
         struck=tuple(found.struck),
+        formats=tuple(found.formats),
         hidden_rows=tuple(sorted(found.rows)),
         hidden_columns=tuple(sorted(found.columns)),
     )

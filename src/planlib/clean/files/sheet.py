@@ -15,8 +15,8 @@ class Sheet:
 
     `lost` are cells the file holds without a usable value: an error (``#DIV/0!``) or a formula never computed;
     `zeros` are formulas with a stored 0 in a workbook that asks to be computed; `mixed` are texts partly struck out or
-    raised, `struck` are cells wholly struck out. Hidden rows and columns count from 0. `encoding` is that of a CSV file,
-    which has no name, no merged cells and rows as its lines.
+    raised, `struck` are cells wholly struck out, `formats` number formats that may show another figure. Hidden rows and
+    columns count from 0. `encoding` is that of a CSV file, which has no name, no merged cells and rows as its lines.
     """
 
     name: str
@@ -27,6 +27,7 @@ class Sheet:
     zeros: tuple[str, ...] = ()
     mixed: tuple[tuple[str, str], ...] = ()
     struck: tuple[str, ...] = ()
+    formats: tuple[tuple[str, str], ...] = ()
     hidden_rows: tuple[int, ...] = ()
     hidden_columns: tuple[int, ...] = ()
     encoding: str = ""

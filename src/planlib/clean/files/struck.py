@@ -8,24 +8,23 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-_P = rb"(?:[\w.-]+:)?"
-_ITEM = re.compile(rb"<" + _P + rb"si\b[^<>]*(?:/>|>(.*?)</" + _P + rb"si\s*>)", re.S)
-_RUN = re.compile(rb"<" + _P + rb"r\b[^<>]*>(.*?)</" + _P + rb"r\s*>", re.S)
-_TEXT = re.compile(rb"<" + _P + rb"t\b[^<>]*>([^<]*)<")
-_OWN_FORMAT = re.compile(rb"<" + _P + rb"rPr\b")
-_STRIKE = re.compile(rb"<" + _P + rb"strike\b(?![^<>]*\bval\s*=\s*[\"'](?:0|false))")
-_RAISED = re.compile(rb"<" + _P + rb"vertAlign\b[^<>]*\bval\s*=\s*[\"'](?:super|sub)script")
+from planlib.clean.files.styles import CELL, PREFIX, STRIKE, styled_cells
+
+_ITEM = re.compile(rb"<" + PREFIX + rb"si\b[^<>]*(?:/>|>(.*?)</" + PREFIX + rb"si\s*>)", re.S)
+_RUN = re.compile(rb"<" + PREFIX + rb"r\b[^<>]*>(.*?)</" + PREFIX + rb"r\s*>", re.S)
+_TEXT = re.compile(rb"<" + PREFIX + rb"t\b[^<>]*>([^<]*)<")
+_OWN_FORMAT = re.compile(rb"<" + PREFIX + rb"rPr\b")
+_RAISED = re.compile(rb"<" + PREFIX + rb"vertAlign\b[^<>]*\bval\s*=\s*[\"'](?:super|sub)script")
 _SIGNS = (b"strike", b"vertAlign")
-_FONT = re.compile(rb"<" + _P + rb"font\b")
-_OF_FONT = re.compile(rb"<" + _P + rb"xf\b(?:[^<>]*?\sfontId\s*=\s*[\"'](\d{1,9})[\"'])?")
-# Cells with the number of a text, with a text of their own, and with the number of their style, 0 where there is none.
+# Cells with the number of a text, and with a text of their own.
 _OF_TEXT = re.compile(
-    rb"<" + _P + rb"c\b(?=[^<>]*\bt\s*=\s*[\"']s[\"'])[^<>]*>\s*<" + _P + rb"v\b[^<>]*>\s*(\d{1,9})\s*<"
+    rb"<" + PREFIX + rb"c\b(?=[^<>]*\bt\s*=\s*[\"']s[\"'])[^<>]*>\s*<" + PREFIX + rb"v\b[^<>]*>\s*(\d{1,9})\s*<"
 )
-_WITH_TEXT = re.compile(rb"<" + _P + rb"c\b[^<>]*>\s*<" + _P + rb"is\b")
-_OF_STYLE = re.compile(rb"<" + _P + rb"c\b(?:[^<>]*?\ss\s*=\s*[\"'](\d{1,9})[\"'])?[^<>]*>")
+_WITH_TEXT = re.compile(rb"<" + PREFIX + rb"c\b[^<>]*>\s*<" + PREFIX + rb"is\b")
 # The content of a cell ends before another begins, even if nothing closes it.
-_CONTENT = re.compile(rb"\s*<" + _P + rb"is\b[^<>]*>((?:(?!</?" + _P + rb"c[\s/>]).)*?)</" + _P + rb"is\s*>", re.S)
+_CONTENT = re.compile(
+    rb"\s*<" + PREFIX + rb"is\b[^<>]*>((?:(?!</?" + PREFIX + rb"c[\s/>]).)*?)</" + PREFIX + rb"is\s*>", re.S
+)
 
 
 class Run(NamedTuple):
@@ -65,36 +64,6 @@ def look(runs: Sequence[Run], is_struck: bool) -> str:
     return "struck" if True in ways else ""
 
 
-def struck_styles(styles: bytes) -> frozenset[bytes]:
-    """Return the numbers, as cells write them, of the styles whose font is struck out.
-
-    Parameters
-    ----------
-    styles : bytes
-        The part of an .xlsx that holds its styles.
-
-    Examples
-    --------
-    >>> fonts = b"<fonts><font/><font><strike/></font></fonts>"
-    >>> struck_styles(fonts + b'<cellXfs><xf fontId="0"/><xf fontId="1"/></cellXfs>')
-    frozenset({b'1'})
-    """
-    if b"strike" not in styles:
-        return frozenset()
-    fonts = _FONT.split(_inside(b"fonts", styles))[1:]
-    struck = {n for n, font in enumerate(fonts) if _STRIKE.search(font)}
-    used = [int(found[1] or 0) for found in _OF_FONT.finditer(_inside(b"cellXfs", styles))]
-    return frozenset(b"%d" % n for n, font in enumerate(used) if font in struck)
-
-
-def _inside(name: bytes, part: bytes) -> bytes:
-    """Return what the first element of a name holds."""
-    begins = re.search(rb"<" + _P + name + rb"\b[^<>]*>", part)
-    held = part[begins.end() :] if begins else b""
-    ends = re.search(rb"</" + _P + name + rb"\s*>", held)
-    return held[: ends.start()] if ends else b""
-
-
 def rich_texts(strings: bytes, styles: Collection[bytes]) -> dict[int, list[Run]]:
     """Return the texts whose parts have formats of their own, by number; none if nothing can be struck out or raised.
 
@@ -121,7 +90,7 @@ def _runs(item: bytes) -> Iterator[Run]:
     for found in _RUN.finditer(item):
         text = html.unescape(b"".join(_TEXT.findall(found[1])).decode("utf-8", "replace"))
         if text.strip():
-            is_struck = bool(_STRIKE.search(found[1])) if _OWN_FORMAT.search(found[1]) else None
+            is_struck = bool(STRIKE.search(found[1])) if _OWN_FORMAT.search(found[1]) else None
             yield Run(text, is_struck, bool(_RAISED.search(found[1])))
 
 
@@ -145,21 +114,10 @@ def struck_cells(
         begins.update(cell.start() for cell in _OF_TEXT.finditer(sheet) if int(cell[1]) in doubtful)
     if any(sign in sheet for sign in _SIGNS):
         begins.update(cell.start() for cell in _WITH_TEXT.finditer(sheet))
-    begins.update(_of_styles(sheet, styles) if styles else ())
+    begins.update(cell.start() for cell in styled_cells(sheet, styles))
     for at in sorted(begins):
-        cell = next(_OF_STYLE.finditer(sheet, at))
+        cell = next(CELL.finditer(sheet, at))
         numbered, own = _OF_TEXT.match(sheet, at), _CONTENT.match(sheet, cell.end())
         runs = texts.get(int(numbered[1]), []) if numbered else list(_runs(own[1])) if own else []
         if seen := look(runs, (cell[1] or b"0") in styles):
             yield cell, seen, "".join(run.text for run in runs)
-
-
-def _of_styles(sheet: bytes, styles: Collection[bytes]) -> Iterator[int]:
-    """Yield where cells of some styles begin that hold anything."""
-    if b"0" in styles:  # every cell without a number too
-        tags = (cell.span() for cell in _OF_STYLE.finditer(sheet) if (cell[1] or b"0") in styles)
-    else:  # far quicker: most cells are of other styles
-        numbers = re.compile(rb"\ss\s*=\s*[\"'](?:" + b"|".join(sorted(styles)) + rb")[\"']")
-        begins = (sheet.rfind(b"<", 0, found.start()) for found in numbers.finditer(sheet))
-        tags = (cell.span() for at in begins if (cell := _OF_STYLE.match(sheet, at)))
-    yield from (begin for begin, end in tags if sheet[end - 2 : end] != b"/>")

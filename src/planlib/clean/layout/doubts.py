@@ -1,12 +1,15 @@
-"""Cells of which a person at the screen knows more than a reader: a zero never computed, a figure struck out."""
+"""Cells of which a person at the screen sees other things than a reader: struck out, never computed, in other units."""
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from planlib.clean.files.sheet import Sheet, address, place
+from planlib.clean.files.styles import is_scaled, words_of_format
 from planlib.clean.issues import Issue
 from planlib.clean.words.convert import is_blank, raw_text
+from planlib.clean.words.forms import Unit
+from planlib.clean.words.writing import load_writing
 
 _SHOWN = 8  # cells named in one message
 
@@ -69,6 +72,32 @@ def struck_out(
         for c in found:
             expected = "a value that holds: if it does, take the line off; if not, clear the cell"
             yield _error(sheet, address(r, c), f"{raw_text(row[c])!r}, struck out", expected)
+
+
+def other_figures(
+    sheet: Sheet, is_used: Callable[[tuple[int, int]], bool], units: Mapping[int, Unit]
+) -> Iterator[Issue]:
+    """Yield an error for each figure in use whose number format shows another one: thousands left out, percent, 万.
+
+    Parameters
+    ----------
+    sheet : Sheet
+    is_used : callable
+        Tells of a cell, by row and column from 0, whether its value is used.
+    units : mapping
+        The unit of a column, by its number: 万 beside figures of 万元 is no other figure.
+    """
+    expected = "a number shown as it is stored: the format General, and the unit in the header"
+    for cell, code in sheet.formats:
+        at = place(cell)
+        value = _value(sheet, *at)
+        if isinstance(value, (int, float)) and is_used(at) and _is_other(code, units.get(at[1])):
+            yield _error(sheet, cell, f"{raw_text(value)!r}, shown in the number format {code}", expected)
+
+
+def _is_other(code: str, unit: Unit | None) -> bool:
+    beside, scales = words_of_format(code), load_writing().scales
+    return is_scaled(code) or any(sign in beside and not (unit and unit.text.startswith(sign)) for sign in scales)
 
 
 def _error(sheet: Sheet, cell: str, found: str, expected: str) -> Issue:

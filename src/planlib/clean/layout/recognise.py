@@ -12,7 +12,7 @@ from typing import Any
 
 from planlib.clean.files.sheet import Sheet, address
 from planlib.clean.issues import Issue
-from planlib.clean.layout.doubts import mixed_texts, stored_zeros, struck_out
+from planlib.clean.layout.doubts import mixed_texts, other_figures, stored_zeros, struck_out
 from planlib.clean.words.convert import is_blank, raw_text
 from planlib.clean.words.forms import (
     Column,
@@ -145,6 +145,8 @@ def recognise(sheet: Sheet, form: Form) -> Recognised:
     rows, unused = set(result.rows), (*_UNUSED, "issue")
     is_used = lambda at: at[0] in rows and at not in result.origins and result.kinds.get(at) not in unused  # noqa: E731
     result.issues += struck_out(sheet, is_used, anchor[1], result.origins.values())
+    units = {place.index: place.unit for place in result.places}
+    result.issues += other_figures(sheet, lambda at: at[1] in units and is_used(at), units)
     hidden = sheet.hidden(rows, {place.index for place in result.places} | dict(result.kept).keys())
     if hidden:
         result.note("note", "hidden cells", None, hidden, done="read like the others")
