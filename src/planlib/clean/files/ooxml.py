@@ -121,7 +121,7 @@ def _packed_sheets(content: bytes) -> tuple[dict[str, bytes], bytes, bytes, bool
             stored = {_plain(one.filename): one for one in archive.infolist()}
             unpacked = lambda name: _unpacked(archive, stored[name], content) if name in stored else b""  # noqa: E731
             book, relations, strings = map(unpacked, (_BOOK, _RELATIONS, _STRINGS))
-            styles = unpacked(_target(found[1]) if (found := _STYLES.search(relations)) else "")
+            styles = unpacked(_styles_target(relations))
             sheets = {
                 name: _unpacked(archive, stored[target], content)
                 for name, target in _sheet_targets(book, relations)
@@ -140,6 +140,12 @@ def _sheet_targets(book: bytes, relations: bytes) -> list[tuple[str, str]]:
     targets = {m[1]: _target(m[2]) for m in _RELATION.finditer(relations)}
     entries = [(html.unescape((m[1] or m[2] or b"").decode()), m[3]) for m in _SHEET_ENTRY.finditer(book)]
     return [(name, targets[number]) for name, number in entries if number in targets]
+
+
+@functools.lru_cache(maxsize=256)
+def _styles_target(relations: bytes) -> str:
+    found = _STYLES.search(relations)
+    return _target(found[1]) if found else ""
 
 
 def _target(written: bytes) -> str:
