@@ -87,6 +87,12 @@ def seeds():
         "forms.xls": as_old(school_book(national("secondary"), 2021, new=True)),
         "one.xlsx": simple_workbook([school()]),
         "prefixed.xlsx": _prefixed(simple_workbook([school()])),
+        "years.xlsx": workbook(
+            {
+                f"{year}学年": grid([school(books=year)], columns_of("primary"), title="一览表")
+                for year in (2020, 2021)
+            }
+        ),
         "two.xlsx": workbook({"基本情况": staged, "说明": ([["填表说明"], ["一"]], [])}),
         "old.xlsx": school_book(national(), 2019, new=False),
         "new.xlsx": school_book(national("nine_year"), 2022, new=True),
