@@ -5,8 +5,9 @@ import xlsxwriter
 import yaml
 
 from planlib import cli, freshness, narrative, params, schema, store
-from planlib.answers import fill, write_missing
+from planlib.answers import fill, write, write_missing
 from planlib.answers.sheet import HIDDEN, SHOWN
+from planlib.answers.write import HEADERS
 from planlib.clean.files.read import read_workbook
 from planlib.clean.files.sheet import address
 from planlib.district import Evaluation, open_district
@@ -315,3 +316,34 @@ def test_files_with_chinese_headers_in_the_encoding_of_older_programs_are_extend
     assert fill("shangcheng", filled(sent, {"record:law_education": RECORD})) == ["milestones.csv: 1 added"]
     after = file.read_bytes().decode("gb18030")
     assert after == f"{before},law_education,2022-12-20,1,-文件〔2022〕1号,\n"
+
+
+@pytest.mark.parametrize(
+    ("delimiter", "end", "encoding"), [("\t", "\r\n", "utf-8-sig"), (";", "\r", "gb18030"), ("|", "\n", "utf-8")]
+)
+def test_what_is_added_has_the_delimiter_and_line_ends_of_the_file(cleaned_project, delimiter, end, encoding):
+    """Found on reading: commas were added to files with tabs, and a title above the header was taken for it."""
+    path = folder(cleaned_project) / "milestones.csv"
+    rows = [
+        ["上城区量化任务台账", "", "", "", ""],
+        HEADERS["milestones.csv"],
+        ["a", "2022-01-02", "1", "", "一,二,三,四,五,六\u2028"],
+    ]
+    rows = [*rows, ["b", "2022-01-02", "2", "", "说明"]]
+    path.write_bytes("".join(delimiter.join(row) + end for row in rows).encode(encoding))
+    table = write._Csv(path, HEADERS["milestones.csv"])
+    record = {"commitment_id": "c", "date": "2022-12-20", "achieved": "1", "evidence": "文件,1号"}
+    assert table.add(record, ("commitment_id", "date")) == []
+    assert table.complete("commitment_id", {"commitment_id": "b", "evidence": "台账"}, "2022-12-31") == []
+    rows[-1][3] = "台账"
+    rows.append(["c", "2022-12-20", "1", "文件,1号", ""])
+    assert table.text() == "".join(delimiter.join(row) + end for row in rows).encode(encoding)
+
+
+@pytest.mark.parametrize("content", ["\n", "commitment_id;date\n"])
+def test_a_file_that_cannot_take_an_answer_is_named(cleaned_project, sent, content):
+    path = folder(cleaned_project) / "milestones.csv"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(DataError, match=r"milestones\.csv could not be extended .* no column .*achieved"):
+        fill("shangcheng", filled(sent, {"record:law_education": RECORD}))
+    assert path.read_text(encoding="utf-8") == content

@@ -228,3 +228,123 @@ def test_a_bound_is_no_figure_whatever_its_unit(value, unit):
     made, issues, _ = collected.collected_table("finance", content.encode(), Corrections())
     assert made is None
     assert issues[0].found.startswith(f"value is '{value}'")
+
+
+def of_file(name, text):
+    made, issues, cells = collected.collected_table(name, text.encode(), Corrections())
+    return made, [(issue.cell, issue.found, issue.expected) for issue in issues], cells
+
+
+@pytest.mark.parametrize("titles", ["2020年出生人口\n", "出生人数,,\n,,\n\n单位：人,,\n", ",,单位：人\n"])
+def test_a_title_above_the_header_is_told_apart_and_lines_keep_their_numbers(titles):
+    made, issues, cells = of_file("births", f"{titles}街道,年份,出生人数\n望江,2020,5\n\n采荷,2020,6\n")
+    assert issues == []
+    count = titles.count("\n")
+    assert made[["area", "births", "line"]].to_numpy().tolist() == [["望江", 5, count + 2], ["采荷", 6, count + 4]]
+    assert cells == {
+        "title": sum(map(bool, titles.replace(",", "").split())),
+        "header": 3,
+        "value": 6,
+        "ignored": 0,
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("births", "出生人口,单位：人,\n街道,年份,出生人数\n采荷,2020,5\n", ("line 1", "without area, year")),
+        ("births", "1805,,\n街道,年份,出生人数\n采荷,2020,5\n", ("line 1", "without area, year, births")),
+        ("births", "表\n\n街道,年份,死亡\n采荷,2020,5\n", ("line 3", "without births")),
+        ("births", "单位：万人,,\n街道,年份,出生人数\n采荷,2020,5\n", ("line 1", "单位：万人")),
+        ("births", "单位：万元,,\n街道,年份,出生人数\n采荷,2020,5\n", ("line 1", "单位：万元")),
+        ("births", "以万元计,,\n街道,年份,出生人数\n采荷,2020,5\n", ("line 1", "以万元计")),
+        ("births", "表\n街道,年份,出生人数（亩）\n采荷,2020,5\n", ("line 2", "出生人数（亩）")),
+        ("births", "表\n街道,年份,出生人数\n采荷,2020,x\n", ("line 3", "births is 'x'")),
+        ("milestones", f"单位：个\n{','.join(wanted('milestones'))}\na,2020-06-03,1,x,\n", ("line 1", "单位：个")),
+    ],
+)  # fmt: skip
+def test_titles_that_are_none_or_say_a_unit_of_no_column_are_refused(name, text, said):
+    made, issues, _ = of_file(name, text)
+    assert made is None
+    assert (issues[0][0], issues[0][1][: len(said[1])]) == said
+
+
+@pytest.mark.parametrize(
+    ("title", "header", "investment", "factor"),
+    [
+        ("单位：万元", "总投资", "10.5", 10_000),
+        ("单位：万元", "总投资（亿元）", "10.5", 100_000_000),
+        ("单位：亩、万元", "总投资", "10.5", 10_000),
+        ("单位：人", "总投资", "10.5", 1),
+        ("单位：万元", "总投资", "1.2亿", None),
+        ("单位：万元、元", "总投资", "10.5", None),
+        ("单位：百元", "总投资", "10.5", None),
+    ],
+)
+def test_a_unit_above_the_header_holds_for_columns_that_say_none(title, header, investment, factor):
+    line = dict(zip(wanted("projects"), LINES["projects"][0], strict=True)) | {"investment_yuan": investment}
+    head = [header if column == "investment_yuan" else column for column in wanted("projects")]
+    made, issues, _ = of_file(
+        "projects", "\n".join([f"建设项目（{title}）", ",".join(head), ",".join(line.values())])
+    )
+    if factor is None:
+        assert made is None
+        assert issues
+    else:
+        assert issues == []
+        assert made["investment_yuan"].tolist() == [10.5 * factor]
+        assert made["site_area_m2"].tolist() == pytest.approx([30_000 * (10_000 / 15 if "亩" in title else 1)])
+
+
+@pytest.mark.parametrize(
+    ("title", "unit", "value"),
+    [
+        ("单位：万元", "万元", 105_000),
+        ("单位：万元", "元", None),
+        ("单位：万元", "yuan", None),
+        ("单位：万元", "%", 10.5),
+        ("单位：万元、亿元", "亿元", 1_050_000_000),
+        ("单位：人", "元", None),
+        ("经费情况（万元）", "元", None),
+        ("单位：万元", "", None),
+    ],
+)
+def test_a_unit_above_finance_must_be_that_of_its_lines(title, unit, value):
+    line = f"教育经费支出,2020,10.5,{unit},2020-12-31,决算,x"
+    made, issues, _ = of_file(
+        "finance", f"{title},,,,,,\n项目,年份,金额,单位,统计时点,数据状态,来源科室\n{line}\n"
+    )
+    assert bool(issues) == (value is None)
+    assert (made is None) == (value is None)
+    if value is not None:
+        assert made["value"].tolist() == [value]
+    elif unit:
+        assert issues[0][1:] in [
+            (f"{unit}: 万元 above", "the same unit in the line and above"),
+            (title, "a title without a unit"),
+        ]
+
+
+def test_lines_below_a_title_are_corrected_traced_shown_and_accounted_for(folder, capsys):
+    head = ["街道", "年份", "出生人数"]
+    put(folder, "births", ["出生人口", "", ""], [], head, ["采荷", "2020", "1805"])
+    entry = {"what": "typing error", "reason": "typed wrongly", "who": "A", "action": "override", "value": 1850}
+    entry |= {"where": {"file": "births.csv", "line": 4, "column": "出生人数"}, "expect": 1805}
+    (folder / "corrections.yml").write_text(
+        json.dumps({"corrections": [entry]}, ensure_ascii=False), encoding="utf-8"
+    )
+    line = dict(zip(wanted("projects"), LINES["projects"][0], strict=True)) | {"investment_yuan": "28543"}
+    put(folder, "projects", ["单位：万元"], wanted("projects"), list(line.values()))
+    result = clean_district(NAME)
+    assert table("births")[["area", "year", "births", "line"]].to_numpy().tolist() == [["采荷", 2020, 1850, 4]]
+    row = result.accounts.set_index("file").loc["births.csv"]
+    assert (row["title"], row["header"], row["value"]) == (1, 3, 3)
+    assert main(["trace", NAME, "births", "采荷", "2020", "births", "--language", "en"]) == 0
+    said = capsys.readouterr().out
+    assert "line 4" in said
+    assert "1805" in said
+    assert main(["trace", NAME, "projects", "P1", "investment_yuan", "--language", "en"]) == 0
+    assert "text → number, × 10000 (万元 → yuan)" in capsys.readouterr().out
+    said = inspect_file(folder / "projects.csv", "zh")
+    line = next(line for line in said.splitlines() if "investment_yuan" in line)
+    assert line.split()[1:] == ["投资额", "万元"]

@@ -70,6 +70,12 @@ def test_a_figure_carries_what_was_drawn():
     assert found["title"] == "title"
 
 
+def test_no_two_columns_behind_a_figure_are_called_alike():
+    frame = pd.DataFrame({"name_zh": ["甲"], "name_en": ["A"], "year": [2022]})
+    found = sheet(4.0, 1.0, "title", "en").picture("alt", frame)._repr_mimebundle_()[0][FIGURE_MIME]
+    assert [c["header"] for c in found["columns"]] == ["Indicator (name_zh)", "Indicator (name_en)", "Year"]
+
+
 def test_a_reader_still_sees_the_table():
     data = {
         "text/html": "<table><tr><td>seen</td></tr></table>",

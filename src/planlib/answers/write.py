@@ -13,8 +13,8 @@ import yaml
 
 from planlib import store
 from planlib.clean.files.file_kinds import ENCODING_NAMES
-from planlib.clean.files.read import read_csv
-from planlib.clean.words.headers import columns_of
+from planlib.clean.files.read import delimiter_of, read_csv
+from planlib.clean.words.headers import columns_of, header_at
 from planlib.errors import DataError, PlanlibError
 from planlib.registry import Plan, codes, load_explanations, load_responsibility
 from planlib.registry.documents import as_mapping, did_you_mean, read_document
@@ -195,10 +195,12 @@ class _Csv:
 
     def __init__(self, path: Path, header: list[str]):
         self.path = path
-        self.content = path.read_bytes() if path.is_file() else (",".join(header) + "\n").encode()
-        rows, self.lines, self.encoding = read_csv(self.content)
-        self.header, self.added = columns_of(path.stem, rows[0]), 0
-        self.rows = [dict(zip(self.header, row, strict=False)) for row in rows[1:]]
+        self.content = path.read_bytes() if path.is_file() else b""
+        self.content = self.content or (",".join(header) + "\n").encode()
+        rows, lines, self.encoding = read_csv(self.content)
+        self.top = header_at(path.stem, rows)
+        self.header, self.lines, self.added = columns_of(path.stem, rows[self.top]), lines[self.top :], 0
+        self.rows = [dict(zip(self.header, row, strict=False)) for row in rows[self.top + 1 :]]
         self.new: list[dict[str, Any]] = []
         self.completed: dict[int, dict[str, str]] = {}
 
@@ -239,25 +241,41 @@ class _Csv:
     def text(self) -> bytes:
         """Return the file with its new rows and completed ones; every other line as it was."""
         codec = _CODECS.get(self.encoding, "utf-8")  # the mark of UTF-8 stays where it stands
-        lines = self.content.decode(codec).splitlines(keepends=True)
-        end = "\r\n" if lines and lines[0].endswith("\r\n") else "\n"
+        text = self.content.decode(codec)
+        lines, delimiter = io.StringIO(text, newline="").readlines(), delimiter_of(text)  # as read_csv counts them
+        end = lines[0][len(lines[0].rstrip("\r\n")) :] or "\n"
         ends = [*self.lines[1:], len(lines) + 1]
         for number in sorted(self.completed, reverse=True):
             first, after = self.lines[number + 1] - 1, ends[number + 1] - 1
-            lines[first:after] = [self._line(self.completed[number], end)]
+            lines[first:after] = [self._line(self.completed[number], delimiter, end)]
         if lines and not lines[-1].endswith(("\n", "\r")):
             lines[-1] += end
         try:
-            return "".join([*lines, *(self._line(row, end) for row in self.new)]).encode(codec)
+            made = "".join([*lines, *(self._line(row, delimiter, end) for row in self.new)]).encode(codec)
         except UnicodeEncodeError as error:
             raise DataError(
                 f"{self.path} is in {self.encoding}, which has no {error.object[error.start : error.end]!r}; nothing was "
                 "written.\nTo do: save the file as CSV UTF-8, and read the sheet in again."
             ) from None
+        self._check(made)
+        return made
 
-    def _line(self, row: Mapping[str, Any], end: str) -> str:
+    def _check(self, made: bytes) -> None:
+        """Read the new text as `clean` will, before it is written: the old header, every row and every answer in it."""
+        before, after = read_csv(self.content)[0], read_csv(made)[0]
+        is_right = before[self.top] == after[self.top] and len(after) == len(before) + len(self.new)
+        lacking = {name for row in self.new for name, value in row.items() if value} - set(self.header)
+        if lacking or not is_right:
+            why = f" (it has no column {', '.join(sorted(lacking))})" if lacking else ""
+            raise DataError(
+                f"{self.path} could not be extended without changing what it says{why}; nothing was written.\n"
+                "To do: mend it until planlib clean reads it, and read the sheet in again."
+            )
+
+    def _line(self, row: Mapping[str, Any], delimiter: str, end: str) -> str:
         buffer = io.StringIO()
-        csv.writer(buffer, lineterminator=end).writerow([row.get(name, "") for name in self.header])
+        writer = csv.writer(buffer, delimiter=delimiter, lineterminator=end)
+        writer.writerow([row.get(name, "") for name in self.header])
         return buffer.getvalue()
 
 

@@ -19,7 +19,7 @@ from planlib.clean.tables.collected import collected_table
 from planlib.clean.values.correct import Corrections
 from planlib.clean.words.convert import is_blank, raw_text
 from planlib.clean.words.forms import Form, load_form
-from planlib.clean.words.headers import read_header
+from planlib.clean.words.headers import header_at, read_header
 from planlib.clean.words.national import National, Place, load_national
 from planlib.clean.words.writing import SEPARATOR, key, tidy
 from planlib.errors import DataError, UsageError
@@ -74,9 +74,11 @@ def _of_collected(path: Path, name: str, language: str) -> Iterator[str]:
     """Yield what a CSV file that a district brings is: its columns, its lines, what speaks against it."""
     content = path.read_bytes()
     frame, issues, _ = collected_table(name, content, Corrections())
-    header = next(iter(read_csv(content)[0]), [])
+    rows = read_csv(content)[0] or [[]]
+    top = header_at(name, rows)
+    heads = read_header(name, rows[top], [text for row in rows[:top] for text in row])
     yield _say("collected", language, file=path.name, table=name)
-    known = [(tidy(head.text), head.column, head.unit.text) for head in read_header(name, header) if head.column]
+    known = [(tidy(head.text), head.column, head.unit.text) for head in heads if head.column]
     yield from _table([(text, schema.label(column, language), unit) for text, column, unit in known], language)
     if frame is not None:
         yield "  " + _say("lines", language, count=len(frame))

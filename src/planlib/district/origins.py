@@ -149,20 +149,22 @@ def _cells_of(place: Known, rows: pd.DataFrame, columns: Sequence[str]) -> pd.Da
 def _lines_of(place: Known, rows: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
     """Return the cells of some columns of CSV files, with the text as it stands in the file."""
     from planlib.clean.files.read import read_csv
-    from planlib.clean.words.headers import columns_of, unit_of
+    from planlib.clean.words.headers import header_at, read_header, unit_of
 
     parts = []
     for file, group in rows.groupby("file", sort=False):
         texts, lines, _ = read_csv((paths.raw(place.name) / str(file)).read_bytes())
         table = str(file).removesuffix(".csv")
-        at, header = dict(zip(lines, texts, strict=True)), columns_of(table, texts[0])
+        at, top = dict(zip(lines, texts, strict=True)), header_at(table, texts)
+        heads = read_header(table, texts[top], [text for row in texts[:top] for text in row])
+        header = [head.column for head in heads]
         for name in columns:
             raw = [at[line][header.index(name)] if name in header else "" for line in group["line"]]
             keys = group.reindex(columns=_KEY).astype("object")
             part = keys.where(keys.notna(), "").assign(
                 column=name, value=group[name], file=file, sheet="", raw=raw
             )
-            units = [unit_of(table, texts[0], at[line], name) for line in group["line"]]
+            units = [unit_of(heads, at[line], name) for line in group["line"]]
             told = zip(group["line"], group[name], raw, units, strict=True)
             steps = [_line_step(place, str(file), *one) for one in told]
             parts.append(part.assign(cell=[f"line {line}" for line in group["line"]], step=steps))

@@ -66,7 +66,10 @@ class Picture:
         """Give Jupyter the image, its alternative text, its width on the page, and the values drawn."""
         width = round(self.figure.get_figwidth() * CSS_PIXELS_PER_INCH)
         columns = [guess(self.data, str(name), self.language) for name in self.data.columns]
-        drawn = typed(self.data, columns, [c.header for c in columns], self.language)
+        said = [c.header for c in columns]
+        # a name in both languages, a value and its text: people call them alike, and no two columns may be
+        heads = [f"{c.header} ({c.name})" if said.count(c.header) > 1 else c.header for c in columns]
+        drawn = typed(self.data, columns, heads, self.language)
         return (
             {
                 "image/png": base64.b64encode(self.png).decode("ascii"),

@@ -163,6 +163,7 @@ def frame(
         Which columns, in order; ``name`` stands for ``name_zh`` or ``name_en``. All without it (of the names, the
         language's own).
     caption : str
+        Of ``narrative.yml``; where a chapter has one table only, its heading will do.
     most : int
         Rows shown; a note counts the rest.
     decimals : int, optional
@@ -177,7 +178,8 @@ def frame(
     shown = [guess(table, c, language, decimals) for c in chosen]
     rest = len(table) - most
     notes = [say("note.more_rows", language, count=rest)] if rest > 0 else []
-    return Table(table.head(most), shown, caption, language, notes, {c.header: c.header for c in shown})
+    named = say(f"caption.{caption}", language) if caption else ""
+    return Table(table.head(most), shown, named, language, notes, {c.header: c.header for c in shown})
 
 
 def say(code: str, language: str, **values: object) -> str:

@@ -9,7 +9,7 @@ from planlib.columns import Column
 from planlib.district import District, views
 from planlib.narrative.parts import Table, Text, say
 from planlib.registry import heading, label, load_definitions, phrase
-from planlib.words import number
+from planlib.words import capital, number
 
 _FEW, _MANY = 20, 60  # rows shown; a note counts the rest
 _PLACES = ("found", "expected", "done")
@@ -21,7 +21,7 @@ def file_table(place: District, language: str) -> Table:
     # what needs a look first, then the newest
     rows = views.files(place).iloc[::-1].sort_values("issue", ascending=False, kind="stable")
     shown = [name for name in _CELLS if rows[name].sum()]
-    headers = {name: label(f"cell_{name}", language, "clean") for name in shown}
+    headers = {name: capital(label(f"cell_{name}", language, "clean")) for name in shown}
     columns = [Column("file", "file"), Column("schools", "schools", "number")]
     columns += [Column(name, name, "number") for name in shown]
     notes = [say("note.more_rows", language, count=len(rows) - _FEW)] if len(rows) > _FEW else []

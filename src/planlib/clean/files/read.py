@@ -65,8 +65,8 @@ def _text_sheet(content: bytes) -> Sheet:
 def read_csv(content: bytes) -> tuple[list[list[str]], list[int], str]:
     r"""Return the rows of a CSV file, the line on which each begins, and its encoding as people call it.
 
-    UTF-8 with or without a byte-order mark; else GB18030 or Big5, as older Windows programs save it. Tabs, semicolons
-    or bars separate the cells where it begins with more of them than of commas.
+    UTF-8 with or without a byte-order mark; else GB18030 or Big5, as older Windows programs save it. What separates its
+    cells: see `delimiter_of`.
 
     Raises
     ------
@@ -80,8 +80,7 @@ def read_csv(content: bytes) -> tuple[list[list[str]], list[int], str]:
     """
     text, encoding = decoded(content)
     rows, lines, begins = [], [], 1
-    delimiter = max(_DELIMITERS, key=lambda sign: text.count(sign, 0, _FIRST))
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter_of(text), strict=True)
     try:
         for row in reader:
             rows.append(row)
@@ -90,6 +89,18 @@ def read_csv(content: bytes) -> tuple[list[list[str]], list[int], str]:
     except csv.Error as error:
         raise DataError(f"line {begins}: not readable as CSV ({error}); check the quotes") from error
     return rows, lines, ENCODING_NAMES[encoding]
+
+
+def delimiter_of(text: str) -> str:
+    r"""Return what separates the cells of a CSV file: of comma, tab, semicolon and bar the one on most of its first lines.
+
+    Examples
+    --------
+    >>> delimiter_of("a\tb\n1,5\t2,5\n"), delimiter_of("area")
+    ('\t', ',')
+    """
+    lines = text[:_FIRST].splitlines()
+    return max(_DELIMITERS, key=lambda sign: (sum(sign in line for line in lines), text.count(sign, 0, _FIRST)))
 
 
 def _is_grid(meta: Any) -> bool:

@@ -20,8 +20,8 @@ from planlib.clean.words.forms import (
     is_another,
     is_remark,
     says_other,
+    stated_units,
     strange_units,
-    words_of,
 )
 from planlib.clean.words.writing import SEPARATOR, compact, era_year, key, tidy, written
 from planlib.clean.words.years import SHEET_NAME, both_said, says_year, taken, years_in, years_said
@@ -269,20 +269,10 @@ def _read_eras(result: Recognised, top: int) -> None:
             result.note("error", "title", (r, c), tidy(raw_text(value)), expected=expected)
 
 
-def _stated_units(sheet: Sheet, form: Form, top: int) -> dict[str, list[Unit]]:
-    """Return the units that the lines above the header state, by what they measure."""
-    found: dict[str, list[Unit]] = {}
-    for _, _, value in filled(sheet, 0, top):
-        for word in words_of(key(raw_text(value))):
-            unit = form.units.get(word)
-            if unit and unit not in found.setdefault(unit.measures, []):
-                found[unit.measures].append(unit)
-    return found
-
-
 def _read_header(result: Recognised, form: Form, top: int, bottom: int) -> None:
     """Name every column of the table, with its stage and unit."""
-    sheet, stated = result.sheet, _stated_units(result.sheet, form, top)
+    sheet, lines = result.sheet, [raw_text(value) for _, _, value in filled(result.sheet, 0, top)]
+    stated = stated_units(lines, form)
     for r, c, _ in filled(sheet, top, bottom + 1):
         result.kinds[r, c] = "header"
     seen: dict[tuple[str, str], Place] = {}

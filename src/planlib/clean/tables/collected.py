@@ -12,8 +12,8 @@ from planlib.clean.files.read import read_csv
 from planlib.clean.issues import Issue, foreign_encoding
 from planlib.clean.values.correct import Corrections, correct_lines
 from planlib.clean.words.convert import era_advice, scaled
-from planlib.clean.words.forms import Unit, load_form
-from planlib.clean.words.headers import Head, header_faults, read_header
+from planlib.clean.words.forms import Unit, load_form, stated_units
+from planlib.clean.words.headers import Head, header_at, header_faults, read_header, title_faults
 from planlib.clean.words.writing import code, codes, compact, era_year, figure, key, load_writing, may_be_two, tidy
 from planlib.errors import DataError
 
@@ -45,10 +45,17 @@ def collected_table(
     except DataError as error:
         return None, [Issue("error", "unreadable file", file, found=str(error))], {}
     issues = [] if encoding.startswith("UTF-8") else [foreign_encoding(file, encoding)]
-    heads = read_header(name, rows[0] if rows else [])
-    cells = _counted(heads, rows)
+    top = header_at(name, rows)
+    titles = [
+        (line, tidy(text)) for row, line in zip(rows[:top], lines, strict=False) for text in row if compact(text)
+    ]
+    rows, lines = rows[top:], lines[top:]
+    heads = read_header(name, rows[0] if rows else [], [text for _, text in titles])
+    cells = {**_counted(heads, rows), "title": len(titles)}
     bare = [not any(compact(cell) for row in rows[1:] for cell in row[at : at + 1]) for at in range(len(heads))]
-    faults = list(header_faults(name, heads, bare)) or _width_faults(file, rows, lines)
+    faults = list(header_faults(name, heads, bare, lines[0] if lines else 1))
+    faults = faults or _width_faults(file, rows, lines)
+    faults += title_faults(name, titles, heads)
     if faults:
         return None, issues + faults, cells
     frame = _frame(heads, rows, lines, file)
@@ -57,7 +64,8 @@ def collected_table(
     issues += (wrong := [*_eras(frame, file), *_totals(frame, file)])
     if any(issue.level == "error" for issue in corrected + wrong):
         return None, issues, cells
-    issues += (strange := list(_units(frame, file)))
+    stated = stated_units([text for _, text in titles], load_form()).get("yuan", [])
+    issues += (strange := list(_units(frame, file, stated)))
     try:
         made = schema.conform(_typed(frame, heads), name)
         return None if strange else made, issues, cells
@@ -130,8 +138,8 @@ def _totals(frame: pd.DataFrame, file: str) -> Iterator[Issue]:
                 )
 
 
-def _units(frame: pd.DataFrame, file: str) -> Iterator[Issue]:
-    """Yield an error for each line whose unit is none of the known ones, or is said twice: 1.2亿 of 万元."""
+def _units(frame: pd.DataFrame, file: str, stated: Sequence[Unit]) -> Iterator[Issue]:
+    """Yield an error for each line whose unit is unknown, not the one stated above, or said twice: 1.2亿 of 万元."""
     money = [unit.text for unit in load_form().units.values() if unit.measures == "yuan"]
     known = ", ".join(dict.fromkeys([*money, *codes("unit")]))
     for row in frame.itertuples() if "unit" in frame.columns else ():
@@ -142,6 +150,14 @@ def _units(frame: pd.DataFrame, file: str) -> Iterator[Issue]:
         elif factor not in (None, 1.0) and written and written.word:
             said = f"{tidy(row.value)}, {tidy(row.unit)}"
             yield Issue("error", "unit", file, **at, found=said, expected="the unit once, in its own column")
+        elif stated and _is_money(row.unit) and factor not in [unit.factor for unit in stated]:
+            said = f"{tidy(row.unit)}: {' and '.join(unit.text for unit in stated)} above"
+            yield Issue("error", "unit", file, **at, found=said, expected="the same unit in the line and above")
+
+
+def _is_money(unit: str) -> bool:
+    """Tell whether a line's unit is one of money, not a share."""
+    return bool(compact(unit)) and codes("unit").get(key(unit), key(unit)) != "percent"
 
 
 def _money(unit: str) -> float | None:

@@ -112,6 +112,22 @@ def strange_units(text: str, form: Form) -> list[str]:
     return [word for line in lines for word in words_of(line) if is_strange(word, form)]
 
 
+def stated_units(texts: Iterable[str], form: Form) -> dict[str, list[Unit]]:
+    """Return the units that the lines above a header state, by what they measure.
+
+    Examples
+    --------
+    >>> {name: units[0].text for name, units in stated_units(["单位：亩、万元"], load_form()).items()}
+    {'m2': '亩', 'yuan': '万元'}
+    """
+    found: dict[str, list[Unit]] = {}
+    for word in (word for text in texts for word in words_of(key(text))):
+        unit = form.units.get(word)
+        if unit and unit not in found.setdefault(unit.measures, []):
+            found[unit.measures].append(unit)
+    return found
+
+
 def is_strange(word: str, form: Form) -> bool:
     """Tell whether a comparable word looks like a unit and is none that is known."""
     return word not in form.units and bool(form.unit_like.search(word))

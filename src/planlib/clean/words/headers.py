@@ -2,7 +2,7 @@
 
 import functools
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,8 +17,10 @@ from planlib.clean.words.forms import (
     measured,
     read_definition,
     split_header,
+    stated_units,
+    strange_units,
 )
-from planlib.clean.words.writing import compact, key, tidy
+from planlib.clean.words.writing import compact, figure, key, tidy
 from planlib.paths import DEFINITIONS
 
 _BORN = ("file", "line")  # of a row, not of the file
@@ -83,40 +85,100 @@ def columns_of(table: str, texts: Sequence[str]) -> list[str]:
     return [column_of(table, text) or text for text in texts]
 
 
-def read_header(table: str, texts: Sequence[str]) -> list[Head]:
-    """Return what each header of a CSV file names.
+def header_at(table: str, rows: Sequence[Sequence[str]]) -> int:
+    """Return which record of a CSV file is its header: the first, or the first below titles that names columns.
+
+    A title is one text alone in its record, as spreadsheets save it; a figure is none.
 
     Examples
     --------
-    >>> read_header("projects", ["总投资（万元）"])[0].unit.factor
-    10000
+    >>> header_at("births", [["出生人口表", "", ""], ["", "", ""], ["街道", "年份", "出生人数"], ["采荷", "2020", "5"]])
+    2
     """
-    return [_head(table, text) for text in texts]
+    for at, row in enumerate(rows):
+        texts = [text for text in row if compact(text)]
+        if len(texts) > 1:
+            return at if any(column_of(table, text) for text in texts) else 0
+        if any((found := figure(text)) and not found.word for text in texts):
+            break
+    return 0
 
 
-def _head(table: str, text: str) -> Head:
+def read_header(table: str, texts: Sequence[str], titles: Iterable[str] = ()) -> list[Head]:
+    """Return what each header of a CSV file names; a unit that the titles above state holds where it says none.
+
+    Examples
+    --------
+    >>> [read_header("projects", *file)[0].unit.text for file in ([["总投资（万元）"]], [["总投资"], ["单位：亿元"]])]
+    ['万元', '亿元']
+    """
+    stated = stated_units(titles, load_form())
+    return [_head(table, text, stated) for text in texts]
+
+
+def _head(table: str, text: str, stated: Mapping[str, Sequence[Unit]]) -> Head:
     column = column_of(table, text)
     own = Unit("", measured(column) if column else "", 1.0)
     unit = load_form().units.get(load_form().split(text)[1])
-    return Head(text, column, unit if unit and column and unit.measures == own.measures else own)
+    if unit and column and unit.measures == own.measures:
+        return Head(text, column, unit)
+    above = stated.get(own.measures, ()) if own.measures != "count" else ()
+    return Head(text, column, above[0] if above else own)
 
 
-def unit_of(table: str, header: Sequence[str], row: Sequence[str], column: str) -> Unit:
+def unit_of(heads: Sequence[Head], row: Sequence[str], column: str) -> Unit:
     """Return the unit of a figure in a line: that of its header, or of the line's own column of units.
 
     Examples
     --------
-    >>> unit_of("finance", ["项目", "年份", "金额", "单位"], ["教育经费支出", "2020", "20.36", "亿元"], "value").text
+    >>> heads = read_header("finance", ["项目", "年份", "金额", "单位"])
+    >>> unit_of(heads, ["教育经费支出", "2020", "20.36", "亿元"], "value").text
     '亿元'
     """
-    heads = read_header(table, header)
     said = [text for head, text in zip(heads, row, strict=False) if head.column == "unit" and column == "value"]
     units = [unit for text in said if (unit := load_form().units.get(key(text)))]
     units += [head.unit for head in heads if head.column == column]
     return units[0] if units else Unit("", "", 1.0)
 
 
-def header_faults(table: str, heads: Sequence[Head], empty: Sequence[bool]) -> Iterator[Issue]:
+def title_faults(table: str, titles: Sequence[tuple[int, str]], heads: Sequence[Head]) -> Iterator[Issue]:
+    """Yield an error for each title whose unit nobody knows, is of no column, or is one of two for the same column.
+
+    Parameters
+    ----------
+    table : str
+    titles : sequence of (int, str)
+        The texts above the header, each with its line.
+    heads : sequence of Head
+    """
+    form = load_form()
+    for line, text in titles:
+        stated = [unit for units in stated_units([text], form).values() for unit in units]
+        is_hidden = any(u.factor != 1 and word in key(text) for word, u in form.units.items()) and not stated
+        if strange_units(text, form) or is_hidden:
+            expected = f"one of {', '.join(unit.text for unit in form.units.values())}"
+        elif any(not _takes(unit, heads) for unit in stated):
+            expected = "a title without a unit"
+        else:
+            continue
+        yield Issue("error", "unit", f"{table}.csv", cell=f"line {line}", found=tidy(text), expected=expected)
+    every = stated_units([text for _, text in titles], form)
+    for head in heads:
+        above = every.get(head.unit.measures, [])
+        if len(above) > 1 and head.unit.text and form.split(head.text)[1] not in form.units:
+            found = f"{tidy(head.text)}: {' and '.join(unit.text for unit in above)} above"
+            yield Issue("error", "unit", f"{table}.csv", found=found, expected="the unit in the header's bracket")
+
+
+def _takes(unit: Unit, heads: Sequence[Head]) -> bool:
+    """Tell whether a unit can be that of a column: one of money also where each line says its own."""
+    names = [head.column for head in heads if head.column]
+    return (unit.measures == "yuan" and "unit" in names) or any(
+        schema.fields()[name].unit and measured(name) == unit.measures for name in names
+    )
+
+
+def header_faults(table: str, heads: Sequence[Head], empty: Sequence[bool], line: int = 1) -> Iterator[Issue]:
     """Yield an error where columns are absent, unknown or named twice, and where a header's unit is not its column's.
 
     Parameters
@@ -125,6 +187,8 @@ def header_faults(table: str, heads: Sequence[Head], empty: Sequence[bool]) -> I
     heads : sequence of Head
     empty : sequence of bool
         Whether no cell stands under each header.
+    line : int
+        Of the header in the file.
     """
     needed, file = wanted(table), f"{table}.csv"
     count = Counter(head.column for head in heads)
@@ -138,13 +202,13 @@ def header_faults(table: str, heads: Sequence[Head], empty: Sequence[bool]) -> I
             f"unknown or twice: {', '.join(strangers)}" if strangers else "",
         ]
         found = "; ".join(filter(None, said))
-        yield Issue("error", "header row", file, cell="line 1", found=found, expected=",".join(needed))
+        yield Issue("error", "header row", file, cell=f"line {line}", found=found, expected=",".join(needed))
     for head in heads:
         if head.column and not _fits(head, load_form()):
             known = [u.text for u in load_form().units.values() if u.measures == measured(head.column)]
             has_unit = bool(schema.fields()[head.column].unit)
             expected = f"one of {', '.join(known)}" if has_unit else "a header without a unit"
-            yield Issue("error", "unit", file, cell="line 1", found=tidy(head.text), expected=expected)
+            yield Issue("error", "unit", file, cell=f"line {line}", found=tidy(head.text), expected=expected)
 
 
 def _is_unknown(head: Head, is_empty: bool) -> bool:
