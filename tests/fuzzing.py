@@ -36,7 +36,8 @@ from planlib.errors import PlanlibError
 
 SECONDS, BYTES = 10, 1 << 30
 OLD = Path(__file__).with_name("old_format.xls")
-ERRORS = Path(__file__).parent / "data" / "errors.xls"
+DATA = Path(__file__).parent / "data"
+STRUCK = Path(__file__).parent / "bad_files" / "returns" / "struck_out.xlsx"
 ODD = [
     "",
     " ",
@@ -83,7 +84,7 @@ def seeds():
     found = {
         "aside.xlsx": workbook({"基本情况": (aside, moved)}),
         "campuses.xlsx": simple_workbook(campuses),
-        "errors.xls": ERRORS.read_bytes(),
+        "errors.xls": (DATA / "errors.xls").read_bytes(),
         "forms.xls": as_old(school_book(national("secondary"), 2021, new=True)),
         "one.xlsx": simple_workbook([school()]),
         "prefixed.xlsx": _prefixed(simple_workbook([school()])),
@@ -93,6 +94,9 @@ def seeds():
                 for year in (2020, 2021)
             }
         ),
+        "struck.xls": (DATA / "struck.xls").read_bytes(),
+        "struck.xlsx": STRUCK.read_bytes(),
+        "struck_old.xls": as_old(STRUCK.read_bytes()),
         "two.xlsx": workbook({"基本情况": staged, "说明": ([["填表说明"], ["一"]], [])}),
         "old.xlsx": school_book(national(), 2019, new=False),
         "new.xlsx": school_book(national("nine_year"), 2022, new=True),

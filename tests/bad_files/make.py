@@ -4,6 +4,7 @@ messages.yml says what each must be answered with.
 """
 
 import io
+import re
 import sys
 import zipfile
 from pathlib import Path
@@ -17,7 +18,7 @@ from school_builder import school as national  # noqa: E402
 from school_builder import school_book  # noqa: E402
 
 PRIMARY = columns_of("primary")
-SHEET, TEXTS = "xl/worksheets/sheet1.xml", "xl/sharedStrings.xml"
+SHEET, TEXTS, STYLES = "xl/worksheets/sheet1.xml", "xl/sharedStrings.xml", "xl/styles.xml"
 OLE = bytes.fromhex("d0cf11e0a1b11ae1") + bytes(504)
 FIRST, LAST = 4, 5  # rows of the two schools
 
@@ -128,6 +129,19 @@ def no_stages(rows, merged):
         rows[2][column] = None if text in ("小学部", "初中部") else text
 
 
+def struck_out():
+    """Return a workbook with a line through the first school's students, and through the whole row of the second."""
+    styles = (b"</fonts>", b"<font><strike/></font></fonts>"), (b"</cellXfs>", b'<xf fontId="1"/></cellXfs>')
+    cells = rb'<c r="(M5|\w+6)"', rb'<c r="\1" s="1"'
+    return parts(
+        returns(),
+        **{
+            STYLES: lambda part: part.replace(*styles[0]).replace(*styles[1]),
+            SHEET: lambda part: re.sub(*cells, part),
+        },
+    )
+
+
 def renamed(content, old, new):
     return parts(content, **{TEXTS: lambda part: part.replace(old.encode(), new.encode())})
 
@@ -212,6 +226,7 @@ WORKBOOKS = {
     # cells
     "words_for_a_number.xlsx": cell("students", "约三百"),
     "below_zero.xlsx": cell("students", -3),
+    "struck_out.xlsx": struck_out(),
     "half_a_pupil.xlsx": cell("students", 300.5),
     "a_bound.xlsx": cell("students", ">92"),
     "a_share.xlsx": cell("students", "92%"),

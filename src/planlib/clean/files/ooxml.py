@@ -17,37 +17,38 @@ import zlib
 from planlib.clean.files.biff import Marks
 from planlib.clean.files.file_kinds import AS_XLSX, refuse_packed
 from planlib.clean.files.sheet import address
-from planlib.clean.files.struck import struck_cells, struck_texts
+from planlib.clean.files.struck import rich_texts, struck_cells
+from planlib.clean.files.styles import PREFIX, styled_cells, styles_of
 from planlib.errors import DataError
 
 MAX_UNPACKED_BYTES = 512 << 20
 # Before a part in a zip archive: 30 bytes, the last four of them the lengths of its name and of more about it.
 _HEADER, _LENGTHS_AT, _LENGTHS = 30, 26, struct.Struct("<HH")
 # XML as any program writes it: names with or without a prefix, either quote, attributes in any order.
-_P = rb"(?:[\w.-]+:)?"
 _ATTRIBUTE = rb"""\b%s\s*=\s*["']%s["']"""
 _IS_TRUE = rb"(?:1|true)"
 
 
 def _tag(name: bytes, *wanted: bytes) -> bytes:
     """Return the pattern of a tag that has some attributes; each may hold a group."""
-    return rb"<" + _P + name + b"".join(rb"(?=[^<>]*" + one + rb")" for one in (rb"[\s/>]", *wanted))
+    return rb"<" + PREFIX + name + b"".join(rb"(?=[^<>]*" + one + rb")" for one in (rb"[\s/>]", *wanted))
 
 
-_REFERENCE = re.compile(_ATTRIBUTE % (b"r", rb"([A-Z]+\d+)"))
+_REFERENCE = re.compile(_ATTRIBUTE % (b"r", rb"([A-Z]{1,3}\d{1,7})"))
 _TYPE = re.compile(_ATTRIBUTE % (b"t", rb"(\w+)"))
-_VALUE = re.compile(rb"<" + _P + rb"(?:v|t)\b[^<>]*>\s*([^<\s][^<]*)<")
-_FORMULA = re.compile(rb"<" + _P + rb"f\b(?:[^<>]*/>|.*?</" + _P + rb"f\s*>)", re.S)
-_HAS_VALUE = re.compile(rb"<" + _P + rb"v\b")
-_ENDS = rb"</" + _P + rb"c\s*>"
+_VALUE = re.compile(rb"<" + PREFIX + rb"(?:v|t)\b[^<>]*>\s*([^<\s][^<]*)<")
+_FORMULA = re.compile(rb"<" + PREFIX + rb"f\b(?:[^<>]*/>|.*?</" + PREFIX + rb"f\s*>)", re.S)
+_HAS_VALUE = re.compile(rb"<" + PREFIX + rb"v\b")
+_ENDS = rb"</" + PREFIX + rb"c\s*>"
 # A cell with a formula, or with an error.
 _TOLD_CELL = re.compile(
-    rb"<" + _P + rb"c\b([^<>]*)>(\s*<" + _P + rb"f\b.*?)" + _ENDS
+    rb"<" + PREFIX + rb"c\b([^<>]*)>(\s*<" + PREFIX + rb"f\b.*?)" + _ENDS
     + rb"|" + _tag(b"c", _ATTRIBUTE % (b"t", b"e")) + rb"([^<>]*)(?<!/)>(.*?)" + _ENDS,
     re.S,
 )  # fmt: skip
-_CELL = re.compile(rb"<" + _P + rb"c\b")
-_ROW = re.compile(rb"<" + _P + rb"row\b(?:[^<>]*?" + _ATTRIBUTE % (b"r", rb"(\d{1,7})") + rb")?")
+_ROW_OR_CELL = re.compile(
+    rb"<" + PREFIX + rb"(?:c\b|(row)\b(?:[^<>]*?" + _ATTRIBUTE % (b"r", rb"(\d{1,7})") + rb")?)"
+)
 _NEVER_COMPUTED = re.compile(_tag(b"calcPr", _ATTRIBUTE % (b"fullCalcOnLoad", _IS_TRUE)))
 _HIDDEN = _ATTRIBUTE % (b"hidden", _IS_TRUE)
 _HIDDEN_ROW = re.compile(_tag(b"row", _HIDDEN, _ATTRIBUTE % (b"r", rb"(\d{1,7})")))
@@ -59,6 +60,12 @@ _SHEET_ENTRY = re.compile(
 )
 _RELATION = re.compile(
     _tag(b"Relationship", *(_ATTRIBUTE % (name, rb"([^<>\"']*)") for name in (b"Id", b"Target")))
+)
+_STYLES = re.compile(
+    _tag(
+        b"Relationship",
+        *(_ATTRIBUTE % one for one in ((b"Type", rb"[^<>\"']*/styles"), (b"Target", rb"([^<>\"']*)"))),
+    )
 )
 _ENCODING = re.compile(rb"""\s*<\?xml[^<>]*\bencoding\s*=\s*["']([^"']*)["']""")
 _BOOK, _RELATIONS, _STRINGS = "xl/workbook.xml", "xl/_rels/workbook.xml.rels", "xl/sharedstrings.xml"
@@ -81,20 +88,25 @@ def marks(content: bytes) -> dict[str, Marks]:
         If it is none, would unpack to more than `MAX_UNPACKED_BYTES`, or holds a sheet that the reader would take
         for an empty one.
     """
-    sheets, strings, is_to_compute = _packed_sheets(content)
+    sheets, strings, formats, is_to_compute = _packed_sheets(content)
     for name, part in sheets.items():
         _refuse_encoding(name, part)
     found = {name: _marks_of(part, is_to_compute) for name, part in sheets.items() if _is_suspect(part)}
-    texts = struck_texts(strings)
+    styles = styles_of(formats)
+    texts = rich_texts(strings, styles.struck)
     for name, part in sheets.items():
-        mixed = [(_reference(part, cell), text) for cell, text in struck_cells(part, texts)]
-        if mixed:
-            found.setdefault(name, Marks()).mixed.extend(mixed)
+        places = _Places(part)
+        for cell, seen, text in struck_cells(part, texts, styles.struck):
+            found.setdefault(name, Marks()).take(places.of(cell), seen, text)
+        places = _Places(part)
+        for cell in styled_cells(part, styles.formats):
+            shown = places.of(cell), styles.formats[cell[1] or b"0"]
+            found.setdefault(name, Marks()).formats.append(shown)
     return found
 
 
-def _packed_sheets(content: bytes) -> tuple[dict[str, bytes], bytes, bool]:
-    """Return the sheets of an .xlsx as stored, by their names, its texts, and whether its formulas are still to be computed.
+def _packed_sheets(content: bytes) -> tuple[dict[str, bytes], bytes, bytes, bool]:
+    """Return the sheets of an .xlsx as stored, by their names, its texts, its styles, and whether it is to be computed.
 
     Nothing is unpacked of a file that unpacks to too much.
     """
@@ -107,10 +119,9 @@ def _packed_sheets(content: bytes) -> tuple[dict[str, bytes], bytes, bool]:
                     "copy the tables alone into a new workbook"
                 )
             stored = {_plain(one.filename): one for one in archive.infolist()}
-            book, relations, strings = (
-                _unpacked(archive, stored[name], content) if name in stored else b""
-                for name in (_BOOK, _RELATIONS, _STRINGS)
-            )
+            unpacked = lambda name: _unpacked(archive, stored[name], content) if name in stored else b""  # noqa: E731
+            book, relations, strings = map(unpacked, (_BOOK, _RELATIONS, _STRINGS))
+            styles = unpacked(_styles_target(relations))
             sheets = {
                 name: _unpacked(archive, stored[target], content)
                 for name, target in _sheet_targets(book, relations)
@@ -120,15 +131,25 @@ def _packed_sheets(content: bytes) -> tuple[dict[str, bytes], bytes, bool]:
         raise
     except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
         raise DataError(f"not a readable .xlsx file, perhaps only a part of one ({error}); {AS_XLSX}") from error
-    return sheets, strings, bool(_NEVER_COMPUTED.search(book))
+    return sheets, strings, styles, bool(_NEVER_COMPUTED.search(book))
 
 
 @functools.lru_cache(maxsize=256)
 def _sheet_targets(book: bytes, relations: bytes) -> list[tuple[str, str]]:
     """Return the name of each sheet and the part it is stored in; many workbooks of one program are alike in it."""
-    targets = {m[1]: _plain(posixpath.join("/xl", m[2].decode())) for m in _RELATION.finditer(relations)}
+    targets = {m[1]: _target(m[2]) for m in _RELATION.finditer(relations)}
     entries = [(html.unescape((m[1] or m[2] or b"").decode()), m[3]) for m in _SHEET_ENTRY.finditer(book)]
     return [(name, targets[number]) for name, number in entries if number in targets]
+
+
+@functools.lru_cache(maxsize=256)
+def _styles_target(relations: bytes) -> str:
+    found = _STYLES.search(relations)
+    return _target(found[1]) if found else ""
+
+
+def _target(written: bytes) -> str:
+    return _plain(posixpath.join("/xl", written.decode()))
 
 
 @functools.lru_cache(maxsize=4096)
@@ -166,28 +187,37 @@ def _marks_of(part: bytes, is_to_compute: bool) -> Marks:
 
     The reader gives an empty text for the first two, so they would be lost without a word.
     """
-    found = Marks()
+    found, places = Marks(), _Places(part)
     for cell in _TOLD_CELL.finditer(part):
         attributes, body = (cell[1], cell[2]) if cell[2] is not None else (cell[3], cell[4])
         kind, value = _TYPE.search(attributes), _VALUE.search(_FORMULA.sub(b"", body))
         if kind and kind[1] == b"e":
-            found.lost.append((_reference(part, cell), value[1].decode() if value else "an error"))
+            found.lost.append((places.of(cell), value[1].decode() if value else "an error"))
         elif value is None and not (kind and kind[1] == b"str" and _HAS_VALUE.search(body)):
-            found.lost.append((_reference(part, cell), "formula without a stored result"))
+            found.lost.append((places.of(cell), "formula without a stored result"))
         elif value and value[1] == b"0" and is_to_compute:
-            found.zeros.append(_reference(part, cell))
+            found.zeros.append(places.of(cell))
     found.rows |= {int(m[1]) - 1 for m in _HIDDEN_ROW.finditer(part)}
     for m in _HIDDEN_COLUMNS.finditer(part):
         found.columns |= set(range(int(m[1]) - 1, int(m[2])))
     return found
 
 
-def _reference(part: bytes, cell: "re.Match[bytes]") -> str:
-    """Return a cell's address, which a program may leave out: then cells and rows are counted."""
-    written = _REFERENCE.search(part, cell.start(), part.index(b">", cell.start()))
-    if written:
-        return written[1].decode()
-    row, number = 0, 0
-    for found in _ROW.finditer(part, 0, cell.start()):
-        row, number = found.start(), int(found[1]) if found[1] else number + 1
-    return address(max(number, 1) - 1, sum(1 for _ in _CELL.finditer(part, row, cell.start())))
+class _Places:
+    """The addresses of cells of a sheet in their order; where a program leaves them out, cells and rows are counted."""
+
+    def __init__(self, part: bytes) -> None:
+        self._part, self._at, self._row, self._column = part, 0, 0, 0
+
+    def of(self, cell: "re.Match[bytes]") -> str:
+        """Return the address of a cell that stands behind the one asked for before."""
+        written = _REFERENCE.search(self._part, cell.start(), self._part.index(b">", cell.start()))
+        if written:
+            return written[1].decode()
+        for found in _ROW_OR_CELL.finditer(self._part, self._at, cell.start()):
+            if found[1]:
+                self._row, self._column = int(found[2]) if found[2] else self._row + 1, 0
+            else:
+                self._column += 1
+        self._at = cell.start()
+        return address(max(self._row, 1) - 1, self._column)

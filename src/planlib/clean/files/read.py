@@ -42,7 +42,8 @@ def read_workbook(content: bytes) -> list[Sheet]:
     try:
         book = calamine.CalamineWorkbook.from_filelike(io.BytesIO(content))
         if kind == "xls":
-            found = _old_marks(content, [meta.name for meta in book.sheets_metadata])
+            told, names = biff.marks(content), [meta.name for meta in book.sheets_metadata]
+            found = {names[at]: one for at, one in told.items() if 0 <= at < len(names)}
         return [
             _sheet(book, meta, found.get(meta.name, Marks())) for meta in book.sheets_metadata if _is_grid(meta)
         ]
@@ -127,6 +128,8 @@ def _sheet(book: Any, meta: Any, found: Marks) -> Sheet:
         lost=tuple(found.lost),
         zeros=tuple(found.zeros),
         mixed=tuple(found.mixed),
+        struck=tuple(found.struck),
+        formats=tuple(found.formats),
         hidden_rows=tuple(sorted(found.rows)),
         hidden_columns=tuple(sorted(found.columns)),
     )
@@ -144,11 +147,3 @@ def _merged(name: str, source: Any) -> tuple[tuple[int, int, int, int], ...]:
     if not is_little and sum((r1 - r0 + 1) * (c1 - c0 + 1) for r0, c0, r1, c1 in found) > MAX_CELLS:
         raise DataError(f"sheet {name} has merged cells on top of each other; unmerge them and save again")
     return tuple(found)
-
-
-def _old_marks(content: bytes, names: list[str]) -> dict[str, Marks]:
-    """Return, by sheet name, the cells of an old workbook that hold an error, and what is hidden."""
-    found = biff.marks(content)
-    for one in found.values():
-        one.lost += [(address(r, c), what) for r, c, what in one.errors]
-    return {names[at]: one for at, one in found.items() if 0 <= at < len(names)}

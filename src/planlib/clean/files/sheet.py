@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import reduce
 from itertools import groupby
 from typing import Any
 
@@ -14,8 +15,8 @@ class Sheet:
 
     `lost` are cells the file holds without a usable value: an error (``#DIV/0!``) or a formula never computed;
     `zeros` are formulas with a stored 0 in a workbook that asks to be computed; `mixed` are texts partly struck out or
-    raised. Hidden rows and columns count from 0. `encoding` is that of a CSV file, which has no name, no merged cells
-    and rows as its lines.
+    raised, `struck` are cells wholly struck out, `formats` number formats that may show another figure. Hidden rows and
+    columns count from 0. `encoding` is that of a CSV file, which has no name, no merged cells and rows as its lines.
     """
 
     name: str
@@ -25,6 +26,8 @@ class Sheet:
     lost: tuple[tuple[str, str], ...] = ()
     zeros: tuple[str, ...] = ()
     mixed: tuple[tuple[str, str], ...] = ()
+    struck: tuple[str, ...] = ()
+    formats: tuple[tuple[str, str], ...] = ()
     hidden_rows: tuple[int, ...] = ()
     hidden_columns: tuple[int, ...] = ()
     encoding: str = ""
@@ -59,6 +62,19 @@ def address(row: int, column: int) -> str:
     ('D7', 'AA1')
     """
     return f"{column_letters(column)}{row + 1}"
+
+
+def place(cell: str) -> tuple[int, int]:
+    """Return the row and the column of an address, which begin with 0.
+
+    Examples
+    --------
+    >>> place("D7"), place("AA1")
+    ((6, 3), (0, 26))
+    """
+    letters = cell.rstrip("0123456789")
+    column = reduce(lambda number, letter: number * 26 + ord(letter) - 64, letters, 0)
+    return int(cell[len(letters) :]) - 1, column - 1
 
 
 def column_letters(column: int) -> str:

@@ -6,12 +6,13 @@ nothing can be lost without a word.
 
 import functools
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from planlib.clean.files.sheet import Sheet, address
 from planlib.clean.issues import Issue
+from planlib.clean.layout.doubts import mixed_texts, other_figures, stored_zeros, struck_out
 from planlib.clean.words.convert import is_blank, raw_text
 from planlib.clean.words.forms import (
     Column,
@@ -40,7 +41,6 @@ KINDS = (
     "issue",
 )
 _UNUSED = ("note_row", "ignored")
-_SHOWN = 8  # cells named in one message
 _HEADS, _MANY = 40, 3  # rows below a header that are looked at, other headers among them that are too many
 
 
@@ -141,8 +141,13 @@ def recognise(sheet: Sheet, form: Form) -> Recognised:
     _read_header(result, form, top, bottom)
     _read_rows(result, form, bottom + 1, anchor[1])
     _rest(result)
-    result.issues += mixed_texts(sheet, {address(*at) for at, kind in result.kinds.items() if kind in _UNUSED})
-    hidden = sheet.hidden(set(result.rows), {place.index for place in result.places} | dict(result.kept).keys())
+    result.issues += mixed_texts(sheet, {at for at, kind in result.kinds.items() if kind in _UNUSED})
+    rows, unused = set(result.rows), (*_UNUSED, "issue")
+    is_used = lambda at: at[0] in rows and at not in result.origins and result.kinds.get(at) not in unused  # noqa: E731
+    result.issues += struck_out(sheet, is_used, anchor[1], result.origins.values())
+    units = {place.index: place.unit for place in result.places}
+    result.issues += other_figures(sheet, lambda at: at[1] in units and is_used(at), units)
+    hidden = sheet.hidden(rows, {place.index for place in result.places} | dict(result.kept).keys())
     if hidden:
         result.note("note", "hidden cells", None, hidden, done="read like the others")
     return result
@@ -153,32 +158,6 @@ def _is_on_its_side(sheet: Sheet, anchor: tuple[int, int], form: Form) -> bool:
     below = [row[anchor[1]] for row in sheet.rows[anchor[0] + 1 : anchor[0] + _HEADS]]
     names = {form.column_of(text) for text in below if isinstance(text, str)}
     return len(names - {"", "school_id"}) >= _MANY
-
-
-def stored_zeros(sheet: Sheet) -> list[Issue]:
-    """Return a warning where formulas hold a 0 that is perhaps none: the workbook asks to be computed."""
-    if not sheet.zeros:
-        return []
-    shown = ", ".join(sheet.zeros[:_SHOWN]) + (", …" if len(sheet.zeros) > _SHOWN else "")
-    said = (
-        f"a stored 0 in formulas ({len(sheet.zeros)}): {shown}; "
-        "if it is not zero, open the workbook and save it again"
-    )
-    return [Issue("warning", "stored zero", sheet=sheet.name, cell=sheet.zeros[0], found=said, done="read as 0")]
-
-
-def mixed_texts(sheet: Sheet, unused: Collection[str]) -> list[Issue]:
-    """Return an error for each text that is partly struck out or raised, but in cells that nobody uses."""
-    if not sheet.mixed:
-        return []
-    held = {address(r, c) for r, c, _ in filled(sheet)}
-    expected = "one text, with no part struck out or raised"
-    return [
-        Issue("error", "unreadable value", sheet=sheet.name, cell=cell, expected=expected,
-              found=f"{text!r}, partly struck out or raised")
-        for cell, text in sheet.mixed
-        if cell in held and cell not in unused
-    ]  # fmt: skip
 
 
 def filled(sheet: Sheet, first: int = 0, last: int | None = None) -> Iterator[tuple[int, int, Any]]:

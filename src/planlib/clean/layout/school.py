@@ -8,8 +8,9 @@ from typing import Any
 
 from planlib.clean.files.sheet import Sheet, address
 from planlib.clean.issues import Issue
+from planlib.clean.layout.doubts import mixed_texts, other_figures, stored_zeros, struck_out
 from planlib.clean.layout.grid import Found, Layout, Reader
-from planlib.clean.layout.recognise import anchor_of, mixed_texts, stored_zeros
+from planlib.clean.layout.recognise import anchor_of
 from planlib.clean.words.convert import Reading, is_blank, raw_text, read_cell
 from planlib.clean.words.forms import Unit, load_form, strange_units
 from planlib.clean.words.national import National, Place
@@ -186,7 +187,10 @@ def _lost_and_strays(book: SchoolBook, one: FormSheet, words: National) -> None:
     for cell, what in sheet.lost:
         book.issues.append(Issue("error", "lost cell", sheet=sheet.name, cell=cell, found=what))
     book.issues += stored_zeros(sheet)
-    book.issues += mixed_texts(sheet, {address(*at) for at, kind in layout.loose.items() if kind == "note_row"})
+    book.issues += mixed_texts(sheet, {at for at, kind in layout.loose.items() if kind == "note_row"})
+    if sheet.struck or sheet.formats:
+        is_figure = set(layout.figures).__contains__
+        book.issues += [*struck_out(sheet, is_figure), *other_figures(sheet, is_figure, {})]
     book.issues += _hidden(one)
     is_plain = key(sheet.name) in words.plain_sheets
     one.counts["title" if is_plain else "issue"] += len(layout.strays)
