@@ -111,7 +111,11 @@ def dirty(draw, shown, is_number):
         if draw(st.booleans()):
             return float(shown)
         whole, _, rest = shown.partition(".")
-        shown = draw(st.sampled_from([shown, f"{int(whole):,}" + (f".{rest}" if rest else "")]))
+        grouped = f"{int(whole):,}" + (f".{rest}" if rest else "")
+        space = draw(
+            st.sampled_from(["\u00a0", "\u2009", "\u202f", *([" ", "　"] if grouped.count(",") > 1 else [])])
+        )
+        shown = draw(st.sampled_from([shown, grouped, grouped.replace(",", space)]))
         if draw(st.booleans()):
             shown = shown.translate(FULL_WIDTH)
     before, after = (
@@ -192,18 +196,23 @@ def write_sheet(draw, sheet, keys, ids, cells, units, said):
     # one header row where no stage needs a word, two, or three below mere headings
     is_staged = len({key[0] for _, key in cells if isinstance(key, tuple)}) > 1
     depth = draw(st.sampled_from([2, 3] if is_staged else [1, 2, 3]))
+    # the unit of a quantity stands in its header, in a row of units below, or in both
+    has_row = draw(st.booleans())
+    measured = [key for key in keys if FORM.columns[name_of(key)].type == "quantity"]
+    said = {
+        key: units[key].text if key in measured and not (has_row and draw(st.booleans())) else "" for key in keys
+    }
     head = top + 2
     if depth == 3:
         write_headings(draw, sheet, head, left, len(keys))
         head += 1
     if depth == 1:
         for place, key in enumerate(keys):
-            unit = units[key].text if FORM.columns[name_of(key)].type == "quantity" else ""
-            sheet.write(head, left + place, draw(headers(name_of(key), unit)))
-        return write_rows(draw, sheet, head + 1, left, keys, ids, cells)
+            sheet.write(head, left + place, draw(headers(name_of(key), said[key])))
+        row = write_units(draw, sheet, head + 1, left, keys, units, has_row)
+        return write_rows(draw, sheet, row, left, keys, ids, cells)
     for place, key in enumerate(keys):
-        unit = units[key].text if FORM.columns[name_of(key)].type == "quantity" else ""
-        text = draw(headers(name_of(key), unit))
+        text = draw(headers(name_of(key), said[key]))
         if isinstance(key, tuple):
             sheet.write(head + 1, left + place, text)
         else:
@@ -214,7 +223,20 @@ def write_sheet(draw, sheet, keys, ids, cells, units, said):
             sheet.merge_range(head, at[0], head, at[-1], STAGE_WORDS[stage])
         else:
             sheet.write(head, at[0], STAGE_WORDS[stage])
-    write_rows(draw, sheet, head + 2, left, keys, ids, cells)
+    row = write_units(draw, sheet, head + 2, left, keys, units, has_row)
+    write_rows(draw, sheet, row, left, keys, ids, cells)
+
+
+def write_units(draw, sheet, row, left, keys, units, has_row):
+    """Write perhaps a row of units below the header, of every quantity at least, and return the row below it."""
+    kinds = {key: FORM.columns[name_of(key)].type for key in keys}
+    shown = [key for key in keys if kinds[key] == "quantity" or (kinds[key] == "count" and draw(st.booleans()))]
+    if not has_row or not shown:
+        return row
+    form, dash = draw(st.sampled_from(["{}", "（{}）", "单位：{}"])), draw(st.sampled_from(["—", "", "/", "*"]))
+    for place, key in enumerate(keys):
+        sheet.write(row, left + place, form.format(units[key].text) if key in shown else dash or None)
+    return row + 1
 
 
 def write_headings(draw, sheet, row, left, width):

@@ -55,6 +55,12 @@ def header(column, text):
     return returns(headers={key: text})
 
 
+def units_below(rows, _):
+    """Put a row of units below the header: money in yuan, all else not said."""
+    rows.insert(FIRST, [None] * len(PRIMARY))
+    rows[FIRST][place("equipment_value_yuan")] = "元"
+
+
 def added(*cells):
     """Return a workbook with more cells: (row, column, value) from 0."""
 
@@ -233,6 +239,7 @@ WORKBOOKS = {
     "wrong_thousands.xlsx": cell("students", "1,23"),
     "letter_for_zero.xlsx": cell("students", "3O0"),
     "two_lines.xlsx": cell("students", "300\n310"),
+    "units_below.xlsx": returns(units_below, headers={"equipment_value_yuan": "教学仪器设备值（万元）"}),
     "two_numbers_apart.xlsx": cell("students", "300 310"),
     "sign_of_a_note.xlsx": cell("students", "300①"),
     "a_word_behind.xlsx": cell("students", "300左右"),
@@ -287,6 +294,9 @@ TABLES = {
     "births/line_twice.csv": f"{BIRTHS}东片,2020,5\n东片,2020,6\n",
     "births/total.csv": f"{BIRTHS}东片,2020,5\n合计,2020,5\n",
     "births/two_numbers.csv": f"{BIRTHS}东片,2020,5 6\n",
+    "births/two_numbers_apart.csv": f"{BIRTHS}东片,2020,300 310\n",
+    "births/unit_above.csv": f"出生人口（单位：万人）,,\n{BIRTHS}东片,2020,5\n",
+    "births/two_cells_above.csv": f"东片,单位：人,\n{BIRTHS}东片,2020,5\n",
     "births/unit_behind.csv": f"{BIRTHS}东片,2020,5人\n",
     "births/chinese_header.csv": "片区,年份,死亡人数\n东片,2020,5\n",
     "births/cells_missing.csv": f"{BIRTHS}东片,2020\n",

@@ -14,6 +14,7 @@ from planlib.answers.sheet import CHOICES, FACTS, FIRST_ROW, HIDDEN, SCHEMA_VERS
 from planlib.answers.write import Files
 from planlib.clean.files.confined import read_workbook
 from planlib.clean.files.sheet import Sheet, address
+from planlib.clean.words.writing import figure
 from planlib.errors import DataError, UsageError, listing
 from planlib.registry import LANGUAGES, Plan, codes, label, load_definitions, load_plan
 from planlib.registry.shape import is_date
@@ -176,11 +177,9 @@ def _value(key: str, cell: Any, place: str, faults: list[str]) -> Any:
             faults.append(f"{place}: found {text!r:.40}; expected a date such as 2023-03-31")
         return iso
     if key == "number":
-        try:
-            if math.isfinite(number := float(text.replace(",", ""))):
-                return number
-        except ValueError:
-            pass
+        found = figure(cell if isinstance(cell, str) else text)
+        if found and not found.relation and not found.word and math.isfinite(number := float(found.digits)):
+            return number
         faults.append(f"{place}: found {text!r:.40}; expected a number in digits, without a unit")
     elif key in CHOICES:
         group = CHOICES[key]

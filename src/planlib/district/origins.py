@@ -174,7 +174,7 @@ def _lines_of(place: Known, rows: pd.DataFrame, columns: Sequence[str]) -> pd.Da
 
 def _line_step(place: Known, file: str, line: int, value: Any, raw: str, unit: "Unit") -> str:
     """Return what was done to a value of a CSV file, the correction of its line included."""
-    from planlib.clean.words.convert import unit_step
+    from planlib.clean.words.convert import number_step, unit_step
 
     issues = place.issues
     is_here = (
@@ -184,7 +184,7 @@ def _line_step(place: Known, file: str, line: int, value: Any, raw: str, unit: "
     if is_date(said):
         step = "date" if said <= str(place.cutoff) else "date later than the cutoff, not used"
     else:
-        step = "text" if isinstance(value, str) else f"text → number{unit_step(unit)}"
+        step = "text" if isinstance(value, str) else f"{number_step(said)}{unit_step(unit)}"
     return "; ".join([step if said else "", *issues.loc[is_here, "done"]])
 
 

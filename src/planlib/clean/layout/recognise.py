@@ -13,15 +13,14 @@ from typing import Any
 from planlib.clean.files.sheet import Sheet, address
 from planlib.clean.issues import Issue
 from planlib.clean.layout.doubts import mixed_texts, other_figures, stored_zeros, struck_out
+from planlib.clean.layout.units import FIGURES, Units, read_units, unit_of, units_row
 from planlib.clean.words.convert import is_blank, raw_text
 from planlib.clean.words.forms import (
     Column,
     Form,
     Unit,
     is_another,
-    is_remark,
     says_other,
-    stated_units,
     strange_units,
 )
 from planlib.clean.words.writing import SEPARATOR, compact, era_year, key, tidy, written
@@ -73,6 +72,7 @@ class Recognised:
     data_rows: list[int] = field(default_factory=list)
     total_rows: list[int] = field(default_factory=list)
     first_row: int = 0
+    units: Units = field(default_factory=Units)
     stage_column: int | None = None
     kept: list[tuple[int, str]] = field(default_factory=list)
     kinds: dict[tuple[int, int], str] = field(default_factory=dict)
@@ -137,9 +137,11 @@ def recognise(sheet: Sheet, form: Form) -> Recognised:
         )
         return result
     top, bottom = header_rows(sheet, form, anchor)
+    row = units_row(sheet, form, anchor, bottom)
+    result.first_row = (bottom if row is None else row) + 1
     _read_titles(result, form, top)
-    _read_header(result, form, top, bottom)
-    _read_rows(result, form, bottom + 1, anchor[1])
+    _read_header(result, form, top, bottom if row is None else row - 1)
+    _read_rows(result, form, anchor[1])
     _rest(result)
     result.issues += mixed_texts(sheet, {at for at, kind in result.kinds.items() if kind in _UNUSED})
     rows, unused = set(result.rows), (*_UNUSED, "issue")
@@ -251,12 +253,18 @@ def _read_eras(result: Recognised, top: int) -> None:
 def _read_header(result: Recognised, form: Form, top: int, bottom: int) -> None:
     """Name every column of the table, with its stage and unit."""
     sheet, lines = result.sheet, [raw_text(value) for _, _, value in filled(result.sheet, 0, top)]
-    stated = stated_units(lines, form)
-    for r, c, _ in filled(sheet, top, bottom + 1):
+    for r, c, _ in filled(sheet, top, result.first_row):
         result.kinds[r, c] = "header"
+    paths = _header_paths(sheet, top, bottom)
+    names = {c: form.column_of(sheet.rows[cells[-1][0]][cells[-1][1]]) for c, cells in paths.items()}
+    figures = {c for c, name in names.items() if name and form.columns[name].type in FIGURES}
+    result.units = read_units(sheet, form, bottom + 1 if result.first_row > bottom + 1 else None, figures, lines)
+    for at, text in result.units.strange:
+        known = ", ".join(unit.text for unit in form.units.values())
+        result.note("error", "unit", at, text, expected=f"one of {known}")
     seen: dict[tuple[str, str], Place] = {}
-    for index, cells in _header_paths(sheet, top, bottom).items():
-        place = _place(result, form, index, cells, stated)
+    for index, cells in paths.items():
+        place = _place(result, form, index, cells)
         if place is None:
             continue
         before = seen.setdefault((place.column.name, place.stage), place)
@@ -320,7 +328,6 @@ def _place(
     form: Form,
     index: int,
     cells: list[tuple[int, int]],
-    stated: Mapping[str, list[Unit]],
 ) -> Place | None:
     """Return what a column is, or None where it is ignored, empty or not understood (then there is an issue)."""
     texts = [result.sheet.rows[r][c] for r, c in cells]
@@ -334,7 +341,9 @@ def _place(
         return None
     column = form.columns[name]
     stages = [form.stage_headers[key(str(t))] for t in texts[:-1] if key(str(t)) in form.stage_headers]
-    unit = _unit(result, form, column, cell, named, stated)
+    unit, faults = unit_of(column, index, cell, named, result.units, form)
+    for at, found, expected in faults:
+        result.note("error", "unit", at, found, expected=expected)
     return Place(index, path, column, stages[-1] if stages else "", unit, cell)
 
 
@@ -354,7 +363,9 @@ def _unknown_column(result: Recognised, form: Form, index: int, cell: tuple[int,
     """Say that a header is unknown: an error if cells stand under it; an ignored one needs no word."""
     rows, text = result.sheet.rows, raw_text(result.sheet.rows[cell[0]][cell[1]])
     header = form.split(text)[0]
-    below = [r for r in range(cell[0] + 1, len(rows)) if rows[r][index] != "" and not is_blank(rows[r][index])]
+    below = [
+        r for r in range(result.first_row, len(rows)) if rows[r][index] != "" and not is_blank(rows[r][index])
+    ]
     if header in form.row_stages and result.stage_column is None:
         result.stage_column = index
         result.kinds |= {(r, index): "header" for r in below}
@@ -374,44 +385,16 @@ def _unknown_column(result: Recognised, form: Form, index: int, cell: tuple[int,
         result.kinds[r, index] = "issue"
 
 
-def _unit(
-    result: Recognised,
-    form: Form,
-    column: Column,
-    cell: tuple[int, int],
-    header: Any,
-    stated: Mapping[str, list[Unit]],
-) -> Unit:
-    """Return a column's unit: what its header says, else what the lines above say, else the form's own."""
-    bracket = form.split(header)[1]
-    if bracket in form.units:
-        unit = form.units[bracket]
-        if unit.measures != column.unit.measures:
-            expected = f"a unit of {column.unit.measures}"
-            result.note("error", "unit", cell, tidy(header), expected=expected)
-        return unit
-    if bracket and not is_remark(bracket, key(raw_text(header)), column, form):
-        known = ", ".join(u.text for u in form.units.values() if u.measures == column.unit.measures)
-        result.note("error", "unit", cell, tidy(header), expected=f"one of {known}")
-    above = stated.get(column.unit.measures, [])
-    if column.type != "quantity":
-        return column.unit
-    if len(above) > 1:
-        said = f"{tidy(header)}: {' and '.join(u.text for u in above)} above"
-        result.note("error", "unit", cell, said, expected="the unit in the header's bracket")
-    return above[0] if above else column.unit
-
-
-def _read_rows(result: Recognised, form: Form, first: int, id_column: int) -> None:
+def _read_rows(result: Recognised, form: Form, id_column: int) -> None:
     """Tell schools from totals, notes and repeated headers; fill merged cells among them."""
-    result.first_row = first
     in_notes = False
-    for r in range(first, len(result.sheet.rows)):
+    for r in range(result.first_row, len(result.sheet.rows)):
         row = result.sheet.rows[r]
         begins = next((c for c, value in enumerate(row) if value != "" and not is_blank(value)), None)
         if begins is None:
             continue
-        kind = _row_kind(row, begins, id_column, form, in_notes)
+        is_again = result.units.row is not None and row == result.sheet.rows[result.units.row]
+        kind = "header" if is_again else _row_kind(row, begins, id_column, form, in_notes)
         if kind == "note_row" and is_blank(row[id_column]) and _is_school(result, row, form):
             kind = ""
         if kind == "data" and result.stage_column is not None and not is_blank(row[result.stage_column]):
@@ -425,7 +408,7 @@ def _read_rows(result: Recognised, form: Form, first: int, id_column: int) -> No
             result.kinds |= {(r, c): kind for c in _held(row)}
         else:
             _row_without_code(result, r, _held(row))
-    _fill_merged(result, first)
+    _fill_merged(result, result.first_row)
 
 
 def _is_school(result: Recognised, row: list[Any], form: Form) -> bool:

@@ -19,7 +19,7 @@ from planlib.clean.issues import Issue
 from planlib.clean.words.convert import Reading, number_wanted, raw_text, read_cell
 from planlib.clean.words.forms import Form, Unit
 from planlib.clean.words.headers import column_of
-from planlib.clean.words.writing import code, compact
+from planlib.clean.words.writing import code, compact, figure
 from planlib.registry.documents import Document, read_document
 
 FILE = "corrections.yml"
@@ -401,7 +401,7 @@ def _apply_to_line(rows: pd.DataFrame, entry: Correction) -> tuple[pd.DataFrame,
         return rows, entry.fault(said, f"{entry.expect!r}; the source was mended?")
     if entry.action in ("override", "scale") and column is None:
         return rows, entry.fault("where names no column", "file, line, column")
-    if entry.action == "scale" and not _is_number(found):
+    if entry.action == "scale" and _number(found) is None:
         return rows, entry.fault(f"{_place(entry)} holds no number", "a number to scale")
     return _line_changed(rows, at, entry, found), _line_applied(rows, at, entry, found)
 
@@ -428,12 +428,9 @@ def _line_applied(rows: pd.DataFrame, at: pd.Index, entry: Correction, found: st
     return Issue(level, "correction", **where, **about, found=found, done=said, subject=subject)
 
 
-def _is_number(text: str) -> bool:
-    try:
-        float(text.replace(",", ""))
-    except ValueError:
-        return False
-    return True
+def _number(text: str) -> float | None:
+    found = figure(text)
+    return float(found.digits) if found and not found.relation and not found.word else None
 
 
 def _line_done(entry: Correction) -> tuple[str, str]:
@@ -450,7 +447,7 @@ def _line_value(entry: Correction, found: str) -> str:
     if entry.action == "drop":
         return ""
     if entry.action == "scale":
-        return repr(round(float(found.replace(",", "")) * float(entry.value), 6))
+        return repr(round((_number(found) or 0.0) * float(entry.value), 6))
     return str(entry.value)
 
 

@@ -16,6 +16,7 @@ import pandas as pd
 
 from planlib.clean.words.forms import Column, Form, Unit
 from planlib.clean.words.writing import (
+    HARD_SPACES,
     Written,
     code,
     compact,
@@ -24,6 +25,7 @@ from planlib.clean.words.writing import (
     load_writing,
     may_be_two,
     tidy,
+    ungrouped,
     written,
 )
 
@@ -34,6 +36,8 @@ _YEAR = re.compile(r"(\d{4})(?:\D.*)?")
 _DAY = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?!\d)")
 _FIRST_DAYS = (dt.date(1899, 12, 30), dt.date(1904, 1, 1))  # day 0 of a workbook, and of those begun on a Mac
 _SCIENTIFIC = re.compile(r"\d(?:\.\d+)?[eE]\+?\d+")
+BY_HAND = ", digits grouped by spaces"
+"""What a step says of a number with spaces in it that a hand typed: it is read with a warning."""
 
 
 class Reading(NamedTuple):
@@ -226,7 +230,7 @@ def _read_number(value: Any, raw: str, plain: str, column: Column, unit: Unit, f
         refused = _refused(found, column, unit, form)
         if refused:
             return _unreadable(raw, kind + refused)
-        digits, step, factor = found.digits, "text → number", _unit_of(found.word, unit, form) or unit
+        digits, step, factor = found.digits, number_step(value), _unit_of(found.word, unit, form) or unit
     else:  # a date or a truth value is no number, whatever Excel stores beneath
         return _unreadable(raw, kind)
     number = scaled(digits, factor.factor)
@@ -234,6 +238,19 @@ def _read_number(value: Any, raw: str, plain: str, column: Column, unit: Unit, f
     if wanted:
         return _unreadable(raw, wanted)
     return Reading(raw, number, "", step + unit_step(factor), "value")
+
+
+def number_step(text: str) -> str:
+    r"""Return how a text becomes a number, for the birthplace of a value.
+
+    Examples
+    --------
+    >>> number_step("1,234"), number_step("1\u00a0234"), number_step("1 234 567")
+    ('text → number', 'text → number, digits grouped by hard spaces', 'text → number, digits grouped by spaces')
+    """
+    space = ungrouped(text)[1]
+    by = ", digits grouped by hard spaces" if space in HARD_SPACES else BY_HAND
+    return "text → number" + (by if space else "")
 
 
 def _kind(column: Column) -> str:

@@ -68,6 +68,7 @@ class Form:
     unit_line: re.Pattern[str]
     unit_like: re.Pattern[str]
     unit_remarks: tuple[str, ...]
+    no_units: frozenset[str]
     other_figures: tuple[str, ...]
     ignored: frozenset[str]
     kept: frozenset[str]
@@ -291,6 +292,7 @@ def _built(entries: Mapping[str, Any]) -> Form:
         unit_line=re.compile(entries["unit_line"]),
         unit_like=re.compile(entries["unit_like"]),
         unit_remarks=tuple(key(text) for text in entries["unit_remarks"]),
+        no_units=frozenset(key(text) for text in (*entries["unit_words"], *entries["not_applicable"])),
         other_figures=tuple(key(text) for text in entries["other_figures"]),
         ignored=frozenset(_own_text(key(t), prefixes, by_header) for t in entries["ignored"]),
         kept=frozenset(split_header(key(t), prefixes)[0] for t in entries["kept"]),
