@@ -88,6 +88,12 @@ def seeds():
         "forms.xls": as_old(school_book(national("secondary"), 2021, new=True)),
         "one.xlsx": simple_workbook([school()]),
         "prefixed.xlsx": _prefixed(simple_workbook([school()])),
+        "years.xlsx": workbook(
+            {
+                f"{year}学年": grid([school(books=year)], columns_of("primary"), title="一览表")
+                for year in (2020, 2021)
+            }
+        ),
         "struck.xls": (DATA / "struck.xls").read_bytes(),
         "struck.xlsx": STRUCK.read_bytes(),
         "struck_old.xls": as_old(STRUCK.read_bytes()),

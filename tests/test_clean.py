@@ -237,7 +237,7 @@ FAULTS = {
     ),
     "a title whose years do not follow": (
         {"title": "测试区2020/2023学年初"},
-        ["found no school year above the header; expected one school year in the workbook"],
+        ["found no school year above the header; expected one school year"],
     ),
 }
 

@@ -6,7 +6,7 @@ import random
 import shutil
 
 import pytest
-from returns_builder import columns_of, district, school, simple_workbook
+from returns_builder import columns_of, district, grid, school, simple_workbook, workbook
 from school_builder import school as national
 from school_builder import school_book
 
@@ -39,6 +39,18 @@ def written(folder, rng):
     if rng.random() < 0.05:
         content = content[: len(content) // 2]
     (folder / "returns" / f"{number}.xlsx").write_bytes(content)
+
+
+def years_written(folder, rng):
+    """Write a workbook with a sheet for each of some years, at times with one that says none."""
+    number, columns = rng.randrange(5), columns_of("primary")
+    sheets = {}
+    for year in rng.choice([[2020, 2021], [2021, 2022], [2020, 2021, 2022]]):
+        codes = rng.sample(["S0001", "S0002", "S0003", f"S2{number}0", f"S2{number}1"], 2)
+        rows = [school(code, books=rng.choice([100, 100, 10])) for code in codes]
+        said = "" if rng.random() < 0.05 else f"{year}/{year + 1}学年初"
+        sheets[f"表{year % 10}"] = grid(rows, columns, title=f"测试区{said}一览表")
+    (folder / "returns" / f"{number}.xlsx").write_bytes(workbook(sheets))
 
 
 def removed(folder, rng):
@@ -88,7 +100,18 @@ def registered(folder, rng):
     (folder / "sources.yml").write_text(text, encoding="utf-8")
 
 
-EDITS = (written, written, written, removed, renamed, corrected, uncorrected, uncorrected, registered)
+EDITS = (
+    written,
+    written,
+    years_written,
+    years_written,
+    removed,
+    renamed,
+    corrected,
+    uncorrected,
+    uncorrected,
+    registered,
+)
 
 
 def outcome():
@@ -122,6 +145,32 @@ def held_together(folder, rng, steps):
 
 def test_cleaning_again_after_any_change_gives_the_bytes_of_a_first_run(folder):
     assert held_together(folder, random.Random(5), 9) > 1
+
+
+def test_a_workbook_of_several_years_touches_whoever_names_its_schools_in_one_of_them(folder):
+    def one(year, code="S0002", books=7):
+        return grid([school(code, books=books)], columns_of("primary"), title=f"{year}/{year + 1}学年初")
+
+    for year in (2021, 2023):
+        (folder / "returns" / f"{year}.xlsx").write_bytes(workbook({"一": one(year)}))
+    edits = [
+        ({"甲": one(2020, books=1), "乙": one(2021)}, 2),
+        ({"甲": one(2020, books=2), "乙": one(2021)}, 2),
+        ({"乙": one(2021), "丙": one(2022)}, 2),
+        ({"丙": one(2022), "丁": one(2023)}, 3),  # 2021.xlsx is alone now
+        ({"丙": one(2022, "S0003"), "丁": one(2024, "S0003")}, 2),
+    ]
+    clean_district(NAME)
+    kept = paths.processed(NAME).parent
+    for sheets, wanted in edits:
+        (folder / "returns" / "years.xlsx").write_bytes(workbook(sheets))
+        again, read = outcome()
+        shutil.move(kept, kept.with_name("kept"))
+        whole, _ = outcome()
+        assert again == whole
+        assert read == wanted
+        shutil.rmtree(kept)
+        shutil.move(kept.with_name("kept"), kept)
 
 
 @pytest.mark.full

@@ -395,7 +395,7 @@ def test_tables_that_touch_are_refused_and_their_years_must_agree(folder):
     assert "sheet 基本情况, cell A1: found 2020 and 2021; expected one school year" in fault()
     below = (one[0] + later[0], one[1] + [(a + 5, b, c + 5, d, text) for a, b, c, d, text in later[1]])
     (folder / BOOK).write_bytes(workbook({"基本情况": below}))
-    assert "found 2020 and 2021; expected one school year in the workbook" in fault()
+    assert "found 2020 and 2021; expected one school year in a sheet" in fault()
 
 
 def test_errors_in_an_old_workbook_are_faults_with_their_cells(folder):

@@ -135,36 +135,39 @@ def headers(draw, name, unit):
 
 @st.composite
 def returns(draw):
-    """Return (bytes of a workbook, the table it must give)."""
-    school_type = draw(st.sampled_from(["primary", "nine_year", "kindergarten"]))
-    year = draw(st.integers(2010, 2030))
-    ids = draw(st.lists(st.integers(1, 9999), min_size=1, max_size=4, unique=True))
-    columns = columns_of(school_type)
-    units = {key: draw(unit_of(name_of(key))) for key in columns}
-    cells, truth = {}, {}
-    for number in ids:
-        school_id = f"S{number:04d}"
-        for key in columns:
-            shown, value = (
-                (school_id, school_id) if key == "school_id" else draw(values(name_of(key), school_type))
-            )
-            if isinstance(value, Decimal):
-                value = float(value * Decimal(repr(units[key].factor)))
-            cells[school_id, key], truth[school_id, key] = shown, value
-    sheets = split(draw, [key for key in columns if name_of(key) not in ALWAYS])
-    buffer, books = io.BytesIO(), []
+    """Return (bytes of workbooks, the table they must give): a year or two, their sheets in one workbook."""
+    years = draw(st.lists(st.integers(2010, 2030), min_size=1, max_size=2, unique=True))
+    buffer, books, tables = io.BytesIO(), [], []
     book = xlsxwriter.Workbook(buffer, {"in_memory": True})
     encoding = draw(st.sampled_from(["", "", "xls", "utf-8", "utf-8-sig", "gb18030"]))
     is_csv = encoding not in ("", "xls")
-    for number, keys in enumerate(sheets):
-        lead = ["school_id", *(["school_name", "school_type"] if number == 0 else [])]
-        lead = [*lead, *(key for key in keys)] if draw(st.booleans()) else [*lead[1:], *keys, lead[0]]
-        books.append(CsvSheet() if is_csv else book.add_worksheet(f"表{number}"))
-        write_sheet(draw, books[-1], lead, [f"S{n:04d}" for n in ids], cells, units, year)
+    for year in years:
+        school_type = draw(st.sampled_from(["primary", "nine_year", "kindergarten"]))
+        ids = draw(st.lists(st.integers(1, 9999), min_size=1, max_size=4 // len(years), unique=True))
+        columns = columns_of(school_type)
+        units = {key: draw(unit_of(name_of(key))) for key in columns}
+        cells, truth = {}, {}
+        for number in ids:
+            school_id = f"S{number:04d}"
+            for key in columns:
+                shown, value = (
+                    (school_id, school_id) if key == "school_id" else draw(values(name_of(key), school_type))
+                )
+                if isinstance(value, Decimal):
+                    value = float(value * Decimal(repr(units[key].factor)))
+                cells[school_id, key], truth[school_id, key] = shown, value
+        for number, keys in enumerate(split(draw, [key for key in columns if name_of(key) not in ALWAYS])):
+            lead = ["school_id", *(["school_name", "school_type"] if number == 0 else [])]
+            lead = [*lead, *(key for key in keys)] if draw(st.booleans()) else [*lead[1:], *keys, lead[0]]
+            name = f"{year}学年{number}" if not is_csv and draw(st.booleans()) else f"表{len(books)}"
+            books.append(CsvSheet() if is_csv else book.add_worksheet(name))
+            said = f"{year}/{year + 1}学年初" if name.startswith("表") or draw(st.booleans()) else ""
+            write_sheet(draw, books[-1], lead, [f"S{n:04d}" for n in ids], cells, units, said)
+        tables += expected(truth, ids, columns, school_type, year)
     book.close()
     made = as_old(buffer.getvalue()) if encoding == "xls" else buffer.getvalue()
     contents = [one.content(encoding) for one in books] if is_csv else [made]
-    return Case(contents, expected(truth, ids, columns, school_type, year))
+    return Case(contents, schema.conform(pd.DataFrame(tables), "schools"))
 
 
 @st.composite
@@ -183,10 +186,10 @@ def split(draw, keys):
     return [keys[a:b] for a, b in zip([0, *cuts], [*cuts, len(keys)], strict=True)]
 
 
-def write_sheet(draw, sheet, keys, ids, cells, units, year):
+def write_sheet(draw, sheet, keys, ids, cells, units, said):
     """Write one sheet: title, header rows, schools, perhaps blank rows, totals and notes."""
     top, left = draw(st.integers(0, 2)), draw(st.integers(0, 1))
-    sheet.write(top, left, f"测试区{year}/{year + 1}学年初情况一览表")
+    sheet.write(top, left, f"测试区{said}情况一览表")
     sheet.write(top + 1, left, draw(st.sampled_from(["单位：人、平方米", "", "单位：亩、万元"])) or None)
     # one header row where no stage needs a word, two, or three below mere headings
     is_staged = len({key[0] for _, key in cells if isinstance(key, tuple)}) > 1
@@ -279,7 +282,7 @@ def write_totals(draw, sheet, row, left, keys, ids, cells):
 
 
 def expected(truth, ids, columns, school_type, year):
-    """Return the table of schools that a workbook must give."""
+    """Return the rows of the table of schools that the sheets of a year must give."""
     rows = []
     for stage in FORM.stages(school_type):
         for number in ids:
@@ -288,7 +291,7 @@ def expected(truth, ids, columns, school_type, year):
                 if not isinstance(key, tuple) or key[0] == stage:
                     own[name_of(key)] = truth[own["school_id"], key]
             rows.append(own)
-    return schema.conform(pd.DataFrame(rows), "schools")
+    return rows
 
 
 def cleaned(contents):

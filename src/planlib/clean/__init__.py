@@ -12,7 +12,7 @@ The way of a cell, and the rooms on it, each of which knows those before it only
    workbooks), ``headers`` (the CSV files that a district brings), ``years`` (the school year), ``convert`` (one value)
 3. ``layout``, which cell is what: ``sheet_tables``, ``recognise``, ``units`` (collection sheets); ``grid``, ``school``
    (school workbooks); ``doubts`` (struck out, never computed); ``workbook`` (a file)
-4. ``values``, what holds for whom: ``correct``, ``resolve``, ``absent``, ``campuses``
+4. ``values``, what holds for whom: ``years`` (of each sheet), ``correct``, ``resolve``, ``absent``, ``campuses``
 5. ``tables``: ``returns``, ``collected`` (CSV files); ``roster`` and ``check`` (the rules), ``accounts`` (no cell is
    lost), ``digests``
 

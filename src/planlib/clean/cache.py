@@ -18,7 +18,7 @@ import pyarrow.feather as feather
 from planlib import schema
 from planlib.clean import frames
 from planlib.clean.layout.workbook import Parsed, framed
-from planlib.clean.values.resolve import with_years
+from planlib.clean.values.years import with_own_years, with_years
 from planlib.freshness import SEEN
 
 Pieces = dict[str, pd.DataFrame]
@@ -97,8 +97,8 @@ def _in_order(frame: pd.DataFrame) -> pd.DataFrame:
 
 def claims(parts: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """Return which schools a file speaks of in which year: ``file, school_id, year``, each once."""
-    cells = parts["cells"][["file", "school_id"]]
-    cells = with_years(cells[cells["school_id"] != ""], parts["sheets"])[0]
+    cells = parts["cells"][["file", "sheet", "school_id"]]
+    cells = with_years(cells[cells["school_id"] != ""], with_own_years(parts["sheets"])).drop(columns="sheet")
     at = schema.row_numbers(cells, ["file", *_SCHOOL])
     return frames.as_texts(cells[~pd.Series(at).duplicated().to_numpy()])
 

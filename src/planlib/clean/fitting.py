@@ -9,7 +9,7 @@ from planlib.clean.issues import Issue, sentence
 from planlib.clean.layout.workbook import framed, parse_workbook
 from planlib.clean.pipeline import MAX_FILE_BYTES
 from planlib.clean.tables.collected import collected_table
-from planlib.clean.values import correct, resolve
+from planlib.clean.values import correct, years
 from planlib.clean.values.correct import Correction, Corrections
 from planlib.clean.words.forms import Form, load_form
 from planlib.errors import RegistryError, listing
@@ -79,7 +79,7 @@ def _of_workbooks(folder: Path, entries: Sequence[Correction], form: Form) -> It
         if (folder / file).stat().st_size > MAX_FILE_BYTES:
             continue
         parts = framed([(parse_workbook((folder / file).read_bytes(), form), file, "")])
-        cells, _ = resolve.with_years(parts["cells"], parts["sheets"])
+        cells = years.with_years(parts["cells"], years.with_own_years(parts["sheets"]))
         if len(cells):
             yield from _faults(correct.correct_cells(cells, Corrections(own), form)[1])
 

@@ -25,7 +25,7 @@ from planlib.clean.tables.accounts import account_frame, account_of_csv, account
 from planlib.clean.tables.check import check_tables
 from planlib.clean.tables.collected import collected_table
 from planlib.clean.tables.digests import slices
-from planlib.clean.values import absent, campuses, correct, resolve
+from planlib.clean.values import absent, campuses, correct, resolve, years
 from planlib.clean.values.correct import Corrections
 from planlib.clean.words.forms import Form, load_form
 from planlib.registry.documents import read_document
@@ -371,26 +371,27 @@ def tables_of_returns(
     (dict of DataFrame, list of Issue, DataFrame)
         If an issue is an error, the tables are empty; but for a wrong total, which changes no value.
     """
-    cells, issues = resolve.with_years(parts["cells"], parts["sheets"])
-    # a title that cannot be read was told when it was read
-    met = parts["issues"]
-    told = set(met.loc[(met["kind"] == "title") & (met["level"] == "error"), "file"])
-    issues = [issue for issue in issues if issue.level != "error" or issue.file not in told]
+    sheets = years.with_own_years(parts["sheets"])
+    issues = list(years.unsaid_years(parts["sheets"], parts["issues"]))
+    cells = years.with_years(parts["cells"], sheets)
     cells, corrected = correct.correct_cells(cells, corrections, form)
     cells = cells.drop(columns=_ONLY_READ).assign(place=np.arange(len(cells), dtype="int32"))
     issues += corrected + resolve.unreadable(cells, form) + resolve.totals(cells, form)
-    values, silent, met = _values(cells, parts["sheets"], form, corrections)
-    issues += resolve.with_strangers(met, parts["issues"])
-    # a file without a year was refused when it was read; its values can stand in no table
-    if _are_spoilt(issue_list.frame(issues)) or (values["year"] == 0).any():
+    undated = ((cells["year"] == 0) & (cells["kind"] == "value")).to_numpy()
+    if undated.any():  # beside sheets of several years, one without is of none of them
+        cells = cells[~undated | ~cells["file"].isin(cells.loc[~undated, "file"].unique()).to_numpy()]
+    values, silent, met = _values(cells, sheets, form, corrections)
+    issues += resolve.with_strangers(met, parts["issues"], sheets)
+    # a sheet without a year was refused; its values can stand in no table
+    if _are_spoilt(issue_list.frame(issues)) or undated.any():
         nothing = {name: schema.empty(name) for name in OF_RETURNS}
-        return nothing, issues, account_frame(parts["sheets"])
+        return nothing, issues, account_frame(sheets)
     rows = returns.stage_rows(values, silent)
     every = returns.every_value(values, rows)
-    lineage = returns.lineage_table(every, rows, parts["sheets"], form)
-    account, lost = account_of_returns(parts["sheets"], cells, every, lineage)
+    lineage = returns.lineage_table(every, rows, sheets, form)
+    account, lost = account_of_returns(sheets, cells, every, lineage)
     made = {"schools": returns.schools_table(every, form), "lineage": lineage}
-    others = returns.form_cells_table(parts["extra"], parts["sheets"])
+    others = returns.form_cells_table(years.with_years(parts["extra"], sheets))
     return {**made, "form_cells": others}, issues + lost, account
 
 

@@ -135,7 +135,7 @@ def _cells_of(place: Known, rows: pd.DataFrame, columns: Sequence[str]) -> pd.Da
     """Return the cells of some columns of the table of schools, for rows given by their key."""
     keys = rows[_KEY].drop_duplicates()
     lineage = place.lineage
-    values, parts = place.schools.set_index(_KEY), []
+    values, parts = place.schools.set_index(_KEY, drop=False), []
     for name in columns:
         born = lineage[lineage["column"] == name].merge(keys, on=_KEY)
         at = pd.MultiIndex.from_frame(born[_KEY])

@@ -124,7 +124,7 @@ def _years_apart(tables: Sequence[Recognised]) -> Iterator[Issue]:
         if one.year is not None and one.title and first.setdefault(one.sheet.name, one.year) != one.year:
             said = f"{first[one.sheet.name]} and {one.year}"
             where = {"sheet": one.sheet.name, "cell": address(*one.title)}
-            yield Issue("error", "title", **where, found=said, expected="one school year in the workbook")
+            yield Issue("error", "title", **where, found=said, expected="one school year in a sheet")
 
 
 def _of_school(book: SchoolBook) -> Parsed:

@@ -83,15 +83,14 @@ def schools_table(every: pd.DataFrame, form: Form) -> pd.DataFrame:
 def lineage_table(every: pd.DataFrame, rows: pd.DataFrame, sheets: pd.DataFrame, form: Form) -> pd.DataFrame:
     """Return the birthplace of every value of the table of schools, keys and dates included.
 
-    A year and an ``as_of`` stand in a title, a stage follows from the type of the school.
+    A year and an ``as_of`` stand in the first title of the workbook that says that year, a stage follows from the type
+    of the school.
     """
-    titles = (
-        sheets[sheets["year"].notna() & (sheets["title_cell"] != "")].drop_duplicates("file").set_index("file")
-    )
-    titled = rows.drop(columns=["sheet", "cell", "raw"]).join(
-        titles[["sheet", "title_cell", "title_text"]].rename(columns={"title_cell": "cell", "title_text": "raw"}),
-        on="file",
-    )
+    keys = ["file", "year"]
+    titles = sheets[sheets["year"].notna() & (sheets["title_cell"] != "")].drop_duplicates(keys)
+    titles = titles[[*keys, "sheet", "title_cell", "title_text"]].astype({"year": "int64"})
+    titles = titles.rename(columns={"title_cell": "cell", "title_text": "raw"})
+    titled = rows.drop(columns=["sheet", "cell", "raw"]).merge(titles, on=keys, how="left")
     says = np.where(titled["cell"] == SHEET_NAME, "year of the sheet's name", "year of the title")
     parts = [
         every,
@@ -105,22 +104,17 @@ def lineage_table(every: pd.DataFrame, rows: pd.DataFrame, sheets: pd.DataFrame,
     return schema.conform(born.assign(table=table), "lineage")
 
 
-def form_cells_table(extra: pd.DataFrame, sheets: pd.DataFrame) -> pd.DataFrame:
+def form_cells_table(extra: pd.DataFrame) -> pd.DataFrame:
     """Return the figures of national forms that no other table needs, with the labels they stand under.
 
     Parameters
     ----------
     extra : DataFrame
-        Figures of all workbooks (`planlib.clean.layout.school.EXTRA_TYPES`), with ``file``.
-    sheets : DataFrame
-        They know the school year of a file.
+        Figures of all workbooks (`planlib.clean.layout.school.EXTRA_TYPES`), with ``file`` and ``year``.
 
     Returns
     -------
     DataFrame
         As `planlib.schema` declares ``form_cells``: ``raw`` as it stands, ``value`` where it is a number.
     """
-    years = sheets[sheets["year"].notna()].drop_duplicates("file").set_index("file")["year"]
-    named = extra.rename(columns={"number": "value"})
-    year = frames.taken(named["file"], years.astype("float64").to_dict(), np.nan)
-    return schema.conform(named.assign(year=year), "form_cells")
+    return schema.conform(extra.rename(columns={"number": "value"}), "form_cells")

@@ -1,4 +1,4 @@
-"""Schools that stand in one sheet of a workbook and in another do not: what that other one says of the rest is missing."""
+"""Schools in one sheet of a workbook and not in another of the same year: what that one says of the rest is missing."""
 
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
@@ -34,9 +34,8 @@ def missing_rows(values: pd.DataFrame, sheets: pd.DataFrame, form: Form, correct
     rows = rows[[*_SCHOOL, "sheet", "school_type"]].assign(
         table=schema.row_numbers(rows, ["file", "sheet", "position"])
     )
-    in_file = frames.taken(rows["file"], rows.groupby("file", observed=True)["table"].nunique().to_dict(), 0)
-    own = pd.Series(schema.row_numbers(rows, _SCHOOL), rows.index)
-    fewer = rows["table"].groupby(own).transform("nunique").to_numpy() < in_file
+    own, of_year = (rows["table"].groupby(schema.row_numbers(rows, keys)) for keys in (_SCHOOL, _SCHOOL[:2]))
+    fewer = own.transform("nunique") < of_year.transform("nunique")
     suspects = frames.as_texts(rows[fewer].drop_duplicates(_SCHOOL))
     if suspects.empty:
         return []
@@ -45,8 +44,10 @@ def missing_rows(values: pd.DataFrame, sheets: pd.DataFrame, form: Form, correct
     given: dict[tuple[str, int], set[tuple[str, str]]] = {}
     for school, year, column, stage in theirs[["school_id", "year", "column", "stage"]].itertuples(index=False):
         given.setdefault((school, year), set()).add((column, stage))
-    held = frames.as_texts(cells[cells["file"].isin(suspects["file"].unique())][["file", "sheet", "column"]])
-    held = held.drop_duplicates().groupby(["file", "column"])["sheet"].agg(list).to_dict()
+    held = frames.as_texts(
+        cells[cells["file"].isin(suspects["file"].unique())][["file", "year", "sheet", "column"]]
+    )
+    held = held.drop_duplicates().groupby(["file", "year", "column"])["sheet"].agg(list).to_dict()
     return [
         issue
         for row in suspects.itertuples()
@@ -61,7 +62,7 @@ def _issue(
     form: Form,
     corrections: Corrections,
 ) -> Iterator[Issue]:
-    """Yield an error if columns that the file has of others are known nowhere of a school."""
+    """Yield an error if columns that the file has of others in that year are known nowhere of a school."""
     file, year, school, kind = row.file, row.year, row.school_id, row.school_type
     waived = corrections.not_collected
     stages = {stage for _, stage in given if stage} or form.stages(kind)
@@ -69,11 +70,11 @@ def _issue(
         name
         for name, column in form.columns.items()
         if kind in column.school_types
-        and (file, name) in held
+        and (file, year, name) in held
         and not {(name, None), (name, year)} & waived
         and any((name, stage) not in given for stage in (stages if column.level == "stage" else ("",)))
     ]
     if lacking:
-        absent = "、".join(dict.fromkeys(sheet for name in lacking for sheet in held[file, name]))
+        absent = "、".join(dict.fromkeys(sheet for name in lacking for sheet in held[file, year, name]))
         expected = "its row there, with " + "、".join(form.columns[name].headers[0] for name in lacking)
         yield Issue("error", "missing row", file, sheet=absent, school=school, year=str(year), expected=expected)

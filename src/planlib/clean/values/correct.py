@@ -281,7 +281,7 @@ def _same(found: Any, expected: Any) -> bool:
 def _applied(cells: pd.DataFrame, rows: pd.Index, entry: Correction, done: str, level: str = "note") -> Issue:
     first = cells.loc[rows[0]]
     where = {"file": first["file"], "sheet": first["sheet"], "cell": first["cell"]}
-    school = {"school": first["school_id"], "year": str(first["year"])}
+    school = {"school": first["school_id"], "year": str(first["year"] or "")}
     said = f"{done} (correction {entry.number}: {entry.reason}; {entry.who})"
     return Issue(level, "correction", **where, **school, found=first["raw"], done=said, subject=first["column"])
 

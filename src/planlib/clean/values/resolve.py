@@ -29,48 +29,6 @@ _Missing = tuple[str, int, str, str]
 """A file, its year, a column and its stage (``""`` for the whole school)."""
 
 
-def with_years(cells: pd.DataFrame, sheets: pd.DataFrame) -> tuple[pd.DataFrame, list[Issue]]:
-    """Give every cell the school year of its workbook.
-
-    A sheet without a year in its title takes that of the workbook's other sheets, if they agree.
-
-    Parameters
-    ----------
-    cells, sheets : DataFrame
-        Of all workbooks, with ``file``.
-
-    Returns
-    -------
-    (DataFrame, list of Issue)
-        Cells with ``year`` (0 where there is none: then there is an error too).
-    """
-    tables = sheets[sheets["schools"] > 0]
-    said = tables.groupby("file", sort=False)["year"].agg(["min", "max"])
-    clear = said["min"] == said["max"]
-    years = said["min"][clear.fillna(False)].astype("int64")
-    # A school's workbook has said so itself.
-    sheeted = tables[tables["form"] == ""]
-    without = said.index.difference(years.index).intersection(sheeted["file"])
-    issues = [_without_year(tables[tables["file"] == file]) for file in without]
-    untitled = tables[tables["year"].isna() & tables["file"].isin(years.index)]
-    issues += [
-        _issue("warning", "title", row, found="no school year in the sheet", done="year of the other sheets taken")
-        for row in untitled.assign(cell="", school_id="", column="", year=untitled["file"].map(years)).to_dict(
-            "records"
-        )
-    ]
-    return cells.assign(year=frames.taken(cells["file"], years.to_dict(), 0).astype("int64")), issues
-
-
-def _without_year(sheets: pd.DataFrame) -> Issue:
-    first = sheets.iloc[0]
-    said = sheets[sheets["year"].notna()].drop_duplicates("year")
-    named = [f"{row.year} in sheet {row.sheet}" for row in said.itertuples()]
-    found = " and ".join(named) or "no school year above the header"
-    where = {"file": first["file"], "sheet": first["sheet"], "cell": first["title_cell"]}
-    return Issue("error", "title", **where, found=found, expected="one school year in the workbook")
-
-
 def unreadable(cells: pd.DataFrame, form: Form) -> list[Issue]:
     """Return an error for every cell that could not be read, or is empty and must not be."""
     live = cells[~cells["is_dropped"]]
@@ -130,11 +88,11 @@ def with_stages(cells: pd.DataFrame, form: Form) -> tuple[pd.DataFrame, list[Iss
 
 
 def _with_types(values: pd.DataFrame) -> pd.DataFrame:
-    """Give every cell the type of its school, as its file says, or else another file of that year."""
+    """Give every cell the type of its school in its year, as its file says, or else another file."""
     types = values[(values["column"] == "school_type") & (values["text"] != "")]
     words = pd.Index(sorted({"", *types["text"].unique()}), dtype="str")
     codes = np.full(len(values), words.get_loc(""), dtype="int64")
-    for keys in (["file", "school_id"], ["year", "school_id"]):
+    for keys in (_SCHOOL, _SCHOOL[1:]):
         rest = np.flatnonzero(codes == words.get_loc(""))
         if len(rest):
             known = types.drop_duplicates(keys)
@@ -145,10 +103,11 @@ def _with_types(values: pd.DataFrame) -> pd.DataFrame:
 
 
 def _place(values: pd.DataFrame, keys: list[str]) -> np.ndarray:
-    """Return one number for a school in a file or in a year, the same in all parts of one frame."""
-    place, school = values[keys[0]], values[keys[1]].cat
-    first = place.cat.codes if isinstance(place.dtype, pd.CategoricalDtype) else place
-    return first.to_numpy("int64") * len(school.categories) + school.codes.to_numpy()
+    """Return one number for a school in a year, or in a file and a year, the same in all parts of one frame."""
+    made = values["year"].to_numpy("int64")
+    for key in keys[:-1]:
+        made = made * len(values[key].cat.categories) + values[key].cat.codes.to_numpy()
+    return made
 
 
 def _own_stage(values: pd.DataFrame, by_stage: np.ndarray, form: Form) -> pd.Categorical:
@@ -172,11 +131,11 @@ def _has_stage(values: pd.DataFrame, form: Form) -> np.ndarray:
 def _untyped(values: pd.DataFrame) -> Iterator[Issue]:
     rows = frames.as_texts(values[values["school_type"] == ""])
     unread = rows[(rows["column"] == "school_type") & (rows["state"] == "unreadable")]  # said already
-    said = pd.MultiIndex.from_frame(unread[["file", "school_id"]])
-    rows = rows[~pd.MultiIndex.from_frame(rows[["file", "school_id"]]).isin(said)]
-    rows = rows.drop_duplicates(["file", "school_id"])
+    said = pd.MultiIndex.from_frame(unread[_SCHOOL])
+    rows = rows[~pd.MultiIndex.from_frame(rows[_SCHOOL]).isin(said)]
+    rows = rows.drop_duplicates(_SCHOOL)
     for row in rows.to_dict("records"):
-        expected = "the school's type somewhere in the workbook"
+        expected = "the school's type in a sheet of that year"
         yield _issue("error", "school type", row, found=row["school_id"], expected=expected)
 
 
@@ -342,8 +301,8 @@ def duplicates(values: pd.DataFrame) -> tuple[pd.DataFrame, list[Issue]]:
     differs = (again["text"] != first["text"]) | (again["number"].fillna(-1) != first["number"].fillna(-1))
     own = frames.as_texts(values[values["school_id"].isin(again["school_id"].unique())])
     issues = list(_twice(again[twice], first[twice], differs[twice], own))
-    said = again[twice].set_index(["file", "school_id"]).index
-    rest = again[~twice & ~pd.MultiIndex.from_frame(again[["file", "school_id"]]).isin(said)]
+    said = again[twice].set_index(_SCHOOL).index
+    rest = again[~twice & ~pd.MultiIndex.from_frame(again[_SCHOOL]).isin(said)]
     issues += list(_contradictions(rest[differs.loc[rest.index]], first.loc[rest[differs.loc[rest.index]].index]))
     return values[~figure.duplicated()], issues
 
@@ -472,7 +431,7 @@ def _near(left: pd.Series, right: pd.Series) -> pd.Series:
 def missing_columns(
     cells: pd.DataFrame, values: pd.DataFrame, sheets: pd.DataFrame, form: Form, corrections: Corrections
 ) -> list[Issue]:
-    """Return an error for each column a workbook's types of school should have and it has not.
+    """Return an error for each column that a workbook's types of school should have in a year and it has not.
 
     Parameters
     ----------
@@ -486,11 +445,12 @@ def missing_columns(
     corrections : Corrections
         Columns that the district does not collect are not missed.
     """
-    headers: dict[str, set[tuple[str, str]]] = {}
-    for file, column, stage in zip(*_columns(cells, ["file", "column", "stage"]), strict=True):
-        headers.setdefault(file, set()).add((column, stage))
-    for file in cells.loc[cells["part"] == _OF_STAGE, "file"].unique():  # there a stage without figures is no row
-        headers[file] |= {(column, "") for column, _ in headers[file]}
+    headers: dict[tuple[str, int], set[tuple[str, str]]] = {}
+    for file, year, column, stage in zip(*_columns(cells, ["file", "year", "column", "stage"]), strict=True):
+        headers.setdefault((file, year), set()).add((column, stage))
+    # there a stage without figures is no row
+    for place in zip(*_columns(cells[cells["part"] == _OF_STAGE], ["file", "year"]), strict=True):
+        headers[place] |= {(column, "") for column, _ in headers[place]}
     books = set(sheets.loc[sheets["form"] != "", "file"])
     types: dict[tuple[str, int], set[str]] = {}
     for file, year, school_type in zip(*_columns(values, ["file", "year", "school_type"]), strict=True):
@@ -498,7 +458,7 @@ def missing_columns(
     known: dict[Any, list[tuple[str, str]]] = {}  # schools of one type send the same forms
     missing = []
     for (file, year), own in types.items():
-        case = (frozenset(own), frozenset(headers[file]), year, file in books)
+        case = (frozenset(own), frozenset(headers[file, year]), year, file in books)
         if case not in known:
             known[case] = list(_absent(*case, form, corrections))
         missing += [(file, year, *place) for place in known[case]]
@@ -544,30 +504,34 @@ def _elsewhere(missing: list[_Missing], values: pd.DataFrame) -> Iterator[_Missi
             yield file, year, column, stage
 
 
-def with_strangers(issues: list[Issue], found: pd.DataFrame) -> list[Issue]:
-    """Name, beside what a workbook lacks, its unknown headers and its sheets set aside: they may be meant.
+def with_strangers(issues: list[Issue], found: pd.DataFrame, sheets: pd.DataFrame) -> list[Issue]:
+    """Name, beside what a workbook lacks in a year, its unknown headers and its sheets set aside: they may be meant.
 
     Columns that a workbook with unknown headers lacks are one fault: no one can say which header stands for which.
     Schools without a type in a workbook with such a sheet are one fault and not one for each school.
     """
-    unknown = found[found["kind"] == "unknown header"].groupby("file")["found"].agg("、".join)
+    strangers = found[found["kind"] == "unknown header"].merge(
+        sheets[["file", "sheet", "year"]].astype({"year": "str"}), on=["file", "sheet"], suffixes=("_said", "")
+    )
+    unknown = strangers.groupby(["file", "year"])["found"].agg("、".join)
     aside = found[found["kind"] == "sheet without header"].groupby("file")["sheet"].agg("、".join)
-    schools = Counter(issue.file for issue in issues if issue.kind == "school type")
+    schools = Counter((issue.file, issue.year) for issue in issues if issue.kind == "school type")
     named: dict[object, Issue] = {}
     for number, issue in enumerate(issues):
         sheets = aside.get(issue.file, "")
         said = f"no header of the school's code in sheet {sheets}" if sheets else ""
-        if issue.kind == "missing header" and issue.file in unknown.index:
+        if issue.kind == "missing header" and (issue.file, issue.year) in unknown.index:
             place = (issue.kind, issue.file, issue.year)
             alike = [other for other in issues if (other.kind, other.file, other.year) == place]
-            one = replace(issue, found=f"the unknown headers {unknown[issue.file]}")
+            one = replace(issue, found=f"the unknown headers {unknown[issue.file, issue.year]}")
             named.setdefault(place, one if len(alike) == 1 else replace(one, expected=_all_missing(alike)))
         elif issue.kind == "missing header" and said:
             named[number] = replace(issue, found=said)
         elif issue.kind == "school type" and said:
-            found_here = f"{said}; {schools[issue.file]} schools have no type, the first is {issue.school}"
+            count = schools[issue.file, issue.year]
+            found_here = f"{said}; {count} schools have no type, the first is {issue.school}"
             one = replace(issue, school="", found=found_here, expected="that header in every sheet of schools")
-            named.setdefault(issue.file, one)
+            named.setdefault((issue.kind, issue.file, issue.year), one)
         else:
             named[number] = issue
     return list(named.values())

@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from planlib.clean.words.forms import Form
-from planlib.clean.words.writing import key
+from planlib.clean.words.writing import compact, key
 
 SHEET_NAME = "sheet name"
 """In the place of a cell's address, where the name of the sheet says it."""
@@ -106,7 +106,8 @@ def taken(said: Said) -> str:
 
 def _of_name(name: str, form: Form) -> list[Said]:
     sure = [Said(year, None, name, False) for year in years_in(name, form)]
-    bare = _years((*form.bare_years, *form.name_years), key(name))
+    patterns = (*form.bare_years, *form.name_years)
+    bare = _years(patterns, key(name)) or _years(patterns, compact(name))  # 2022九年一贯制 is no 20229
     return sure or [Said(year, None, name, True) for year in bare]
 
 
