@@ -4,4 +4,4 @@ Nothing heavy is imported here, so that ``planlib --help`` and every error messa
 import the rooms by name: ``from planlib import balance``, ``from planlib.district import open_district``.
 """
 
-__version__ = "0.4.0"
+__version__ = "0.5.0"

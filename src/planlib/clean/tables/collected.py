@@ -11,7 +11,7 @@ from planlib import schema
 from planlib.clean.files.read import read_csv
 from planlib.clean.issues import Issue, foreign_encoding
 from planlib.clean.values.correct import Corrections, correct_lines
-from planlib.clean.words.convert import BY_HAND, era_advice, number_step, scaled
+from planlib.clean.words.convert import era_advice, scaled
 from planlib.clean.words.forms import Unit, load_form, stated_units
 from planlib.clean.words.headers import Head, header_at, header_faults, read_header, title_faults
 from planlib.clean.words.writing import (
@@ -24,7 +24,6 @@ from planlib.clean.words.writing import (
     load_writing,
     may_be_two,
     tidy,
-    ungrouped,
 )
 from planlib.errors import DataError
 
@@ -77,7 +76,6 @@ def collected_table(
         return None, issues, cells
     stated = stated_units([text for _, text in titles], load_form()).get("yuan", [])
     issues += (strange := list(_units(frame, file, stated)))
-    issues += _spaced(frame, file)
     try:
         made = schema.conform(_typed(frame, heads), name)
         return None if strange else made, issues, cells
@@ -165,17 +163,6 @@ def _units(frame: pd.DataFrame, file: str, stated: Sequence[Unit]) -> Iterator[I
         elif stated and _is_money(row.unit) and factor not in [unit.factor for unit in stated]:
             said = f"{tidy(row.unit)}: {' and '.join(unit.text for unit in stated)} above"
             yield Issue("error", "unit", file, **at, found=said, expected="the same unit in the line and above")
-
-
-def _spaced(frame: pd.DataFrame, file: str) -> Iterator[Issue]:
-    """Yield a warning for each number whose digits stand apart by spaces that a hand typed."""
-    numbers = [name for name in frame.columns if schema.fields()[name].type in ("integer", "number")]
-    for name in (name for name in numbers if name != "line"):
-        spaced = {text for text in frame[name].unique() if number_step(text).endswith(BY_HAND) and figure(text)}
-        for text, line in zip(frame[name], frame["line"], strict=True) if spaced else ():
-            if text in spaced:
-                done = f"read as {tidy(ungrouped(text)[0])}"
-                yield Issue("warning", "spaced digits", file, cell=f"line {line}", found=repr(text), done=done)
 
 
 def _is_money(unit: str) -> bool:

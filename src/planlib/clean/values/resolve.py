@@ -12,10 +12,9 @@ from planlib import schema
 from planlib.clean import frames
 from planlib.clean.issues import Issue
 from planlib.clean.values.correct import Corrections
-from planlib.clean.words.convert import BY_HAND, steps_of
+from planlib.clean.words.convert import steps_of
 from planlib.clean.words.forms import Form
 from planlib.clean.words.national import load_national
-from planlib.clean.words.writing import tidy, ungrouped
 
 # Sums of measured figures are compared up to what printing them to two decimals may change.
 _TOTAL_TOLERANCE = 1e-6
@@ -31,7 +30,7 @@ _Missing = tuple[str, int, str, str]
 
 
 def unreadable(cells: pd.DataFrame, form: Form) -> list[Issue]:
-    """Return an error for every cell that could not be read, or is empty and must not be; a warning for spaced digits."""
+    """Return an error for every cell that could not be read, or is empty and must not be."""
     live = cells[~cells["is_dropped"]]
     wrong = live[live["state"] == "unreadable"]
     wrong = wrong[(wrong["kind"] == "value") | _is_numeric(wrong["column"], form)]
@@ -39,17 +38,7 @@ def unreadable(cells: pd.DataFrame, form: Form) -> list[Issue]:
     empty = live[
         (live["kind"] == "value") & live["state"].isin(["blank", "not_applicable"]) & live["column"].isin(needed)
     ]
-    spaced = {step: step.partition(", ×")[0].endswith(BY_HAND) for step in live["step"].cat.categories}
-    return [*_at(wrong, "unreadable value", "step"), *_at(empty, "empty value")] + [
-        _issue(
-            "warning",
-            "spaced digits",
-            row,
-            found=repr(row["raw"]),
-            done=f"read as {tidy(ungrouped(row['raw'])[0])}",
-        )
-        for row in live[frames.taken(live["step"], spaced, False)].to_dict("records")
-    ]
+    return list(_at(wrong, "unreadable value", "step")) + list(_at(empty, "empty value"))
 
 
 def _is_numeric(columns: pd.Series, form: Form) -> pd.Series:

@@ -35,6 +35,8 @@ def with_own_years(sheets: pd.DataFrame) -> pd.DataFrame:
 def unsaid_years(sheets: pd.DataFrame, told: pd.DataFrame) -> Iterator[Issue]:
     """Yield a warning for each sheet that takes the year of others, and an error where it has none to take.
 
+    A workbook that speaks for several years is noted: a title may be last year's.
+
     Parameters
     ----------
     sheets : DataFrame
@@ -46,7 +48,11 @@ def unsaid_years(sheets: pd.DataFrame, told: pd.DataFrame) -> Iterator[Issue]:
     silent = tables[tables["year"].isna()]
     told = told[(told["kind"] == _KIND) & (told["level"] == "error")]
     is_told = set(told[_SHEET].itertuples(index=False, name=None))
-    said = tables[tables["year"].notna() & tables["file"].isin(silent["file"])].drop_duplicates(["file", "year"])
+    said = tables[tables["year"].notna()].drop_duplicates(["file", "year"])
+    for file, own in said.groupby("file", sort=False):
+        if len(own) > 1:
+            found = f"the school years {_named(own)}"
+            yield Issue("note", _KIND, str(file), found=found, done="each sheet read as of its own year")
     for file, own in silent.groupby("file", sort=False)["sheet"]:
         others = said[said["file"] == file]
         years = others["year"].tolist()
@@ -55,14 +61,19 @@ def unsaid_years(sheets: pd.DataFrame, told: pd.DataFrame) -> Iterator[Issue]:
             for sheet in own:
                 yield Issue("warning", _KIND, str(file), sheet, year=str(years[0]), found=found, done=done)
         elif years:
-            named = "、".join(f"{year} ({sheet})" for year, sheet in zip(years, others["sheet"], strict=True))
-            found, wanted = f"no school year, but {named} in others", "its school year in its title or in its name"
+            found = f"no school year, but {_named(others)} in others"
+            wanted = "its school year in its title or in its name"
             for sheet in own:
                 if (file, sheet) not in is_told:
                     yield Issue("error", _KIND, str(file), sheet, found=found, expected=wanted)
         elif file not in {name for name, _ in is_told}:
             found = "no school year above the header"
             yield Issue("error", _KIND, str(file), own.iloc[0], found=found, expected="one school year")
+
+
+def _named(sheets: pd.DataFrame) -> str:
+    """Return years, each with a sheet that says it."""
+    return "、".join(f"{year} ({sheet})" for year, sheet in zip(sheets["year"], sheets["sheet"], strict=True))
 
 
 def with_years(cells: pd.DataFrame, sheets: pd.DataFrame) -> pd.DataFrame:

@@ -16,7 +16,6 @@ import pandas as pd
 
 from planlib.clean.words.forms import Column, Form, Unit
 from planlib.clean.words.writing import (
-    HARD_SPACES,
     Written,
     code,
     compact,
@@ -36,8 +35,6 @@ _YEAR = re.compile(r"(\d{4})(?:\D.*)?")
 _DAY = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?!\d)")
 _FIRST_DAYS = (dt.date(1899, 12, 30), dt.date(1904, 1, 1))  # day 0 of a workbook, and of those begun on a Mac
 _SCIENTIFIC = re.compile(r"\d(?:\.\d+)?[eE]\+?\d+")
-BY_HAND = ", digits grouped by spaces"
-"""What a step says of a number with spaces in it that a hand typed: it is read with a warning."""
 
 
 class Reading(NamedTuple):
@@ -245,12 +242,11 @@ def number_step(text: str) -> str:
 
     Examples
     --------
-    >>> number_step("1,234"), number_step("1\u00a0234"), number_step("1 234 567")
-    ('text → number', 'text → number, digits grouped by hard spaces', 'text → number, digits grouped by spaces')
+    >>> number_step("1,234"), number_step("1\u00a0234")
+    ('text → number', 'text → number, digits grouped by hard spaces')
     """
-    space = ungrouped(text)[1]
-    by = ", digits grouped by hard spaces" if space in HARD_SPACES else BY_HAND
-    return "text → number" + (by if space else "")
+    is_grouped = tidy(ungrouped(text)) != tidy(text)
+    return "text → number" + (", digits grouped by hard spaces" if is_grouped else "")
 
 
 def _kind(column: Column) -> str:

@@ -22,11 +22,9 @@ SEPARATOR = " › "
 _NOISE = re.compile("_x000[Dd]_|[\u200b\u200c\u200d\u2060\ufeff]")
 _SPACE = re.compile(r"\s+")
 _APART = re.compile(r"[\d.,]\s+[\d.,]")
-HARD_SPACES = "\u00a0\u2009\u202f"
-"""The spaces that programs write between digits in threes; those that a hand types may part two numbers too."""
-_GROUPED = re.compile(
-    rf"(?<![\d.,])(?!0)\d{{1,3}}([ \u3000{HARD_SPACES}])\d{{3}}(?:\1\d{{3}})*(?:\.\d+)?(?![\d.,eE])"
-)
+# Programs write one and the same of them between digits in threes; what a hand types may part two numbers.
+_HARD_SPACES = "\u00a0\u2009\u202f"
+_GROUPED = re.compile(rf"(?<![\d.,])(?!0)\d{{1,3}}([{_HARD_SPACES}])\d{{3}}(?:\1\d{{3}})*(?:\.\d+)?(?![\d.,eE])")
 _NARROW = dict(zip(range(0xFF01, 0xFF5F), range(0x21, 0x7F), strict=True))  # full-width signs and digits
 # ="0123" keeps Excel from reading a code as a number, '0123 too; 123.0 is what is left of one that was read so
 _WRAPPED = re.compile(r"""="([^"]+)"|'([^']+)|(\d+)\.0+""")
@@ -154,37 +152,29 @@ def may_be_two(text: str) -> bool:
 
     Examples
     --------
-    >>> may_be_two("1 234 567"), may_be_two("300\n310"), may_be_two("300②"), may_be_two("1200㎡")
+    >>> may_be_two("1\u00a0234"), may_be_two("300\n310"), may_be_two("300②"), may_be_two("1200㎡")
     (False, True, True, False)
     """
     # the sign of a unit stands behind a letter: m²
     if not text.isascii() and any(_is_sign(c) and not before.isalpha() for before, c in pairwise(f" {text}")):
         return True
-    return bool(_APART.search(ungrouped(text)[0]))
+    return bool(_APART.search(ungrouped(text)))
 
 
-def ungrouped(text: str) -> tuple[str, str]:
-    r"""Return a text without the spaces that group a number's digits in threes, and that space (``""`` if there is none).
+def ungrouped(text: str) -> str:
+    r"""Return a text without the spaces that group a number's digits in threes (GB/T 15835-2011, ISO 80000-1).
 
-    One and the same space stands between all groups (GB/T 15835-2011, ISO 80000-1). A single one as a hand types it may
-    part two numbers, unless no number begins as what follows it: 1 050.
+    Programs write one and the same hard or thin space between all groups; one that a hand typed may part two numbers.
 
     Examples
     --------
-    >>> ungrouped("1 234 567.5")[0], ungrouped("1\u00a0234")[0], ungrouped("1 050")[0]
-    ('1234567.5', '1234', '1050')
-    >>> ungrouped("300 310"), ungrouped("1234 567 890")
-    (('300 310', ''), ('1234 567 890', ''))
+    >>> ungrouped("1\u00a0234\u00a0567.5"), ungrouped("1 234 567"), ungrouped("1234\u00a0567") == "1234\u00a0567"
+    ('1234567.5', '1 234 567', True)
     """
     if not _SPACE.search(text):  # as most
-        return text, ""
+        return text
     plain = _NOISE.sub("", text).translate(_NARROW)
-    found = _GROUPED.search(plain)
-    if not found:
-        return plain, ""
-    number, space = found[0], found[1]
-    is_one = space in HARD_SPACES or number.count(space) > 1 or f"{space}0" in number
-    return (plain.replace(number, number.replace(space, ""), 1), space) if is_one else (plain, "")
+    return _GROUPED.sub(lambda found: found[0].replace(found[1], ""), plain, count=1)
 
 
 @functools.lru_cache(maxsize=1 << 10)
