@@ -105,10 +105,14 @@ def taken(said: Said) -> str:
 
 
 def _of_name(name: str, form: Form) -> list[Said]:
-    sure = [Said(year, None, name, False) for year in years_in(name, form)]
-    patterns = (*form.bare_years, *form.name_years)
-    bare = _years(patterns, key(name)) or _years(patterns, compact(name))  # 2022九年一贯制 is no 20229
-    return sure or [Said(year, None, name, True) for year in bare]
+    sure = _years_of_name(form.titles, name)
+    years = sure or _years_of_name((*form.bare_years, *form.name_years), name)
+    return [Said(year, None, name, not sure) for year in years]
+
+
+@lru_cache(maxsize=1 << 14)
+def _years_of_name(patterns: tuple[re.Pattern[str], ...], name: str) -> tuple[int, ...]:
+    return _years(patterns, key(name)) or _years(patterns, compact(name))  # 2022九年一贯制 is no 20229
 
 
 @lru_cache(maxsize=1 << 14)
