@@ -952,7 +952,7 @@ def test_the_summary_reads_in_both_languages(folder):
     chinese, english = summary(result), summary(result, "en")
     assert "小学" in chinese
     assert "问题：错误 0 条，警告 1 条，提示 0 条" in chinese
-    assert "Issues: 0 errors, 1 warnings, 0 notes" in english
+    assert "Issues: errors 0, warnings 1, notes 0" in english
     assert "notes.txt: found a file that planlib does not know → not read" in english
     assert "其中报表工作簿 1 个（本次新读 1 个，此前已读且内容未变 0 个）" in chinese
     assert "1 of them workbooks of returns (1 read now, 0 read before and unchanged since)" in english
