@@ -17,7 +17,7 @@ from test_clean import stored_cells
 from planlib import paths, schema
 from planlib.clean import cache, clean_district
 from planlib.clean.files.file_kinds import decoded
-from planlib.clean.layout.workbook import parse_workbook
+from planlib.clean.layout.workbook import framed, parse_workbook
 from planlib.clean.pipeline import tables_of_returns
 from planlib.clean.values.correct import Corrections
 from planlib.clean.words.writing import compact
@@ -296,7 +296,7 @@ def expected(truth, ids, columns, school_type, year):
 
 def cleaned(contents):
     named = [(content, f"returns/{number}.xlsx") for number, content in enumerate(contents)]
-    parts = cache.joined([cache.labelled(parse_workbook(content, FORM), name, "0") for content, name in named])
+    parts = cache.joined([framed([(parse_workbook(content, FORM), name, "0")]) for content, name in named])
     made, issues, account = tables_of_returns(parts, FORM, Corrections())
     return made, [*parts["issues"].to_dict("records"), *issues], account
 

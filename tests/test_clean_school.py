@@ -18,7 +18,7 @@ from planlib import paths, schema
 from planlib.clean import FaultyData, cache, clean_district
 from planlib.clean.files.read import read_workbook
 from planlib.clean.layout.school import Layouts
-from planlib.clean.layout.workbook import parse_workbook
+from planlib.clean.layout.workbook import framed, parse_workbook
 from planlib.clean.pipeline import tables_of_returns
 from planlib.clean.values.correct import Corrections
 from planlib.clean.words.forms import load_form
@@ -33,10 +33,7 @@ def cleaned(*contents, layouts=None):
     """Return tables, issues and the account of workbooks."""
     layouts = layouts or Layouts()
     parts = cache.joined(
-        [
-            cache.labelled(parse_workbook(c, FORM, layouts), f"returns/{n}.xlsx", "0")
-            for n, c in enumerate(contents)
-        ]
+        [framed([(parse_workbook(c, FORM, layouts), f"returns/{n}.xlsx", "0")]) for n, c in enumerate(contents)]
     )
     made, issues, account = tables_of_returns(parts, FORM, Corrections())
     read = [
@@ -341,7 +338,7 @@ def test_forms_as_the_statistical_system_prints_them():
     content = workbook(
         {"封面": (cover, []), "教基1001": (basics, []), "教基3112_小学": (rows, []), "教基3113_小学": (ages, [])}
     )
-    parts = cache.joined([cache.labelled(parse_workbook(content, FORM, Layouts()), "returns/a.xlsx", "0")])
+    parts = cache.joined([framed([(parse_workbook(content, FORM, Layouts()), "returns/a.xlsx", "0")])])
     assert parts["issues"]["found"].tolist() == []
     found = parts["cells"].groupby("column")["number"].agg(list)
     assert (found["students"], found["entrants"], found["graduates_expected"]) == ([1800], [300], [300])

@@ -17,7 +17,6 @@ import pyarrow.feather as feather
 
 from planlib import schema
 from planlib.clean import frames
-from planlib.clean.layout.workbook import Parsed, framed
 from planlib.clean.values.years import with_own_years, with_years
 from planlib.freshness import SEEN
 
@@ -75,11 +74,6 @@ def save(folder: Path, wanted: str, pieces: Pieces) -> None:
         shutil.rmtree(old, ignore_errors=True)
     except OSError:
         shutil.rmtree(new, ignore_errors=True)
-
-
-def labelled(parsed: Parsed, file: str, digest: str) -> dict[str, pd.DataFrame]:
-    """Return the frames of one workbook with its name and the digest of its content."""
-    return framed([(parsed, file, digest)])
 
 
 def joined(chunks: Sequence[Mapping[str, pd.DataFrame]]) -> dict[str, pd.DataFrame]:
